@@ -1,0 +1,180 @@
+"""Settings of one invocation, rising weight: `wbx.toml`, `WBX_*` environment variables, flags.
+
+`wbx.toml` lies at the root of the repository (the nearest parent folder that holds one, else that holds `.git`). Every
+key is optional; `KEYS` documents each. The environment variable of a key is `WBX_` and its name in upper case. Relative
+paths of `wbx.toml` count from its folder, those of variables and flags from the current folder.
+"""
+
+import dataclasses
+import difflib
+import os
+import pathlib
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from workbenchx import errors
+
+FILE = "wbx.toml"
+LOG_LEVELS = ("debug", "info", "warning", "error")
+COLOURS = ("auto", "always", "never")
+STAND_INS = ("local", "kubernetes")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Key:
+    """One setting: what it means, its form (path, text, count, or the allowed words)."""
+
+    meaning: str
+    form: str | tuple[str, ...] = "text"
+
+
+KEYS: dict[str, Key] = {
+    "home": Key("folder of the embedded data (default: .wbx beside wbx.toml)", "path"),
+    "ssot": Key("folder of declared YAML (default: ssot)", "path"),
+    "database_url": Key(
+        "a Postgres to use instead of the embedded one; read by the db command and the cluster parts"
+    ),
+    "api_url": Key("a WorkbenchX API to talk to instead of the embedded engine"),
+    "stand_in": Key("adapters that stand in for the declared ones", STAND_INS),
+    "environment": Key("name of this installation (default: embedded)"),
+    "concurrency": Key("how many runs execute at once (default: one per processor)", "count"),
+    "log_level": Key("least severe line that the program's own log keeps", LOG_LEVELS),
+    "colour": Key("when output is coloured (default: auto, on a terminal)", COLOURS),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """What was decided. `root` is the repository, `home` the embedded data, `ssot` the declared folder."""
+
+    root: pathlib.Path
+    home: pathlib.Path
+    ssot: pathlib.Path
+    database_url: str | None = None
+    api_url: str | None = None
+    stand_in: str | None = "local"
+    environment: str = "embedded"
+    concurrency: int = 2
+    log_level: str = "warning"
+    colour: str = "auto"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this installation lives on the embedded Postgres of `home`."""
+        return self.database_url is None and self.api_url is None
+
+
+def load(
+    *,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    folder: pathlib.Path | None = None,
+) -> Settings:
+    """The settings as seen from `folder` (default: the current one).
+
+    Raises:
+        errors.Stalled: reason BadSettings; the message names file and line, or the variable or flag.
+    """
+    environ = os.environ if environ is None else environ
+    folder = (folder or pathlib.Path.cwd()).absolute()
+    root = find_root(folder)
+    chosen = _from_file(root / FILE)
+    chosen |= _from_environment(environ, folder)
+    chosen |= {
+        name: _checked(name, str(value), f"--{name.replace('_', '-')}", folder)
+        for name, value in (flags or {}).items()
+        if value is not None
+    }
+    return _settle(root, chosen)
+
+
+def find_root(folder: pathlib.Path) -> pathlib.Path:
+    """The nearest folder, from `folder` upwards, that holds wbx.toml or .git; else `folder` itself."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / FILE).is_file() or (candidate / ".git").exists():
+            return candidate
+    return folder
+
+
+def _settle(root: pathlib.Path, chosen: dict[str, Any]) -> Settings:
+    chosen = {"home": root / ".wbx", "ssot": root / "ssot", "concurrency": _processors(), **chosen}
+    embedded = not (chosen.get("database_url") or chosen.get("api_url"))
+    if not embedded and "stand_in" not in chosen:
+        chosen["stand_in"] = None
+    return Settings(root=root, **chosen)
+
+
+def _processors() -> int:
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _from_environment(environ: Mapping[str, str], folder: pathlib.Path) -> dict[str, Any]:
+    found = {}
+    for name in KEYS:
+        variable = f"WBX_{name.upper()}"
+        if environ.get(variable):
+            found[name] = _checked(name, environ[variable], variable, folder)
+    return found
+
+
+def _from_file(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(f"{path}: cannot be read ({error})") from error
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _bad(f"{path}{_place(str(error))}") from error
+    return {
+        name: _from_line(name, value, f"{path}:{_line_of(text, name)}", path.parent)
+        for name, value in document.items()
+    }
+
+
+def _from_line(name: str, value: Any, where: str, folder: pathlib.Path) -> Any:
+    if name not in KEYS:
+        near = difflib.get_close_matches(name, KEYS, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(KEYS)}"
+        raise _bad(f'{where}: unknown key "{name}" ({hint})')
+    wanted = int if KEYS[name].form == "count" else str
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        article = "a whole number" if wanted is int else "a text in quotes"
+        raise _bad(f"{where}: {name} must be {article}")
+    return _checked(name, str(value), where, folder)
+
+
+def _checked(name: str, value: str, where: str, folder: pathlib.Path) -> Any:
+    form = KEYS[name].form
+    if form == "path":
+        return (folder / pathlib.Path(value).expanduser()).absolute()
+    if form == "count":
+        if not (value.isascii() and value.isdigit() and int(value) > 0):
+            raise _bad(f'{where}: {name} is "{value}", must be a whole number from 1')
+        return int(value)
+    if isinstance(form, tuple) and value not in form:
+        raise _bad(f'{where}: {name} is "{value}", must be one of {", ".join(form)}')
+    return value
+
+
+def _line_of(text: str, name: str) -> int:
+    pattern = re.compile(rf"""^\s*\[?\[?\s*["']?{re.escape(name)}["']?\s*(?:[.=\]]|$)""")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if pattern.match(line):
+            return number
+    return 1
+
+
+def _place(message: str) -> str:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    if found is None:
+        return f": not TOML: {message}"
+    return f":{found[1]}:{found[2]}: not TOML: {message[: found.start()].strip()}"
+
+
+def _bad(message: str) -> errors.Stalled:
+    return errors.Stalled(f"settings: {message}", reason="BadSettings")
