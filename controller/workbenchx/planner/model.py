@@ -8,21 +8,15 @@ import datetime
 import decimal
 import enum
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from workbenchx.api import identity
 
 ZERO = decimal.Decimal(0)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-class Key(NamedTuple):
-    """The identity of a resource. `namespace` is "" for cluster-scoped kinds."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.name}"
+Key = identity.Key
 
 
 class Action(enum.StrEnum):
@@ -262,7 +256,10 @@ class FieldChange:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do. `document` is the complete, resolved order for the worker of a run (see engine/orders)."""
+    """One thing to do. `document` is the complete, resolved order for the worker of a run (see engine/orders).
+
+    A matrix run names its Experiment in `parent` and its cell ({"params": …, "seed": …}) in `parameters`.
+    """
 
     action: Action
     subject: Key
@@ -283,6 +280,8 @@ class Step:
     scheduled_for: datetime.datetime | None = None
     renamed_from: Key | None = None
     document: Mapping[str, Any] | None = None
+    parent: str | None = None
+    parameters: Mapping[str, Any] | None = None
 
     @property
     def executable(self) -> bool:

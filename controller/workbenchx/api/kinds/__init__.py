@@ -1,0 +1,1 @@
+"""One spec model for each kind, one file each. Import them through `registry.KINDS[kind].spec_model`."""

@@ -1,0 +1,183 @@
+"""Every reason that a resource's Ready condition may give.
+
+Reasons are an interface: people alert on them. Published in schemas/reasons.json; add, never rename.
+"""
+
+from workbenchx.api import vocabulary
+
+
+class Reason(vocabulary.Word):
+    """Why a resource is, or is not, Ready."""
+
+    READY = (
+        "Ready",
+        "Everything that the spec asks for is in force, and what it refers to is Ready.",
+    )
+    UNUSED = (
+        "Unused",
+        "A provider that no resource uses. It is Ready, and its credentials were not read.",
+    )
+    OBSERVED = (
+        "Observed",
+        "lifecycle.management is observe: the resource is shown and nothing is ever changed.",
+    )
+    SCHEDULED = (
+        "Scheduled",
+        "The resource waits for the next time of its schedule; its latest execution, if any, ended well.",
+    )
+    NOT_SCHEDULED = (
+        "NotScheduled",
+        "A schedule is declared but no run of it is planned: it is suspended, or it never fires again.",
+    )
+    SUCCEEDED = (
+        "Succeeded",
+        "The latest execution ended with exit code 0 and every declared output is stored with its sha256.",
+    )
+    RUNNING = (
+        "Running",
+        "The execution is under way. A session or app that runs and is healthy says Ready instead.",
+    )
+    QUEUED = (
+        "Queued",
+        "An execution is in the queue and starts as soon as a worker and the limits of its provider allow.",
+    )
+    CREATING = (
+        "Creating",
+        "The object at the provider is being made, started or replaced and does not answer yet.",
+    )
+    UPDATING = ("Updating", "A newer declared version is being put in force.")
+    STOPPING = (
+        "Stopping",
+        "The object is being stopped; it counts as stopped once nothing of its process tree is left.",
+    )
+    STOPPED = (
+        "Stopped",
+        "The session or app was stopped by a person, its schedule or its idle time. Starting it again is possible.",
+    )
+    EXPIRED = (
+        "Expired",
+        "The time to live of the session is over. It was stopped, and is started again only on order.",
+    )
+    DELETING = (
+        "Deleting",
+        "The resource is no longer declared and its object at the provider is being removed.",
+    )
+    RETRYING = (
+        "Retrying",
+        "The latest try ended badly and another one follows after a pause, because the spec allows retries or because the cause passes by itself.",
+    )
+    WAITING_FOR_RUN = (
+        "WaitingForRun",
+        "A value comes from a run, as in fromRun, and that run or experiment has not ended yet.",
+    )
+    DEPENDENCY_NOT_READY = (
+        "DependencyNotReady",
+        "Something that the resource refers to, or names in lifecycle.dependsOn, is not Ready. The message names it; the resource goes on by itself once that is Ready.",
+    )
+    REFERENCE_MISSING = (
+        "ReferenceMissing",
+        "The spec names a resource that is not declared. The message says which field and which name.",
+    )
+    RUNTIME_MISSING = (
+        "RuntimeMissing",
+        "The Runtime that the spec names is not declared, or the Project does not list it.",
+    )
+    RUNTIME_NOT_APPROVED = (
+        "RuntimeNotApproved",
+        "The Runtime is not approved, or not for this provider. The platform team approves it by spec.approved of the Runtime.",
+    )
+    PROVIDER_MISSING = (
+        "ProviderMissing",
+        "No provider is named by the resource or its Project, and none is the default, or the one that is named is not declared or not allowed.",
+    )
+    PROVIDER_UNAVAILABLE = (
+        "ProviderUnavailable",
+        "The provider does not answer, refuses its credentials or cannot work on this machine. Nothing is destroyed because of it.",
+    )
+    NOT_IMPLEMENTED_YET = (
+        "NotImplementedYet",
+        "The kind is recorded and validated, but this version of WorkbenchX does nothing for it.",
+    )
+    INVALID = (
+        "Invalid",
+        "The document is refused by validation. The last good version stays in force; the message says what would be right.",
+    )
+    CONFLICT = (
+        "Conflict",
+        "Two sources, or a source and a person, claim the same resource or the same name at a provider.",
+    )
+    HELD = (
+        "Held",
+        "A change of the resource waits for a person, because it would destroy more than the brakes allow or would destroy data. `wbx confirm TOKEN` lets it happen.",
+    )
+    DRIFTED = (
+        "Drifted",
+        "A declared field differs at the provider. Nothing is changed until the difference is adopted by a commit, or reverted by `wbx resume --revert`.",
+    )
+    SUSPENDED = (
+        "Suspended",
+        "lifecycle.suspend or a person says that nothing is to be done for the resource. `wbx resume` or a commit ends it.",
+    )
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        "The quota of the Project or of one of its members is used up; the resource goes on when something else ends.",
+    )
+    BUDGET_EXCEEDED = (
+        "BudgetExceeded",
+        "The forecast or the metered cost would pass the monthly budget of the Project, in USD.",
+    )
+    PRICE_MISSING = (
+        "PriceMissing",
+        "The provider file gives no price for what the resource asks, so its cost cannot be bounded and it is refused.",
+    )
+    FAILED = (
+        "Failed",
+        "The command ended with an exit code other than 0 or by a signal, and no retry is left.",
+    )
+    START_FAILED = (
+        "StartFailed",
+        "The command never started: it is not there, its environment could not be made, or its input could not be staged.",
+    )
+    TIMED_OUT = ("TimedOut", "The process tree was ended at the deadline that spec.timeout set.")
+    CANCELLED = ("Cancelled", "A person ended the run and the provider confirmed it.")
+    LOST = (
+        "Lost",
+        "The sandbox of the run is surely gone and nobody knows how its command ended. It is not started again, unless retries allow it.",
+    )
+    OUT_OF_MEMORY = (
+        "OutOfMemory",
+        "The process tree was ended because it passed the memory limit of spec.resources.memory or of its Runtime.",
+    )
+    DISK_FULL = ("DiskFull", "The sandbox or the machine ran out of disk space.")
+    OUTPUT_MISSING = (
+        "OutputMissing",
+        "The command ended well but a declared output was not there, or was not a regular file in the working folder.",
+    )
+    ARTIFACT_MISSING = (
+        "ArtifactMissing",
+        "Bytes that the resource needs are not in storage: an artifact of a model, or an input of a run.",
+    )
+    DIGEST_MISMATCH = (
+        "DigestMismatch",
+        "Bytes do not have the sha256 that is declared or recorded for them. They are not used.",
+    )
+    SECRET_MISSING = (
+        "SecretMissing",
+        "A secret that the spec refers to is not set where the worker looks. The message names the reference, never a value.",
+    )
+    CODE_MISSING = (
+        "CodeMissing",
+        "The repository, revision or path of the code is not there, so no run of it can start.",
+    )
+    UNHEALTHY = (
+        "Unhealthy",
+        "The app or session runs, but its health check does not succeed.",
+    )
+    UNKNOWN = (
+        "Unknown",
+        "The provider could not be observed completely or lately. Unknown is not absent: nothing is made twice and nothing is destroyed.",
+    )
+    INTERNAL_ERROR = (
+        "InternalError",
+        "A bug in WorkbenchX. It is tried again with growing pauses; the log has the details.",
+    )

@@ -1,0 +1,70 @@
+"""Environment variables of a command, and secrets by reference."""
+
+from typing import Annotated, Self
+
+import pydantic
+from pydantic_core import PydanticCustomError
+
+from workbenchx.api.shapes import base, scalars
+
+ENV_RIGHT = "WBX_SECRET_<PROJECT>_<NAME>"
+PREFIXED = r"^WBX_SECRET_[A-Z0-9_]{1,100}$"
+
+SecretVariable = Annotated[
+    str, *scalars.text("secret_env", PREFIXED, f"a variable named {ENV_RIGHT}", 128)
+]
+
+
+class SecretRef(base.Shape):
+    """Where a secret is. Either `env`, or `secret` and `key`. The worker reads it at use and stores nothing."""
+
+    env: base.Maybe[SecretVariable] = pydantic.Field(
+        default=None,
+        description=f"Embedded: the environment variable of the worker that holds the value, named {ENV_RIGHT}.",
+    )
+    secret: base.Maybe[scalars.Name] = pydantic.Field(
+        default=None, description="Cluster: name of a Secret in this resource's namespace."
+    )
+    key: base.Maybe[scalars.FileName] = pydantic.Field(
+        default=None, description="Cluster: key inside that Secret."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.env is None) == (self.secret is None) or (self.secret is None) != (
+            self.key is None
+        ):
+            raise PydanticCustomError(
+                "secret_ref",
+                "must be either {{env: {right}}} or {{secret, key}}",
+                {"right": ENV_RIGHT},
+            )
+        return self
+
+
+class EnvVar(base.Shape):
+    """One environment variable. Either `value` or `secretRef`."""
+
+    name: scalars.Variable = pydantic.Field(description="Name of the variable.")
+    value: base.Maybe[Annotated[str, pydantic.Field(max_length=32768)]] = pydantic.Field(
+        default=None, description="The value as text. Never a secret."
+    )
+    secret_ref: base.Maybe[SecretRef] = pydantic.Field(
+        default=None, description="Where the value is, if it is a secret."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _one_value(self) -> Self:
+        if (self.value is None) == (self.secret_ref is None):
+            raise PydanticCustomError("env_var", "must have either a value or a secretRef")
+        return self
+
+
+def _unique(variables: list[EnvVar]) -> list[EnvVar]:
+    scalars.refuse_twins("name", [variable.name for variable in variables])
+    return variables
+
+
+Environment = Annotated[
+    list[EnvVar], pydantic.Field(max_length=200), pydantic.AfterValidator(_unique)
+]

@@ -1,0 +1,216 @@
+"""Text and numbers with rules: names, quantities, digests, schedules.
+
+Each type carries a pattern for the generated schemas and one check whose message says what would be right.
+"""
+
+import datetime
+import re
+import uuid
+import zoneinfo
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic_core import PydanticCustomError
+
+from workbenchx.api import quantities
+
+LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+LABEL_RIGHT = 'a name of lower-case letters, digits and "-", at most 63, such as "churn-model"'
+DIGEST = r"^[0-9a-f]{64}$"
+IMAGE = r"^[a-z0-9]([-a-zA-Z0-9._:/]{0,400}[a-zA-Z0-9])?@sha256:[0-9a-f]{64}$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+FILE_NAME = r"^[A-Za-z0-9][-A-Za-z0-9._]{0,62}$"
+CRON = r"^[-A-Za-z0-9*,/#?]+( [-A-Za-z0-9*,/#?]+){4}$"
+CRON_RIGHT = 'five cron fields "minute hour day month weekday" such as "0 6 * * 1-5"'
+REFERENCE = r"^[A-Z][A-Za-z]{1,30}/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+INPUT_FROM = (
+    r"^((Dataset|Model)/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+    r"|(RunnerJob|Experiment)/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[A-Za-z0-9][-A-Za-z0-9._]{0,62})$"
+)
+FROM_RUN = (
+    r"^(best\(Experiment/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\)"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$"
+)
+RELATIVE_PATH = r"^[^/\x00-\x1f\\][^\x00-\x1f\\]*$"
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+
+
+def refuse(type_: str, value: object, right: str) -> PydanticCustomError:
+    """The error for a value: it is quoted, and `right` says what would be right."""
+    shown = str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
+    return PydanticCustomError(
+        type_,
+        'must be {right}, not "{shown}"',
+        {"right": right, "shown": shown},
+    )
+
+
+def _matching(type_: str, pattern: str, right: str) -> Callable[[str], str]:
+    match = re.compile(pattern.removesuffix("$").removeprefix("^")).fullmatch
+
+    def check(value: str) -> str:
+        if not match(value):
+            raise refuse(type_, value, right)
+        return value
+
+    return check
+
+
+def text(type_: str, pattern: str, right: str, longest: int) -> tuple[Any, Any]:
+    """The metadata of a text type: its check, and its schema with the same pattern (RE2 and ECMA 262 both)."""
+    schema = pydantic.WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": longest})
+    return pydantic.AfterValidator(_matching(type_, pattern, right)), schema
+
+
+def _duration(value: str) -> str:
+    try:
+        quantities.duration(value)
+    except ValueError:
+        raise refuse("duration", value, quantities.DURATION_RIGHT) from None
+    return value
+
+
+def _cpu(value: Any) -> Any:
+    if not isinstance(value, int | str):
+        raise refuse("cpu", value, quantities.CPU_RIGHT)
+    try:
+        quantities.cpu(value)
+    except ValueError:
+        raise refuse("cpu", value, quantities.CPU_RIGHT) from None
+    return value
+
+
+def _money(value: float) -> float:
+    try:
+        amount = quantities.money(value)
+    except ValueError:
+        raise refuse("money", value, "an amount of USD, 0 or more") from None
+    exponent = amount.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
+        raise refuse("money", value, "an amount of USD with at most 6 decimal places")
+    return value
+
+
+def _schedule(value: str) -> str:
+    import cronsim  # noqa: PLC0415  # 30 ms that only schedules need
+
+    now = datetime.datetime.now(datetime.UTC)
+    try:
+        if len(value.split(" ")) != 5:
+            raise refuse("schedule", value, CRON_RIGHT)
+        next(cronsim.CronSim(value, now))
+    except cronsim.CronSimError:
+        raise refuse("schedule", value, CRON_RIGHT) from None
+    except StopIteration:
+        raise refuse("schedule", value, "a schedule that fires within 50 years") from None
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (OSError, ValueError, zoneinfo.ZoneInfoNotFoundError):
+        right = 'a time zone of the IANA database such as "Europe/Berlin" or "UTC"'
+        raise refuse("time_zone", value, right) from None
+    return value
+
+
+def _user(value: str) -> str:
+    if EMAIL.fullmatch(value):
+        return value
+    try:
+        uuid.UUID(value)
+    except ValueError:
+        raise refuse("user", value, "the uuid or the verified e-mail address of a user") from None
+    return value
+
+
+def _path(value: str) -> str:
+    parts = value.split("/")
+    if value.startswith("/") or ".." in parts or not value or "\\" in value or "\x00" in value:
+        right = 'a path inside its folder such as "data/table.csv", without ".."'
+        raise refuse("path", value, right)
+    return value
+
+
+def _of(check: Callable[[str], str], longest: int, pattern: str | None = None) -> tuple[Any, Any]:
+    schema: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": longest}
+    if pattern:
+        schema["pattern"] = pattern
+    return pydantic.AfterValidator(check), pydantic.WithJsonSchema(schema)
+
+
+Name = Annotated[str, *text("name", LABEL, LABEL_RIGHT, 63)]
+FileName = Annotated[
+    str,
+    *text(
+        "file_name", FILE_NAME, 'a file name of letters, digits, ".", "_" and "-", at most 63', 63
+    ),
+]
+Variable = Annotated[
+    str,
+    *text(
+        "variable", VARIABLE, 'a variable name of letters, digits and "_", such as "LOG_LEVEL"', 128
+    ),
+]
+Sha256 = Annotated[str, *text("sha256", DIGEST, "64 lower-case hex digits", 64)]
+Image = Annotated[str, *text("image", IMAGE, "pinned: name@sha256:<64 hex>", 512)]
+Reference = Annotated[
+    str, *text("reference", REFERENCE, 'Kind/name such as "RunnerJob/ingest"', 128)
+]
+InputFrom = Annotated[
+    str,
+    *text(
+        "input_from",
+        INPUT_FROM,
+        "Dataset/<name>, Model/<name>, RunnerJob/<name>/<output> or Experiment/<name>/<output>",
+        256,
+    ),
+]
+FromRun = Annotated[str, *text("from_run", FROM_RUN, "a run id or best(Experiment/<name>)", 128)]
+Duration = Annotated[str, *_of(_duration, 40, quantities.DURATION_PATTERN)]
+Memory = Annotated[str, *text("memory", quantities.MEMORY_PATTERN, quantities.MEMORY_RIGHT, 20)]
+Cpu = Annotated[
+    int | str,
+    pydantic.PlainValidator(_cpu),
+    pydantic.WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 9999},
+                {"type": "string", "pattern": quantities.CPU_PATTERN, "maxLength": 10},
+            ]
+        }
+    ),
+]
+Money = Annotated[
+    float,
+    pydantic.AfterValidator(_money),
+    pydantic.WithJsonSchema({"type": "number", "minimum": 0}),
+]
+Schedule = Annotated[str, *_of(_schedule, 120, CRON)]
+TimeZone = Annotated[str, *_of(_time_zone, 64)]
+User = Annotated[str, *_of(_user, 254)]
+RelativePath = Annotated[str, *_of(_path, 512, RELATIVE_PATH)]
+Port = Annotated[int, pydantic.Field(ge=1, le=65535)]
+Percent = Annotated[int, pydantic.Field(ge=0, le=100)]
+Count = Annotated[int, pydantic.Field(ge=0, le=1_000_000)]
+Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+Text = Annotated[str, pydantic.Field(min_length=1, max_length=2000)]
+Command = Annotated[
+    list[Annotated[str, pydantic.Field(max_length=8192)]],
+    pydantic.Field(min_length=1, max_length=256),
+]
+
+
+def refuse_twins(field: str, values: list[str]) -> None:
+    """Refuse a list in which two items have the same `field`."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise PydanticCustomError(
+                "duplicate",
+                'has two items with {field} "{value}" (each must be different)',
+                {"field": field, "value": value},
+            )
+        seen.add(value)

@@ -1,0 +1,21 @@
+"""The bases of the spec models: what every kind has, and what every kind of a project has."""
+
+import pydantic
+
+from workbenchx.api.shapes import base, lifecycle, scalars
+
+
+class Spec(base.Shape):
+    """The spec of any kind."""
+
+    lifecycle: base.Maybe[lifecycle.Lifecycle] = pydantic.Field(
+        default=None, description="Policies about managing, deleting and healing this resource."
+    )
+
+
+class OwnedSpec(Spec):
+    """The spec of a namespaced kind that belongs to a project."""
+
+    project: scalars.Name = pydantic.Field(
+        description="Name of the Project that this belongs to. The namespace must be one of the project's."
+    )
