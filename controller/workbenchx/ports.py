@@ -372,12 +372,14 @@ class Store(Protocol):
         commit: str | None,
         scope: str | None = None,
         keep_paths: Sequence[str] = (),
+        code: Mapping[str, model.Code] | None = None,
     ) -> MirrorResult:
         """Make `ops.declared` say `rows` for `source`.
 
         Rows of the source that are absent are removed, only if `complete`, only under the path prefix `scope` (None:
         all), never those whose path is in `keep_paths` (files that could not be read or parsed). A row with a
-        `problem` keeps the last good document beside the problem. NOTIFYs if anything changed.
+        `problem` keeps the last good document beside the problem. NOTIFYs if anything changed. `code` (project ->
+        snapshot) is kept with the epoch and merged over what the source had; `world` hands it to the planner.
         """
 
     # the planner's inputs
@@ -389,6 +391,9 @@ class Store(Protocol):
         """Write a batch (rows, tombstones, history, events, queued runs, ledger intents); False: epoch is stale."""
 
     # runs
+    async def enqueue(self, orders: Sequence[RunOrder]) -> bool:
+        """Queue runs that a person ordered outside any plan (a reproduction); False: an attempt number is taken."""
+
     async def claim(
         self, worker: str, *, limit: int, lease: float, operations: Sequence[str] = ()
     ) -> list[ClaimedRun]:
@@ -420,6 +425,12 @@ class Store(Protocol):
     async def append_log(self, run_id: str, attempt: int, offset: int, data: bytes) -> None:
         """Append output; the same (run, attempt, offset) twice is once."""
 
+    async def log_end(self, run_id: str, attempt: int) -> int:
+        """Where the recorded output of an attempt ends, in bytes."""
+
+    async def release(self, worker: str) -> int:
+        """Give back the leases of a worker that stopped or is known dead; how many."""
+
     # ledger and observation
     async def intend(
         self,
@@ -438,6 +449,13 @@ class Store(Protocol):
 
     async def record_observation(self, provider: str, observation: Observation) -> int:
         """One epoch of `ops.observations`; its number."""
+
+    async def standing(self, provider: str, external_ids: Sequence[str]) -> dict[str, str]:
+        """What the ledger says of objects that were observed, for the sweep; unknown ids are absent.
+
+        `live`: an open run or a living resource stands behind it; `ended`: its run or resource has ended, so that the
+        object may go; `quarantined`: it was reported before.
+        """
 
     # interventions
     async def intervene(

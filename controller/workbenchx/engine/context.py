@@ -1,0 +1,73 @@
+"""What an operation works with, and the run it holds."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+
+from workbenchx import errors, ports
+from workbenchx.engine import ids, secrets
+
+Probe = Callable[[str, float], Awaitable[bool]]
+Tidy = Callable[[], Awaitable[None]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Context:
+    """The worker's surroundings. `sandboxes` are by adapter name; `probe(url, timeout)` says whether a URL answers."""
+
+    store: ports.Store
+    storage: ports.StorageProvider
+    sandboxes: Mapping[str, ports.SandboxProvider]
+    installation: ports.Installation
+    clock: ports.Clock
+    lookup: secrets.Lookup
+    probe: Probe
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Held:
+    """A run that this worker holds. `cancel` is set when a person wants it to stop."""
+
+    context: Context
+    run: ports.ClaimedRun
+    cancel: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+    @property
+    def provider(self) -> ports.SandboxProvider:
+        """The adapter that the order names (or its stand-in).
+
+        Raises:
+            errors.Stalled: reason ProviderMissing, this worker has no such adapter.
+        """
+        document = self.run.document
+        adapter = document.get("stand_in") or document.get("adapter") or ""
+        if adapter not in self.context.sandboxes:
+            raise errors.Stalled(
+                f'provider: this worker has no sandbox adapter "{adapter}"',
+                reason="ProviderMissing",
+            )
+        return self.context.sandboxes[adapter]
+
+    @property
+    def sandbox(self) -> str:
+        """The deterministic name of this attempt's sandbox."""
+        installation = self.context.installation.id
+        return ids.sandbox_name(installation, self.run.resource_uid, self.run.attempt)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the sandbox is tagged with, so that a later look knows whose it is."""
+        return {
+            "wbx-installation": self.context.installation.id,
+            "wbx-resource": self.run.resource_uid,
+            "wbx-run": self.run.run_id,
+            "wbx-kind": self.run.key.kind,
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Done:
+    """How an operation ended, and what to tidy once the outcome is recorded."""
+
+    outcome: ports.Outcome
+    tidy: Tidy | None = None

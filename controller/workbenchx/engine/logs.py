@@ -1,0 +1,67 @@
+"""Output of programs: from the provider into `ops.log_chunks` as it comes, and into one artifact at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from workbenchx import ports
+from workbenchx.engine import context
+
+_CHUNK = 1 << 16
+_GATHER_SECONDS = 0.2
+
+
+async def pump(held: context.Held) -> None:
+    """Copy the sandbox's output until it ends, from where an earlier holder stopped."""
+    run = held.run
+    offset = await held.context.store.log_end(run.run_id, run.attempt)
+    async for data in _gathered(held.provider.follow_log(held.sandbox, offset)):
+        await held.context.store.append_log(run.run_id, run.attempt, offset, data)
+        offset += len(data)
+
+
+async def artifact(held: context.Held) -> ports.Blob:
+    """The whole output as one content-addressed blob."""
+    return await held.context.storage.put(_whole(held.provider, held.sandbox))
+
+
+async def _whole(provider: ports.SandboxProvider, name: str) -> AsyncIterator[bytes]:
+    offset = 0
+    while data := await provider.read_log(name, offset, _CHUNK):
+        offset += len(data)
+        yield data
+
+
+async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join what comes within a moment, so that a chatty program costs few rows."""
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_feed(stream, queue))
+        while (first := await queue.get()) is not None:
+            joined, ended = await _join(first, queue)
+            yield joined
+            if ended:
+                break
+
+
+async def _feed(stream: AsyncIterator[bytes], queue: asyncio.Queue[bytes | None]) -> None:
+    try:
+        async for data in stream:
+            await queue.put(data)
+    finally:
+        await queue.put(None)
+
+
+async def _join(first: bytes, queue: asyncio.Queue[bytes | None]) -> tuple[bytes, bool]:
+    parts, size = [first], len(first)
+    deadline = asyncio.get_running_loop().time() + _GATHER_SECONDS
+    while size < _CHUNK:
+        try:
+            async with asyncio.timeout_at(deadline):
+                data = await queue.get()
+        except TimeoutError:
+            return b"".join(parts), False
+        if data is None:
+            return b"".join(parts), True
+        parts.append(data)
+        size += len(data)
+    return b"".join(parts), False

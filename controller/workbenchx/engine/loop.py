@@ -1,0 +1,154 @@
+"""The loop: one leader loads the world, plans, and records what follows, whenever something changed.
+
+Level-triggered: a pass reads everything it needs and assumes nothing of the pass before. What changes in a burst is
+one pass.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import logging
+from collections.abc import Callable
+
+from workbenchx import errors, ports
+from workbenchx.engine import batches, failpoints, ids, worker
+from workbenchx.planner import model
+from workbenchx.planner import plan as planner
+
+LOG = logging.getLogger(__name__)
+LEADER_SECONDS = 10.0
+RENEW_SECONDS = 3.0
+LOOK_SECONDS = 30.0
+SETTLE_SECONDS = 0.02
+
+_IDS = batches.Ids(run=ids.run_id, resource=ids.resource_uid)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pass:
+    """One look at the world and what it led to. `settled`: see DESIGN 2."""
+
+    world: model.World
+    plan: model.Plan
+    wrote: bool
+
+    @property
+    def settled(self) -> bool:
+        """Nothing left to do, and nothing under way but what is meant to run on."""
+        return (
+            not self.wrote
+            and not self.plan.executable
+            and not any(self._awaited(execution) for execution in self.world.executions)
+            and not any(wait.reason == "Retrying" for wait in self.plan.waits)
+        )
+
+    def _awaited(self, execution: model.Execution) -> bool:
+        """A scheduled run under way does not keep us; everything else does."""
+        return execution.state.open and execution.scheduled_for is None
+
+
+class Engine:
+    """The reconcile loop of one process."""
+
+    def __init__(
+        self,
+        store: ports.Store,
+        *,
+        clock: ports.Clock,
+        policy: model.Policy,
+        holder: str,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._holder = holder
+        self._wake = asyncio.Event()
+        self.epoch: int | None = None
+
+    async def look(self) -> Pass:
+        """Load and plan, write nothing."""
+        now = self._clock.now()
+        world = await self._store.world(now=now, policy=self._policy)
+        return Pass(world, planner.plan(world), wrote=False)
+
+    async def reconcile(self) -> Pass:
+        """One pass: load, plan, record.
+
+        Raises:
+            errors.Conflict: somebody else leads now; nothing was written.
+        """
+        seen = await self.look()
+        batch = batches.build(seen.world, seen.plan, _IDS)
+        if batch.empty:
+            return seen
+        failpoints.reach("settle.before")
+        if self.epoch is None or not await self._store.settle(self.epoch, batch):
+            self.epoch = None
+            raise errors.Conflict("engine: another process leads now")
+        failpoints.reach("settle.after")
+        return dataclasses.replace(seen, wrote=True)
+
+    async def serve(self, on_pass: Callable[[Pass], None]) -> None:
+        """Lead whenever nobody else does, until cancelled. `on_pass` sees each pass, also those of a follower."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._renew())
+            try:
+                await self._pass_for_ever(on_pass)
+            finally:
+                await self._let_go()
+
+    def wake(self) -> None:
+        """Make a pass now."""
+        self._wake.set()
+
+    async def _pass_for_ever(self, on_pass: Callable[[Pass], None]) -> None:
+        while True:
+            self._wake.clear()
+            pause = LOOK_SECONDS
+            with worker.database_pauses():
+                done = await self._one()
+                on_pass(done)
+                pause = 0.0 if done.wrote else _pause(done, self._clock.now())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+                    await asyncio.sleep(SETTLE_SECONDS)
+
+    async def _one(self) -> Pass:
+        if self.epoch is None:
+            self.epoch = await self._store.acquire_leader(self._holder, LEADER_SECONDS)
+        if self.epoch is None:
+            return await self.look()
+        try:
+            return await self.reconcile()
+        except errors.Conflict as problem:
+            LOG.info("%s", problem.message)
+            return await self.look()
+
+    async def _listen(self) -> None:
+        async for _ in worker.surviving(self._store.changes):
+            self._wake.set()
+
+    async def _renew(self) -> None:
+        """Keep the lease; where another holds it, look again as soon as it may have run out."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            with worker.database_pauses():
+                if self.epoch is None:
+                    self._wake.set()
+                elif not await self._store.renew_leader(self._holder, self.epoch, LEADER_SECONDS):
+                    self.epoch = None
+
+    async def _let_go(self) -> None:
+        if self.epoch is not None:
+            with contextlib.suppress(errors.WorkbenchError):
+                await self._store.release_leader(self._holder, self.epoch)
+            self.epoch = None
+
+
+def _pause(done: Pass, now: datetime.datetime) -> float:
+    """Seconds until time alone changes the plan."""
+    due = [(wait.until - now).total_seconds() for wait in done.plan.waits if wait.until]
+    return max(0.05, min([LOOK_SECONDS, *due]))

@@ -1,0 +1,84 @@
+"""Bulk observation: one look per provider, kept as an epoch; and the sweep of what nobody owns.
+
+A look happens every minute (with jitter), at once when a living thing ends, and at start.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Mapping
+
+from workbenchx import errors, ports
+from workbenchx.engine import failpoints, worker
+
+LOG = logging.getLogger(__name__)
+EVERY_SECONDS = 60.0
+
+
+class Observer:
+    """Observes the sandboxes of this process's adapters."""
+
+    def __init__(self, store: ports.Store, sandboxes: Mapping[str, ports.SandboxProvider]) -> None:
+        self._store = store
+        self._sandboxes = sandboxes
+        self._watched: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Observe until cancelled."""
+        try:
+            while True:
+                self._wake.clear()
+                with worker.database_pauses():
+                    await self.observe()
+                pause = EVERY_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not a secret
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+        finally:
+            for task in self._watched.values():
+                task.cancel()
+
+    async def observe(self) -> None:
+        """One look at every provider."""
+        failpoints.reach("observe.before")
+        for adapter, provider in self._sandboxes.items():
+            try:
+                seen = await provider.observe()
+            except errors.WorkbenchError as problem:
+                LOG.warning("observe: %s: %s", adapter, problem.message)
+                continue
+            await self._store.record_observation(adapter, seen)
+            await self._sweep(adapter, provider, seen)
+            self._watch(provider, seen)
+        failpoints.reach("observe.after")
+
+    async def _sweep(
+        self, adapter: str, provider: ports.SandboxProvider, seen: ports.Observation
+    ) -> None:
+        """Remove what belongs to a run that has ended; report what no ledger row knows."""
+        if not seen.complete:
+            return
+        names = [status.name for status in seen.objects]
+        standing = await self._store.standing(adapter, names)
+        for name in names:
+            verdict = standing.get(name, "unknown")
+            if verdict == "ended":
+                await provider.delete(name)
+                await self._store.record_object(adapter, name, state="gone")
+            elif verdict == "unknown":
+                LOG.warning("sweep: %s at %s has our tag and no ledger row", name, adapter)
+                await self._store.record_object(adapter, name, state="quarantined")
+
+    def _watch(self, provider: ports.SandboxProvider, seen: ports.Observation) -> None:
+        """Look again as soon as something that runs has ended."""
+        for status in seen.objects:
+            if status.state == "running" and status.name not in self._watched:
+                self._watched[status.name] = asyncio.create_task(self._ended(provider, status.name))
+
+    async def _ended(self, provider: ports.SandboxProvider, name: str) -> None:
+        with contextlib.suppress(errors.WorkbenchError):
+            await provider.wait(name)
+        self._watched.pop(name, None)
+        self._wake.set()

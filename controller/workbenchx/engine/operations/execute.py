@@ -1,0 +1,119 @@
+"""One command to completion: RunnerJob, matrix run, reproduction."""
+
+import asyncio
+import dataclasses
+
+from workbenchx import errors, ports
+from workbenchx.api import reasons
+from workbenchx.engine import context, failpoints, logs, orders, outcomes
+from workbenchx.engine.operations import launch
+from workbenchx.planner import model
+
+_METRICS_LIMIT = 1 << 20
+
+
+async def perform(held: context.Held) -> context.Done:
+    """Run the command, pump its output, collect metrics and outputs."""
+    if held.cancel.is_set():
+        return await _cancelled_before_start(held)
+    spec = orders.sandbox_spec(
+        held.run.document, name=held.sandbox, tags=held.tags, deadline=held.run.deadline
+    )
+    status = await launch.launch(held, spec)
+    if status is None:
+        return context.Done(outcomes.lost("its sandbox is gone and its end is unknown"))
+    status = await _until_ended(held)
+    failpoints.reach("run.ended")
+    return context.Done(await _conclude(held, status), tidy=_tidy(held))
+
+
+async def _cancelled_before_start(held: context.Held) -> context.Done:
+    await held.provider.delete(held.sandbox)
+    outcome = ports.Outcome(
+        state=model.ExecutionState.CANCELLED,
+        reason=reasons.Reason.CANCELLED,
+        message="cancelled before its command started",
+    )
+    return context.Done(outcome, tidy=_tidy(held))
+
+
+async def _until_ended(held: context.Held) -> ports.SandboxStatus:
+    """Wait for the end while the output flows; a cancel stops the process tree and waits for the provider's word."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(logs.pump(held))
+        canceller = group.create_task(_stop_when_cancelled(held))
+        status = await held.provider.wait(held.sandbox)
+        canceller.cancel()
+    return status
+
+
+async def _stop_when_cancelled(held: context.Held) -> None:
+    await held.cancel.wait()
+    await held.provider.stop(held.sandbox, "Cancelled")
+
+
+async def _conclude(held: context.Held, status: ports.SandboxStatus) -> ports.Outcome:
+    outcome = outcomes.of_execution(status)
+    log = ("log", await logs.artifact(held), "text/plain")
+    failpoints.reach("run.logged")
+    outcome = dataclasses.replace(outcome, artifacts=(log,), metrics=await _metrics(held))
+    if outcome.state is not model.ExecutionState.SUCCEEDED:
+        return outcome
+    try:
+        collected = await _outputs(held)
+    except errors.Stalled as problem:
+        return dataclasses.replace(
+            outcome,
+            state=model.ExecutionState.FAILED,
+            reason=problem.reason,
+            message=problem.message,
+        )
+    failpoints.reach("run.collected")
+    return dataclasses.replace(outcome, artifacts=(log, *collected))
+
+
+async def _outputs(held: context.Held) -> list[tuple[str, ports.Blob, str]]:
+    collected = []
+    for item in held.run.document.get("outputs") or ():
+        stream = held.provider.read_file(held.sandbox, item["path"])
+        blob = await held.context.storage.put(stream)
+        collected.append((str(item["name"]), blob, media_type(item["path"])))
+    return collected
+
+
+async def _metrics(held: context.Held) -> dict[str, float]:
+    """What the program wrote, or nothing: a missing or broken metrics file never fails a run."""
+    try:
+        document = b""
+        async for data in held.provider.read_file(held.sandbox, orders.METRICS_FILE):
+            document += data
+            if len(document) > _METRICS_LIMIT:
+                return {}
+        return outcomes.metrics(document)
+    except (errors.Stalled, ValueError):
+        return {}
+
+
+def _tidy(held: context.Held) -> context.Tidy:
+    async def tidy() -> None:
+        await held.provider.delete(held.sandbox)
+        failpoints.reach("run.deleted")
+        await held.context.store.record_object(held.provider.adapter, held.sandbox, state="gone")
+
+    return tidy
+
+
+_MEDIA_TYPES = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "txt": "text/plain",
+    "html": "text/html",
+    "md": "text/markdown",
+    "png": "image/png",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+def media_type(path: str) -> str:
+    """The media type by the file name's ending; bytes if unknown."""
+    return _MEDIA_TYPES.get(path.rpartition(".")[2].lower(), "application/octet-stream")

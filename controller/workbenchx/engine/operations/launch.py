@@ -1,0 +1,69 @@
+"""Bring this attempt's sandbox into being and start its command: at most once, whoever calls and however often."""
+
+from workbenchx import errors, ports
+from workbenchx.engine import context, failpoints, orders, secrets
+
+
+async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxStatus | None:
+    """The started sandbox; None if its command was started before and the sandbox is gone (lost).
+
+    Raises:
+        errors.Conflict: another worker holds the run now.
+    """
+    values = secrets.resolve(held.run.document, held.run.project, held.context.lookup)
+    await _intend(held)
+    failpoints.reach("run.intended")
+    status = await held.provider.status(held.sandbox)
+    if status is None:
+        status = await _create_and_claim(held, spec)
+    else:
+        await _claim(held, spec)
+    failpoints.reach("run.start-claimed")
+    if status is not None and status.state == "created":
+        status = await held.provider.start(held.sandbox, _environment(held, values))
+        failpoints.reach("run.started")
+    return status
+
+
+async def _create_and_claim(
+    held: context.Held, spec: ports.SandboxSpec
+) -> ports.SandboxStatus | None:
+    """A run taken over from a dead worker claims first: if it was claimed before, what it started is gone."""
+    if held.run.reattach:
+        if not await _claim(held, spec):
+            return None
+        return await held.provider.create(spec)
+    status = await held.provider.create(spec)
+    failpoints.reach("run.created")
+    if not await _claim(held, spec):
+        raise errors.Conflict("run: another worker started this attempt")
+    return status
+
+
+async def _claim(held: context.Held, spec: ports.SandboxSpec) -> bool:
+    return await held.context.store.claim_start(
+        held.run.run_id,
+        held.run.fencing,
+        external_id=held.sandbox,
+        provider=held.provider.adapter,
+        command=spec.command,
+    )
+
+
+async def _intend(held: context.Held) -> None:
+    run = held.run
+    mine = await held.context.store.intend(
+        run.run_id,
+        run.fencing,
+        provider=held.provider.adapter,
+        external_id=held.sandbox,
+        resource_uid=run.resource_uid,
+        kind=run.key.kind,
+    )
+    if not mine:
+        raise errors.Conflict("run: another worker holds it now")
+
+
+def _environment(held: context.Held, values: dict[str, str]) -> dict[str, str]:
+    run = held.run
+    return orders.environment(run.document, run_id=run.run_id, project=run.project, secrets=values)

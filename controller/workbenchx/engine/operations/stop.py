@@ -1,0 +1,15 @@
+"""End a living thing; its row stays, and what it was asked to keep is kept."""
+
+import dataclasses
+
+from workbenchx.engine import context
+from workbenchx.engine.operations import delete
+
+
+async def perform(held: context.Held) -> context.Done:
+    """Stop, then remove the sandbox. The resource's facts say when."""
+    if held.run.external_id:
+        await held.provider.stop(held.run.external_id, "Stopped")
+    done = await delete.perform(held)
+    facts = dict(done.outcome.facts) | {"stopped_at": held.context.clock.now().isoformat()}
+    return context.Done(dataclasses.replace(done.outcome, message="stopped", facts=facts))

@@ -1,0 +1,195 @@
+"""The worker: claims runs, holds their leases, performs them, records how they ended.
+
+Any number of workers share the queue. A worker that dies leaves leases that expire; the next holder takes the run
+over where the provider says it is, and never starts the user's command again.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from workbenchx import errors, ports
+from workbenchx.engine import context, failpoints, operations, outcomes
+
+LOG = logging.getLogger(__name__)
+LEASE_SECONDS = 15.0
+BEAT_SECONDS = 4.0
+LOOK_SECONDS = 10.0
+_BUG_DELAY = 15.0
+
+
+class Worker:
+    """One worker of this process. `name` must be unique among living workers."""
+
+    def __init__(self, surroundings: context.Context, *, name: str, slots: int) -> None:
+        self._context = surroundings
+        self._name = name
+        self._slots = slots
+        self._held: dict[str, tuple[context.Held, asyncio.Task[None]]] = {}
+        self._wake = asyncio.Event()
+
+    @property
+    def busy(self) -> int:
+        """How many runs are held now."""
+        return len(self._held)
+
+    async def serve(self) -> None:
+        """Work until cancelled; then give back what is held (programs live on under their supervisors)."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._beat())
+            try:
+                await self._claim_for_ever()
+            finally:
+                await self._let_go()
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    async def _listen(self) -> None:
+        async for _ in surviving(self._context.store.changes):
+            self._wake.set()
+
+    async def _claim_for_ever(self) -> None:
+        while True:
+            self._wake.clear()
+            with database_pauses():
+                await self._claim()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
+
+    async def _claim(self) -> None:
+        while free := self._slots - len(self._held):
+            claimed = await self._context.store.claim(self._name, limit=free, lease=LEASE_SECONDS)
+            failpoints.reach("run.claimed")
+            for run in claimed:
+                self._hold(run)
+            if len(claimed) < free:
+                return
+
+    def _hold(self, run: ports.ClaimedRun) -> None:
+        held = context.Held(self._context, run)
+        task = asyncio.create_task(self._perform(held), name=f"run {run.run_id}")
+        self._held[run.run_id] = (held, task)
+
+    async def _perform(self, held: context.Held) -> None:
+        try:
+            await perform(held)
+        except asyncio.CancelledError:
+            raise
+        except errors.WorkbenchError as problem:
+            LOG.warning("run %s: left to the next holder: %s", held.run.run_id, problem.message)
+        finally:
+            self._held.pop(held.run.run_id, None)
+            self._wake.set()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            with database_pauses():
+                await self._renew()
+
+    async def _renew(self) -> None:
+        if not self._held:
+            return
+        pairs = [(run_id, held.run.fencing) for run_id, (held, _) in self._held.items()]
+        beat = await self._context.store.beat(self._name, pairs, lease=LEASE_SECONDS)
+        for run_id, _ in pairs:
+            if run_id not in self._held:
+                continue
+            held, task = self._held[run_id]
+            if run_id not in beat.mine:
+                task.cancel()
+            elif run_id in beat.cancel:
+                held.cancel.set()
+
+    async def _let_go(self) -> None:
+        tasks = [task for _, task in self._held.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(errors.WorkbenchError):
+            await self._context.store.release(self._name)
+
+
+async def perform(held: context.Held) -> None:
+    """Perform one held run to its recorded end."""
+    try:
+        done = await _operate(held)
+    except errors.Stalled as problem:
+        done = context.Done(outcomes.failed(problem.reason, problem.message))
+    except errors.Waiting as problem:
+        await _requeue(held, problem.reason, problem.message, problem.retry_after)
+        return
+    except errors.Conflict as problem:
+        LOG.info("run %s: dropped: %s", held.run.run_id, problem.message)
+        return
+    except Exception as bug:
+        LOG.exception("run %s: a bug in WorkbenchX", held.run.run_id)
+        await _requeue(held, "InternalError", f"internal error: {type(bug).__name__}", _BUG_DELAY)
+        return
+    accepted = await held.context.store.finish(held.run.run_id, held.run.fencing, done.outcome)
+    failpoints.reach("run.finished")
+    if accepted and done.tidy:
+        await done.tidy()
+
+
+async def _operate(held: context.Held) -> context.Done:
+    """The operation's end; of several errors that came together, the one that says most."""
+    perform_operation = operations.BY_NAME.get(held.run.operation)
+    if perform_operation is None:
+        raise errors.Stalled(f'run: operation "{held.run.operation}" is unknown to this worker')
+    try:
+        return await perform_operation(held)
+    except ExceptionGroup as group:
+        raise telling(group) from group
+
+
+_RANK = (errors.Conflict, errors.Stalled, errors.Waiting)
+
+
+def telling(group: ExceptionGroup[Exception]) -> Exception:
+    """Of errors that came together, the one that decides what to do next; a bug outranks all."""
+    return min(_leaves(group), key=_rank)
+
+
+def _rank(error: Exception) -> int:
+    ranks = [index for index, kind in enumerate(_RANK, 1) if isinstance(error, kind)]
+    return ranks[0] if ranks else 0
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+async def _requeue(held: context.Held, reason: str, message: str, delay: float) -> None:
+    await held.context.store.requeue(
+        held.run.run_id, held.run.fencing, reason=reason, message=message, delay=delay
+    )
+
+
+@contextlib.contextmanager
+def database_pauses() -> Iterator[None]:
+    """A database that is away for a while is waited for, not fatal."""
+    try:
+        yield
+    except errors.Waiting as problem:
+        LOG.warning("waiting: %s", problem.message)
+
+
+async def surviving(changes: Callable[[], AsyncIterator[None]]) -> AsyncIterator[None]:
+    """The change stream, begun anew whenever the database comes back."""
+    while True:
+        try:
+            async for _ in changes():
+                yield
+        except errors.Waiting as problem:
+            LOG.warning("waiting: %s", problem.message)
+            await asyncio.sleep(problem.retry_after)

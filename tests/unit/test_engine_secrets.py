@@ -1,0 +1,33 @@
+"""Secrets at use: engine/secrets."""
+
+import pytest
+from workbenchx import errors
+from workbenchx.engine import secrets
+
+ORDER = {"env": [{"name": "KEY", "secretRef": {"env": "WBX_SECRET_MY_TEAM_KEY"}}]}
+
+
+def test_a_project_reads_its_own_variables():
+    """The project's name, upper case with underscores, is the prefix."""
+    values = secrets.resolve(ORDER, "my-team", {"WBX_SECRET_MY_TEAM_KEY": "v"}.get)
+
+    assert values == {"KEY": "v"}
+
+
+@pytest.mark.parametrize(
+    ("project", "reference", "reason"),
+    [
+        ("other", {"env": "WBX_SECRET_MY_TEAM_KEY"}, "SecretNotAllowed"),
+        ("my-team", {"env": "AWS_SECRET_ACCESS_KEY"}, "SecretNotAllowed"),
+        ("my-team", {"env": "WBX_SECRET_MY_TEAM_KEY"}, "SecretMissing"),
+        ("my-team", {"secret": "s", "key": "k"}, "SecretMissing"),
+    ],
+)
+def test_anything_else_stalls_and_says_no_value(
+    project: str, reference: dict[str, str], reason: str
+):
+    """Another project's secret, the host's own variables, an unset one, a Kubernetes Secret: refused."""
+    with pytest.raises(errors.Stalled) as caught:
+        secrets.resolve({"env": [{"name": "K", "secretRef": reference}]}, project, {}.get)
+
+    assert caught.value.reason == reason
