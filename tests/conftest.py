@@ -1,0 +1,54 @@
+"""What every test shares: a clean environment, the list of what could not run.
+
+A test that needs a tool calls `tools.need(...)` (tests/support/tools.py). Where the tool is missing the test is
+skipped, the end of the run lists it with the way to get it, and in CI (CI=true) it is a failure.
+"""
+
+import os
+import pathlib
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+hypothesis.settings.register_profile("workbenchx", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("workbenchx")
+
+for _name in [name for name in os.environ if name.startswith("WBX_")]:
+    del os.environ[_name]
+
+
+@pytest.fixture
+def root() -> pathlib.Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """In CI, a test that was skipped has failed."""
+    report: pytest.TestReport = yield  # type: ignore[assignment] # pluggy's wrapper protocol
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {_reason(report)}"
+    return report  # type: ignore[return-value] # the same
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what this machine could not run, and the way to get it."""
+    counts: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        if not hasattr(report, "wasxfail"):
+            reason = _reason(report)
+            counts[reason] = counts.get(reason, 0) + 1
+    if counts:
+        terminalreporter.section("not run on this machine")
+        for reason, count in sorted(counts.items()):
+            terminalreporter.line(f"{count:4d} × {reason}")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped, as its author wrote it."""
+    found = report.longrepr
+    return str(found[2] if isinstance(found, tuple) else found).removeprefix("Skipped: ")
