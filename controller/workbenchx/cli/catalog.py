@@ -1,0 +1,44 @@
+"""The commands: name, module, one line of help. Reading this imports no command."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """One command; its module is `workbenchx.cli.commands.<module>` and holds `command`."""
+
+    module: str
+    help: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Declare and apply": {
+        "up": Entry("up", "Start everything, make it what the files say, and keep it so."),
+        "validate": Entry("validate", "Check files; print every error with its place."),
+        "plan": Entry("plan", "Show what applying the files would change."),
+        "apply": Entry("apply", "Make it so: mirror the files and carry out the plan."),
+        "confirm": Entry("confirm", "Let a held destructive plan happen."),
+    },
+    "Know": {
+        "get": Entry("get", "Show resources: the tree, a kind, or one resource."),
+        "why": Entry("why", "Say in one sentence why a resource is in its state."),
+        "diff": Entry("diff", "Show a resource's declared, recorded and observed fields."),
+        "runs": Entry("runs", "List runs, or show one with its events."),
+        "logs": Entry("logs", "Print the output of a run."),
+        "artifact": Entry("artifact", "List, fetch and verify stored artifacts."),
+    },
+    "Order": {
+        "cancel": Entry("cancel", "End a run."),
+        "reproduce": Entry("reproduce", "Run the same again and compare what comes out."),
+        "suspend": Entry("suspend", "Do nothing more for a resource until it is resumed."),
+        "resume": Entry("resume", "End a suspension or a stop; optionally revert drift."),
+        "adopt": Entry("adopt", "Take over an object that exists at a provider."),
+        "forget": Entry("forget", "Stop managing a resource and leave its object alone."),
+    },
+    "Operate": {
+        "db": Entry("db", "The database: migrate, bootstrap, url, psql, verify, status."),
+    },
+}
+COMMANDS: dict[str, Entry] = {
+    name: entry for section in SECTIONS.values() for name, entry in section.items()
+}

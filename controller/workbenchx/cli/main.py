@@ -1,0 +1,104 @@
+"""The entry point `wbx`: global options, and how every command ends.
+
+Exit codes: 0 done, 1 not done (also for a wrong command line), 2 `plan` found changes, 130 interrupted.
+"""
+
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Sequence
+
+import click
+
+import workbenchx
+from workbenchx import errors
+from workbenchx.cli import failure, lazy
+
+INTERRUPTED = 130
+TERMINATED = 143
+
+
+@click.command(
+    cls=lazy.LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--home", metavar="PATH", help="Folder of the embedded data (WBX_HOME).")
+@click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error (WBX_LOG_LEVEL).")
+@click.option("--colour", "--color", metavar="WHEN", help="auto, always or never (WBX_COLOUR).")
+@click.version_option(workbenchx.__version__, prog_name="wbx")
+@click.pass_context
+def wbx(
+    context: click.Context, home: str | None, log_level: str | None, colour: str | None
+) -> None:
+    """Declare data and ML work as YAML in git, and see it become real.
+
+    Settings, rising weight: wbx.toml, WBX_* environment variables, these options.
+    """
+    context.obj = {"home": home, "log_level": log_level, "colour": colour}
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code. Whatever goes wrong is one line on stderr, never a traceback."""
+    try:
+        result = wbx.main(args=list(arguments), prog_name="wbx", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("wbx: interrupted", err=True)
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the edge of the program: nothing may pass as a traceback
+        return _report(error)
+    return result if isinstance(result, int) else 0
+
+
+def _report(error: Exception) -> int:
+    code = 1
+    if isinstance(error, failure.Failure):
+        message, hint, code = error.message, error.hint, error.code
+    elif isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "wbx"
+        message, hint = error.format_message(), f"{path} --help"
+    elif isinstance(error, click.ClickException):
+        message, hint = error.format_message(), ""
+    elif isinstance(error, errors.WorkbenchError):
+        message, hint = error.message, _WAYS_OUT.get(error.reason, "")
+    else:
+        message, hint = _bug(error)
+    click.echo(f"wbx: error: {' '.join(message.split())}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
+    return code
+
+
+_WAYS_OUT = {
+    "DatabaseUnavailable": "wbx up --stop, then wbx up, starts the embedded database anew",
+    "DiskFull": "free some space and run the command again; nothing recorded is lost",
+    "HomeNotWritable": "set WBX_HOME (or --home) to a folder that you may write",
+}
+
+
+def _bug(error: Exception) -> tuple[str, str]:
+    """Keep the trace in a file and say where it is."""
+    from workbenchx.wiring import logs, settings  # noqa: PLC0415 - only a bug pays for it
+
+    message = f"a bug in WorkbenchX: {type(error).__name__}: {error}"
+    try:
+        folder = settings.load().home / "logs"
+    except errors.WorkbenchError:
+        folder = pathlib.Path(tempfile.gettempdir())
+    try:
+        return message, f"the trace is in {logs.write_trace(error, folder)}"
+    except OSError as problem:
+        return message, f"its trace could not be written to {folder} ({problem.strerror})"
+
+
+if __name__ == "__main__":
+    main()
