@@ -154,7 +154,25 @@ Variable = Annotated[
         "variable", VARIABLE, 'a variable name of letters, digits and "_", such as "LOG_LEVEL"', 128
     ),
 ]
+SettingName = Annotated[
+    str,
+    *text(
+        "setting_name",
+        r"^[A-Za-z][A-Za-z0-9_]{0,63}$",
+        'a setting name of letters, digits and "_", such as "region"',
+        64,
+    ),
+]
 Sha256 = Annotated[str, *text("sha256", DIGEST, "64 lower-case hex digits", 64)]
+Version = Annotated[
+    str,
+    *text(
+        "version",
+        r"^[A-Za-z0-9][-A-Za-z0-9._+]{0,62}$",
+        'a version such as "1", "v2" or "2025.1"',
+        63,
+    ),
+]
 Image = Annotated[str, *text("image", IMAGE, "pinned: name@sha256:<64 hex>", 512)]
 Reference = Annotated[
     str, *text("reference", REFERENCE, 'Kind/name such as "RunnerJob/ingest"', 128)

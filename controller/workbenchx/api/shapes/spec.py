@@ -2,13 +2,13 @@
 
 import pydantic
 
-from workbenchx.api.shapes import base, lifecycle, scalars
+from workbenchx.api.shapes import base, lifecycles, scalars
 
 
 class Spec(base.Shape):
     """The spec of any kind."""
 
-    lifecycle: base.Maybe[lifecycle.Lifecycle] = pydantic.Field(
+    lifecycle: base.Maybe[lifecycles.Lifecycle] = pydantic.Field(
         default=None, description="Policies about managing, deleting and healing this resource."
     )
 

@@ -1,0 +1,16 @@
+"""ExperimentRun: one parameter set of an Experiment, declared by hand."""
+
+import pydantic
+
+from workbenchx.api.shapes import parameters, scalars, spec
+
+
+class ExperimentRunSpec(spec.Spec):
+    """An experiment run. Its project, runtime and command are its Experiment's."""
+
+    experiment: scalars.Name = pydantic.Field(
+        description="Name of the Experiment in the same namespace."
+    )
+    params: parameters.Params = pydantic.Field(
+        default_factory=dict, description="Value of each parameter."
+    )

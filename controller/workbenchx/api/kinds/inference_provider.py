@@ -1,0 +1,15 @@
+"""InferenceProvider: one option for where models answer."""
+
+from typing import Literal
+
+import pydantic
+
+from workbenchx.api.shapes import providers
+
+
+class InferenceProviderSpec(providers.ProviderSpec):
+    """A inference provider. Cluster-scoped: it belongs to the platform team."""
+
+    adapter: Literal["ai_gateway", "do_gradient", "local_llm"] = pydantic.Field(
+        description="The program part that talks to it."
+    )

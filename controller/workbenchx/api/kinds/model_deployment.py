@@ -1,0 +1,65 @@
+"""ModelDeployment: a model served under an alias."""
+
+from typing import Annotated, Any, Self
+
+import pydantic
+from pydantic_core import PydanticCustomError
+
+from workbenchx.api.shapes import base, checks, scalars, spec
+
+Alias = Annotated[
+    str,
+    *scalars.text(
+        "alias",
+        r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$",
+        'an alias of lower-case letters, digits, "-" and ".", such as "churn.v2"',
+        63,
+    ),
+]
+Replicas = Annotated[int, pydantic.Field(ge=0, le=1000)]
+
+
+class Scale(base.Shape):
+    """How many replicas serve."""
+
+    min: Replicas = pydantic.Field(default=0, description="Fewest replicas. 0: none when idle.")
+    max: Replicas = pydantic.Field(default=1, description="Most replicas.")
+
+    @pydantic.model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.max < max(1, self.min):
+            raise PydanticCustomError("scale", "must have a max of at least 1 and at least its min")
+        return self
+
+
+class ModelDeploymentSpec(spec.OwnedSpec):
+    """A model deployment. Recorded; nothing is done for it in this version."""
+
+    model: scalars.Name = pydantic.Field(description="Name of the Model in the same namespace.")
+    version: base.Maybe[scalars.Version] = pydantic.Field(
+        default=None, description="Version of the Model. None: its last one."
+    )
+    alias: base.Maybe[Alias] = pydantic.Field(
+        default=None,
+        description="Name under which callers ask for it. Default: this resource's name.",
+    )
+    provider: base.Maybe[scalars.Name] = pydantic.Field(
+        default=None,
+        description="Name of the InferenceProvider. None: the project's, else the default one.",
+    )
+    params: Annotated[dict[scalars.SettingName, Any], pydantic.Field(max_length=50)] = (
+        pydantic.Field(
+            default_factory=dict,
+            description="Parameters of each request, such as temperature (no unit) or max_tokens (tokens).",
+        )
+    )
+    canary_percent: base.Maybe[scalars.Percent] = pydantic.Field(
+        default=None,
+        description="Share of the traffic that a new revision gets at first, in percent, 0 to 100. None: all of it.",
+    )
+    probe: base.Maybe[checks.Probe] = pydantic.Field(
+        default=None, description="What must succeed before a revision gets traffic."
+    )
+    scale: base.Maybe[Scale] = pydantic.Field(
+        default=None, description="How many replicas serve, where the provider can be told."
+    )

@@ -1,0 +1,15 @@
+"""SandboxProvider: one option for where code runs."""
+
+from typing import Literal
+
+import pydantic
+
+from workbenchx.api.shapes import providers
+
+
+class SandboxProviderSpec(providers.ProviderSpec):
+    """A sandbox provider. Cluster-scoped: it belongs to the platform team."""
+
+    adapter: Literal["vercel_sandbox", "do_runner", "kubernetes", "local"] = pydantic.Field(
+        description="The program part that talks to it."
+    )

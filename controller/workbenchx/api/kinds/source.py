@@ -1,0 +1,71 @@
+"""Source: a git repository to follow."""
+
+from typing import Annotated, Literal
+
+import pydantic
+
+from workbenchx.api.shapes import base, environment, fixbots, repository, scalars, spec
+
+ForgeUrl = Annotated[
+    str,
+    *scalars.text("url", r"^https?://[^\s@]{1,500}$", "an http(s) URL without a password", 512),
+]
+
+
+class Verify(base.Shape):
+    """Only commits that are signed by one of these keys are applied."""
+
+    mode: Literal["gpg", "ssh"] = pydantic.Field(description="Kind of signature.")
+    keys: environment.SecretRef = pydantic.Field(
+        description="Where the public keys are: armoured GPG keys, or an SSH allowed_signers file."
+    )
+
+
+class Forge(base.Shape):
+    """Where pull requests of the repository are."""
+
+    type: Literal["github", "gitea"] = pydantic.Field(description="Which program the forge runs.")
+    url: base.Maybe[ForgeUrl] = pydantic.Field(
+        default=None, description="URL of the forge's API. None: found from the repository's URL."
+    )
+
+
+class SourceSpec(spec.Spec):
+    """A source. Recorded; nothing is done for it in this version."""
+
+    project: base.Maybe[scalars.Name] = pydantic.Field(
+        default=None, description="Name of the Project. None: it belongs to the platform team."
+    )
+    url: repository.RepoUrl = pydantic.Field(description="URL of the repository.")
+    branch: base.Maybe[repository.Revision] = pydantic.Field(
+        default=None, description="Branch to follow. Default: the repository's default branch."
+    )
+    path: scalars.RelativePath = pydantic.Field(
+        default=".", description="Folder whose documents are applied."
+    )
+    interval: scalars.Duration = pydantic.Field(
+        default="60s", description="Time between two fetches, as a duration."
+    )
+    prune: bool = pydantic.Field(
+        default=True, description="True: what is no longer in the repository is deleted."
+    )
+    verify: base.Maybe[Verify] = pydantic.Field(
+        default=None, description="Signatures that commits must have. None: any commit."
+    )
+    forge: base.Maybe[Forge] = pydantic.Field(
+        default=None, description="Where pull requests are. None: no checks and no FixBot."
+    )
+    service_account_name: base.Maybe[scalars.Name] = pydantic.Field(
+        default=None,
+        description='ServiceAccount that applies, in this namespace. Default: "wbx-source".',
+    )
+    credentials: base.Maybe[environment.SecretRef] = pydantic.Field(
+        default=None, description="Where the token or key for fetching is. None: it is public."
+    )
+    webhook_secret: base.Maybe[environment.SecretRef] = pydantic.Field(
+        default=None, description="Where the secret that signs the forge's webhooks is."
+    )
+    fixbot: base.Maybe[fixbots.FixBot] = pydantic.Field(
+        default=None,
+        description="Whether FixBot may propose changes of cluster-scoped kinds. Only in wbx-system.",
+    )
