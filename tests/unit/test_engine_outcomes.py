@@ -1,6 +1,7 @@
 """How a run ended: engine/outcomes."""
 
 import pytest
+
 from workbenchx import ports
 from workbenchx.engine import outcomes
 

@@ -1,6 +1,7 @@
 """Secrets at use: engine/secrets."""
 
 import pytest
+
 from workbenchx import errors
 from workbenchx.engine import secrets
 

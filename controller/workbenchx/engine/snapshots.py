@@ -3,19 +3,18 @@
 Every run names the snapshot it ran, so it can be run again, also when the work tree was not committed.
 """
 
-import asyncio
-import io
 import os
 import pathlib
 import stat
 import tarfile
-import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from workbenchx import errors, ports
 from workbenchx.planner import model
 
 LIMIT = 256 * 1024 * 1024
+_BLOCK = tarfile.BLOCKSIZE
+_END = b"\0" * (2 * _BLOCK)
 
 
 async def take(
@@ -30,41 +29,57 @@ async def take(
     Raises:
         errors.Stalled: reason SnapshotTooLarge or SnapshotFailed.
     """
-    with tempfile.TemporaryDirectory(prefix="wbx-snapshot-") as folder:
-        target = pathlib.Path(folder) / "code.tar"
-        try:
-            await asyncio.to_thread(write, target, root, path, files)
-        except OSError as problem:
-            raise errors.Stalled(
-                f'code snapshot of "{path}" failed: {problem.strerror}', reason="SnapshotFailed"
-            ) from problem
-        blob = await storage.put_file(target)
+    try:
+        blob = await storage.put(_stream(tar(root, path, files)))
+    except OSError as problem:
+        raise errors.Stalled(
+            f'code snapshot of "{path}" failed: {problem.strerror}', reason="SnapshotFailed"
+        ) from problem
     return model.Code(sha256=blob.sha256, commit=commit)
 
 
-def write(target: pathlib.Path, root: pathlib.Path, path: str, files: Sequence[str]) -> None:
-    """Write the canonical tar: sorted names, zero times and owners, modes 0644 or 0755, no links."""
-    base = root / path
-    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as archive:
-        for name in sorted(files):
-            _add(archive, root / name, os.path.relpath(root / name, base))
-            if target.stat().st_size > LIMIT:
-                raise errors.Stalled(
-                    f'code snapshot of "{path}" is larger than {LIMIT >> 20} MiB: keep data out '
-                    "of the code folder",
-                    reason="SnapshotTooLarge",
-                )
+def tar(root: pathlib.Path, path: str, files: Sequence[str]) -> Iterator[bytes]:
+    """The canonical tar in pieces: sorted names, zero times and owners, modes 0644 or 0755, no links.
+
+    Raises:
+        errors.Stalled: reason SnapshotTooLarge.
+    """
+    base, size = root / path, 0
+    for name in sorted(files):
+        for piece in _member(root / name, os.path.relpath(root / name, base)):
+            size += len(piece)
+            yield piece
+        _check_size(base, size)
+    yield _END
 
 
-def _add(archive: tarfile.TarFile, file: pathlib.Path, name: str) -> None:
+def _member(file: pathlib.Path, name: str) -> Iterator[bytes]:
+    """One file: header, content, padding. A link is left out, and so is a file that vanished meanwhile."""
     try:
         info = file.lstat()
         if not stat.S_ISREG(info.st_mode):
             return
+        _check_size(file, info.st_size)
         content = file.read_bytes()
     except FileNotFoundError:
         return
     member = tarfile.TarInfo(name)
     member.size = len(content)
-    member.mode = 0o755 if info.st_mode & 0o100 else 0o644
-    archive.addfile(member, io.BytesIO(content))
+    member.mode = 0o755 if info.st_mode & stat.S_IXUSR else 0o644
+    yield member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+    yield content
+    yield b"\0" * (-len(content) % _BLOCK)
+
+
+def _check_size(path: pathlib.Path, size: int) -> None:
+    if size > LIMIT:
+        raise errors.Stalled(
+            f'code snapshot: "{path}" is larger than {LIMIT >> 20} MiB: keep data out of the code '
+            "folder",
+            reason="SnapshotTooLarge",
+        )
+
+
+async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

@@ -1,0 +1,85 @@
+"""One process at work: the loop, the worker and the observer together, until what was asked for is reached."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Callable
+
+from workbenchx.engine import loop, observer, worker
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """What a watcher sees after each pass."""
+
+    last: loop.Pass
+    leading: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one process."""
+
+    engine: loop.Engine
+    worker: worker.Worker
+    observer: observer.Observer
+
+
+async def until(
+    parts: Parts,
+    reached: Callable[[loop.Pass], bool],
+    progress: Callable[[Progress], None],
+    stop: asyncio.Event,
+) -> loop.Pass | None:
+    """Work until a pass satisfies `reached` or `stop` is set; the last pass seen.
+
+    Programs that run go on under their supervisors; leases and leadership are given back.
+    """
+    finished = asyncio.Event()
+    last: list[loop.Pass] = []
+
+    def on_pass(done: loop.Pass) -> None:
+        last[:] = [done]
+        progress(Progress(done, leading=parts.engine.epoch is not None))
+        if reached(done):
+            finished.set()
+
+    working = asyncio.create_task(_work(parts, on_pass))
+    endings = [asyncio.create_task(finished.wait()), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait([working, *endings], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    finally:
+        for task in (working, *endings):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(working, *endings, return_exceptions=True)
+    return last[0] if last else None
+
+
+async def _work(parts: Parts, on_pass: Callable[[loop.Pass], None]) -> None:
+    await parts.observer.observe()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(parts.observer.serve())
+        group.create_task(parts.worker.serve())
+        group.create_task(parts.engine.serve(on_pass))
+
+
+def settled(done: loop.Pass) -> bool:
+    """Nothing to do and nothing under way (DESIGN 2)."""
+    return done.settled
+
+
+def applied(done: loop.Pass) -> bool:
+    """What was declared is in force; jobs may still run."""
+    reconciling = any(
+        execution.state.open and execution.operation not in {"execute", "reproduce"}
+        for execution in done.world.executions
+    )
+    return not done.wrote and not done.plan.executable and not reconciling
+
+
+def never(done: loop.Pass) -> bool:  # noqa: ARG001 - the shape of `reached`
+    """Go on until stopped."""
+    return False
