@@ -11,6 +11,7 @@ from workbenchx.api.shapes import (
     environment,
     networks,
     repository,
+    rules,
     scalars,
     spec,
 )
@@ -19,7 +20,9 @@ from workbenchx.api.shapes import (
 class AppDeploymentSpec(spec.OwnedSpec):
     """An app deployment."""
 
-    app: scalars.Name = pydantic.Field(description="Name of the App in the same namespace.")
+    app: scalars.Name = pydantic.Field(
+        json_schema_extra=rules.IMMUTABLE, description="Name of the App in the same namespace."
+    )
     runtime: scalars.Name = pydantic.Field(description="Name of the Runtime.")
     provider: base.Maybe[scalars.Name] = pydantic.Field(
         default=None,

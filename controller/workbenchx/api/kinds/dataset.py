@@ -10,7 +10,7 @@ from workbenchx.api.shapes import base, scalars, spec
 URI = r"^(repo:[^/\s][^\s]*|artifact:[0-9a-f]{64}|[a-z][a-z0-9+.-]{1,20}://[^\s@]+)$"
 URI_RIGHT = "repo:<path>, artifact:<64 hex> or a URL without a password such as https://… or s3://…"
 
-Uri = Annotated[str, *scalars.text("uri", URI, URI_RIGHT, 2048)]
+Uri = Annotated[str, *scalars.text("uri", URI, URI_RIGHT, 2048, quote=False)]
 Format = Annotated[
     str,
     *scalars.text(

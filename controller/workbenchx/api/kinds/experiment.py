@@ -6,7 +6,17 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, compute, files, networks, parameters, scalars, spec
+from workbenchx.api.shapes import (
+    base,
+    compute,
+    files,
+    lists,
+    networks,
+    parameters,
+    rules,
+    scalars,
+    spec,
+)
 
 MOST_RUNS = 1000
 
@@ -22,6 +32,13 @@ class Metric(base.Shape):
 
 class Search(base.Shape):
     """Which cells of the matrix are run."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "has(self.samples) == (has(self.strategy) && self.strategy == 'random')",
+            "must have samples when its strategy is random, and only then",
+        )
+    )
 
     strategy: Literal["grid", "random"] = pydantic.Field(
         default="grid", description="grid: every cell. random: a sample of the cells."
@@ -77,6 +94,7 @@ class ExperimentSpec(spec.OwnedSpec):
     seeds: Annotated[
         list[Annotated[int, pydantic.Field(ge=0, le=2**31 - 1)]],
         pydantic.Field(max_length=MOST_RUNS),
+        lists.Distinct(),
     ] = pydantic.Field(
         default_factory=list, description="Random seeds; each cell runs once for each. Empty: once."
     )
@@ -106,12 +124,6 @@ class ExperimentSpec(spec.OwnedSpec):
     network: base.Maybe[networks.Network] = pydantic.Field(
         default=None, description="What a run may reach. None: no network."
     )
-
-    @pydantic.field_validator("seeds")
-    @classmethod
-    def _different(cls, seeds: list[int]) -> list[int]:
-        scalars.refuse_twins("seed", [str(seed) for seed in seeds])
-        return seeds
 
     @pydantic.model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -2,14 +2,15 @@
 
 import pydantic
 
-from workbenchx.api.shapes import parameters, scalars, spec
+from workbenchx.api.shapes import parameters, rules, scalars, spec
 
 
 class ExperimentRunSpec(spec.Spec):
     """An experiment run. Its project, runtime and command are its Experiment's."""
 
     experiment: scalars.Name = pydantic.Field(
-        description="Name of the Experiment in the same namespace."
+        json_schema_extra=rules.IMMUTABLE,
+        description="Name of the Experiment in the same namespace.",
     )
     params: parameters.Params = pydantic.Field(
         default_factory=dict, description="Value of each parameter."

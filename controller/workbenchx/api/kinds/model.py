@@ -5,7 +5,7 @@ from typing import Annotated, Self
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, scalars, spec
+from workbenchx.api.shapes import base, lists, rules, scalars, spec
 
 LOCATION = (
     r"^([A-Za-z0-9][-A-Za-z0-9._]{0,62}|repo:[^/\s][^\s]*|artifact:[0-9a-f]{64}"
@@ -13,11 +13,19 @@ LOCATION = (
 )
 LOCATION_RIGHT = "the name of an output, repo:<path>, artifact:<64 hex> or a URL without a password"
 
-Location = Annotated[str, *scalars.text("artifact", LOCATION, LOCATION_RIGHT, 2048)]
+Location = Annotated[str, *scalars.text("artifact", LOCATION, LOCATION_RIGHT, 2048, quote=False)]
 
 
 class ModelVersion(base.Shape):
     """One version. With fromRun, artifact and sha256 may be left out: they are recorded."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "has(self.fromRun) || (has(self.artifact)"
+            " && (has(self.sha256) || self.artifact.startsWith('artifact:')))",
+            "must have a fromRun, or an artifact with its sha256",
+        )
+    )
 
     version: scalars.Version = pydantic.Field(description="Name of the version.")
     artifact: base.Maybe[Location] = pydantic.Field(
@@ -48,12 +56,6 @@ class ModelVersion(base.Shape):
 class ModelSpec(spec.OwnedSpec):
     """A model."""
 
-    versions: Annotated[list[ModelVersion], pydantic.Field(min_length=1, max_length=500)] = (
-        pydantic.Field(description="Versions, oldest first.")
-    )
-
-    @pydantic.field_validator("versions")
-    @classmethod
-    def _different(cls, versions: list[ModelVersion]) -> list[ModelVersion]:
-        scalars.refuse_twins("version", [item.version for item in versions])
-        return versions
+    versions: Annotated[
+        list[ModelVersion], pydantic.Field(min_length=1, max_length=500), lists.Distinct("version")
+    ] = pydantic.Field(description="Versions, oldest first.")

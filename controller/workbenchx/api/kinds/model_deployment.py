@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, checks, scalars, spec
+from workbenchx.api.shapes import base, checks, rules, scalars, spec
 
 Alias = Annotated[
     str,
@@ -21,6 +21,13 @@ Replicas = Annotated[int, pydantic.Field(ge=0, le=1000)]
 
 class Scale(base.Shape):
     """How many replicas serve."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "(has(self.max) ? self.max : 1) >= (has(self.min) && self.min > 1 ? self.min : 1)",
+            "must have a max of at least 1 and at least its min",
+        )
+    )
 
     min: Replicas = pydantic.Field(default=0, description="Fewest replicas. 0: none when idle.")
     max: Replicas = pydantic.Field(default=1, description="Most replicas.")

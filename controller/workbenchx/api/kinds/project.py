@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from workbenchx.api.shapes import base, credential, fixbots, repository, scalars, spec
+from workbenchx.api.shapes import base, credential, fixbots, lists, repository, scalars, spec
 
 Stoppable = Literal[
     "Session", "Experiment", "ExperimentRun", "RunnerJob", "AppDeployment", "ModelDeployment"
@@ -67,9 +67,11 @@ class Budget(base.Shape):
     monthly_usd: scalars.Money = pydantic.Field(
         alias="monthlyUSD", description="Most that may be spent in a UTC month, in USD."
     )
-    stop_order: Annotated[list[Stoppable], pydantic.Field(max_length=6)] = pydantic.Field(
-        default_factory=list,
-        description="Kinds in the order in which they are stopped when the budget is used up. Kinds that are not listed go on; nothing new starts.",
+    stop_order: Annotated[list[Stoppable], pydantic.Field(max_length=6), lists.Distinct()] = (
+        pydantic.Field(
+            default_factory=list,
+            description="Kinds in the order in which they are stopped when the budget is used up. Kinds that are not listed go on; nothing new starts.",
+        )
     )
 
 
@@ -97,31 +99,40 @@ class Notify(base.Shape):
     url: credential.Credential = pydantic.Field(
         description="Where the webhook's URL is: an environment variable or a file of the worker."
     )
-    on: Annotated[list[Occasion], pydantic.Field(min_length=1, max_length=7)] = pydantic.Field(
-        description="Ready reasons that are told."
+    on: Annotated[list[Occasion], pydantic.Field(min_length=1, max_length=7), lists.Distinct()] = (
+        pydantic.Field(description="Ready reasons that are told.")
     )
 
 
 class ProjectSpec(spec.Spec):
     """A project. Cluster-scoped: it belongs to the platform team."""
 
-    namespaces: Annotated[list[scalars.Name], pydantic.Field(max_length=50)] = pydantic.Field(
-        default_factory=list,
-        description="Namespaces that the project's resources lie in. Empty: the one that is named like the project.",
+    namespaces: Annotated[list[scalars.Name], pydantic.Field(max_length=50), lists.Distinct()] = (
+        pydantic.Field(
+            default_factory=list,
+            description="Namespaces that the project's resources lie in. Empty: the one that is named like the project.",
+        )
     )
     repo: base.Maybe[repository.Repo] = pydantic.Field(
         default=None, description="Where the project's code is."
     )
-    datasets: Annotated[list[scalars.Name], pydantic.Field(max_length=1000)] = pydantic.Field(
-        default_factory=list,
-        description="Names of the Datasets that the project uses, in its own namespaces.",
+    datasets: Annotated[list[scalars.Name], pydantic.Field(max_length=1000), lists.Distinct()] = (
+        pydantic.Field(
+            default_factory=list,
+            description="Names of the Datasets that the project uses, in its own namespaces.",
+        )
     )
-    runtimes: Annotated[list[scalars.Name], pydantic.Field(max_length=200)] = pydantic.Field(
-        default_factory=list,
-        description="Names of the Runtimes that the project may use. Empty: every approved one.",
+    runtimes: Annotated[list[scalars.Name], pydantic.Field(max_length=200), lists.Distinct()] = (
+        pydantic.Field(
+            default_factory=list,
+            description="Names of the Runtimes that the project may use. Empty: every approved one.",
+        )
     )
-    members: Annotated[list[Member], pydantic.Field(max_length=1000)] = pydantic.Field(
-        default_factory=list, description="People and their roles. Nobody else sees the project."
+    members: Annotated[list[Member], pydantic.Field(max_length=1000), lists.Distinct("user")] = (
+        pydantic.Field(
+            default_factory=list,
+            description="People and their roles. Nobody else sees the project.",
+        )
     )
     providers: base.Maybe[Providers] = pydantic.Field(
         default=None, description="The providers that the project uses."
@@ -135,21 +146,9 @@ class ProjectSpec(spec.Spec):
     retention: base.Maybe[Retention] = pydantic.Field(
         default=None, description="How long bytes are kept."
     )
-    notify: Annotated[list[Notify], pydantic.Field(max_length=20)] = pydantic.Field(
-        default_factory=list, description="Webhooks that are told what happened."
+    notify: Annotated[list[Notify], pydantic.Field(max_length=20), lists.Distinct("name")] = (
+        pydantic.Field(default_factory=list, description="Webhooks that are told what happened.")
     )
     fixbot: base.Maybe[fixbots.FixBot] = pydantic.Field(
         default=None, description="Whether FixBot may propose changes. None: it may not."
     )
-
-    @pydantic.field_validator("namespaces", "datasets", "runtimes")
-    @classmethod
-    def _different(cls, names: list[str]) -> list[str]:
-        scalars.refuse_twins("name", names)
-        return names
-
-    @pydantic.field_validator("members")
-    @classmethod
-    def _different_users(cls, members: list[Member]) -> list[Member]:
-        scalars.refuse_twins("user", [member.user.lower() for member in members])
-        return members

@@ -11,6 +11,7 @@ from workbenchx.api.shapes import (
     environment,
     files,
     networks,
+    rules,
     scalars,
     spec,
 )
@@ -18,6 +19,13 @@ from workbenchx.api.shapes import (
 
 class RunnerJobSpec(spec.OwnedSpec):
     """A runner job. Without a schedule it runs once for each version of what it executes."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "!has(self.timeZone) || has(self.schedule)",
+            "has a timeZone but no schedule (add one, or remove it)",
+        )
+    )
 
     runtime: scalars.Name = pydantic.Field(description="Name of the Runtime.")
     provider: base.Maybe[scalars.Name] = pydantic.Field(

@@ -4,12 +4,12 @@ from typing import Literal
 
 import pydantic
 
-from workbenchx.api.shapes import providers
+from workbenchx.api.shapes import providers, rules
 
 
 class SandboxProviderSpec(providers.ProviderSpec):
     """A sandbox provider. Cluster-scoped: it belongs to the platform team."""
 
     adapter: Literal["vercel_sandbox", "do_runner", "kubernetes", "local"] = pydantic.Field(
-        description="The program part that talks to it."
+        json_schema_extra=rules.IMMUTABLE, description="The part of the program that talks to it."
     )

@@ -6,11 +6,17 @@ import pydantic
 from pydantic_core import PydanticCustomError
 
 from workbenchx.api import quantities
-from workbenchx.api.shapes import base, compute, networks, scalars, spec
+from workbenchx.api.shapes import base, compute, lists, networks, rules, scalars, spec
 
 
 class Hours(base.Shape):
     """When the session starts and stops by itself."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "has(self.start) || has(self.stop)", "must have a start, a stop, or both"
+        )
+    )
 
     start: base.Maybe[scalars.Schedule] = pydantic.Field(
         default=None, description='When it starts, as five cron fields such as "0 8 * * 1-5".'
@@ -49,8 +55,8 @@ class SessionSpec(spec.OwnedSpec):
     resources: base.Maybe[compute.Resources] = pydantic.Field(
         default=None, description="What it may use."
     )
-    ports: Annotated[list[scalars.Port], pydantic.Field(max_length=16)] = pydantic.Field(
-        default_factory=list, description="TCP ports that get a URL."
+    ports: Annotated[list[scalars.Port], pydantic.Field(max_length=16), lists.Distinct()] = (
+        pydantic.Field(default_factory=list, description="TCP ports that get a URL.")
     )
     ttl: base.Maybe[scalars.Duration] = pydantic.Field(
         default=None,
@@ -77,12 +83,6 @@ class SessionSpec(spec.OwnedSpec):
     network: base.Maybe[networks.Network] = pydantic.Field(
         default=None, description="What it may reach. None: no network."
     )
-
-    @pydantic.field_validator("ports")
-    @classmethod
-    def _different(cls, ports: list[int]) -> list[int]:
-        scalars.refuse_twins("port", [str(port) for port in ports])
-        return ports
 
     @pydantic.model_validator(mode="after")
     def _ordered_times(self) -> Self:

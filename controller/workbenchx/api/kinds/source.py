@@ -8,7 +8,9 @@ from workbenchx.api.shapes import base, environment, fixbots, repository, scalar
 
 ForgeUrl = Annotated[
     str,
-    *scalars.text("url", r"^https?://[^\s@]{1,500}$", "an http(s) URL without a password", 512),
+    *scalars.text(
+        "url", r"^https?://[^\s@]{1,500}$", "an http(s) URL without a password", 512, quote=False
+    ),
 ]
 
 

@@ -4,12 +4,12 @@ from typing import Literal
 
 import pydantic
 
-from workbenchx.api.shapes import providers
+from workbenchx.api.shapes import providers, rules
 
 
 class StorageProviderSpec(providers.ProviderSpec):
     """A storage provider. Cluster-scoped: it belongs to the platform team."""
 
     adapter: Literal["supabase_storage", "s3_compatible", "local"] = pydantic.Field(
-        description="The program part that talks to it."
+        json_schema_extra=rules.IMMUTABLE, description="The part of the program that talks to it."
     )

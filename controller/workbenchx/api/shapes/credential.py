@@ -5,7 +5,7 @@ from typing import Annotated, Self
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, scalars
+from workbenchx.api.shapes import base, rules, scalars
 
 FilePath = Annotated[
     str,
@@ -15,10 +15,28 @@ FilePath = Annotated[
 ]
 
 
+WorkerVariable = Annotated[
+    str,
+    *scalars.text(
+        "variable",
+        scalars.VARIABLE,
+        'the name of a variable such as "VERCEL_TOKEN"',
+        128,
+        quote=False,
+    ),
+]
+
+
 class Credential(base.Shape):
     """Where one credential is: exactly one of `env` and `file`."""
 
-    env: base.Maybe[scalars.Variable] = pydantic.Field(
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "has(self.env) != has(self.file)", "must have exactly one of env and file"
+        )
+    )
+
+    env: base.Maybe[WorkerVariable] = pydantic.Field(
         default=None, description="Environment variable of the worker that holds the value."
     )
     file: base.Maybe[FilePath] = pydantic.Field(

@@ -5,18 +5,26 @@ from typing import Annotated, Self
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, scalars
+from workbenchx.api.shapes import base, lists, rules, scalars
 
 ENV_RIGHT = "WBX_SECRET_<PROJECT>_<NAME>"
 PREFIXED = r"^WBX_SECRET_[A-Z0-9_]{1,100}$"
 
 SecretVariable = Annotated[
-    str, *scalars.text("secret_env", PREFIXED, f"a variable named {ENV_RIGHT}", 128)
+    str,
+    *scalars.text("secret_env", PREFIXED, f"the name of a variable, {ENV_RIGHT}", 128, quote=False),
 ]
 
 
 class SecretRef(base.Shape):
     """Where a secret is. Either `env`, or `secret` and `key`. The worker reads it at use and stores nothing."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "has(self.env) != has(self.secret) && has(self.secret) == has(self.key)",
+            "must be either {env} or {secret, key}",
+        )
+    )
 
     env: base.Maybe[SecretVariable] = pydantic.Field(
         default=None,
@@ -45,6 +53,12 @@ class SecretRef(base.Shape):
 class EnvVar(base.Shape):
     """One environment variable. Either `value` or `secretRef`."""
 
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "has(self.value) != has(self.secretRef)", "must have either a value or a secretRef"
+        )
+    )
+
     name: scalars.Variable = pydantic.Field(description="Name of the variable.")
     value: base.Maybe[Annotated[str, pydantic.Field(max_length=32768)]] = pydantic.Field(
         default=None, description="The value as text. Never a secret."
@@ -60,11 +74,4 @@ class EnvVar(base.Shape):
         return self
 
 
-def _unique(variables: list[EnvVar]) -> list[EnvVar]:
-    scalars.refuse_twins("name", [variable.name for variable in variables])
-    return variables
-
-
-Environment = Annotated[
-    list[EnvVar], pydantic.Field(max_length=200), pydantic.AfterValidator(_unique)
-]
+Environment = Annotated[list[EnvVar], pydantic.Field(max_length=200), lists.Distinct("name")]

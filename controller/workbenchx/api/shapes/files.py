@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pydantic
 
-from workbenchx.api.shapes import base, scalars
+from workbenchx.api.shapes import base, lists, scalars
 
 
 class Input(base.Shape):
@@ -29,19 +29,5 @@ class Output(base.Shape):
     )
 
 
-def _unique_inputs(items: list[Input]) -> list[Input]:
-    scalars.refuse_twins("name", [item.name for item in items])
-    return items
-
-
-def _unique_outputs(items: list[Output]) -> list[Output]:
-    scalars.refuse_twins("name", [item.name for item in items])
-    return items
-
-
-Inputs = Annotated[
-    list[Input], pydantic.Field(max_length=64), pydantic.AfterValidator(_unique_inputs)
-]
-Outputs = Annotated[
-    list[Output], pydantic.Field(max_length=64), pydantic.AfterValidator(_unique_outputs)
-]
+Inputs = Annotated[list[Input], pydantic.Field(max_length=64), lists.Distinct("name")]
+Outputs = Annotated[list[Output], pydantic.Field(max_length=64), lists.Distinct("name")]

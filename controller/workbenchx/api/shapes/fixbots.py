@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pydantic
 
-from workbenchx.api.shapes import base, scalars
+from workbenchx.api.shapes import base, lists, scalars
 
 
 class FixBot(base.Shape):
@@ -13,7 +13,9 @@ class FixBot(base.Shape):
     enabled: bool = pydantic.Field(
         default=False, description="True: FixBot may open pull requests."
     )
-    rules: Annotated[list[scalars.Name], pydantic.Field(max_length=50)] = pydantic.Field(
-        default_factory=list,
-        description="Names of the rules it may use. Empty: all of them.",
+    rules: Annotated[list[scalars.Name], pydantic.Field(max_length=50), lists.Distinct()] = (
+        pydantic.Field(
+            default_factory=list,
+            description="Names of the rules it may use. Empty: all of them.",
+        )
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from workbenchx.api.shapes import base, scalars
+from workbenchx.api.shapes import base, lists, scalars
 
 
 class Lifecycle(base.Shape):
@@ -26,7 +26,9 @@ class Lifecycle(base.Shape):
         default=False,
         description="True: do nothing for this resource until it is false again. What runs goes on running.",
     )
-    depends_on: Annotated[list[scalars.Reference], pydantic.Field(max_length=64)] = pydantic.Field(
+    depends_on: Annotated[
+        list[scalars.Reference], pydantic.Field(max_length=64), lists.Distinct()
+    ] = pydantic.Field(
         default_factory=list,
         description="Resources that must be Ready first, as Kind/name in the same namespace.",
     )

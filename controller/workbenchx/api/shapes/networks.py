@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pydantic
 
-from workbenchx.api.shapes import base, scalars
+from workbenchx.api.shapes import base, lists, scalars
 
 HOST = r"^(\*|(\*\.)?[a-z0-9]([-a-z0-9.]{0,250}[a-z0-9])?(:[0-9]{1,5})?)$"
 
@@ -19,7 +19,9 @@ Host = Annotated[
 class Network(base.Shape):
     """Outgoing network. Nothing listed: no network."""
 
-    egress: Annotated[list[Host], pydantic.Field(max_length=100)] = pydantic.Field(
-        default_factory=list,
-        description='Hosts that may be reached: a name, "*." and a domain, with ":port" if only one port; "*" is everything. Empty: no network.',
+    egress: Annotated[list[Host], pydantic.Field(max_length=100), lists.Distinct()] = (
+        pydantic.Field(
+            default_factory=list,
+            description='Hosts that may be reached: a name, "*." and a domain, with ":port" if only one port; "*" is everything. Empty: no network.',
+        )
     )

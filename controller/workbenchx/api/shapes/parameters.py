@@ -1,5 +1,6 @@
 """Parameters of experiments: names that can be environment variables, values that are plain."""
 
+import math
 from typing import Annotated, Any
 
 import pydantic
@@ -7,18 +8,24 @@ from pydantic_core import PydanticCustomError
 
 from workbenchx.api.shapes import scalars
 
-Scalar = str | int | float | bool
-_PLAIN = {"x-kubernetes-preserve-unknown-fields": True}
+Plain = str | int | float | bool
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and value - value != 0:
-        raise scalars.refuse("parameter", value, "a finite number, a text or a boolean")
-    return value
+def _plain(value: Any) -> Plain:
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise scalars.refuse("parameter", value, "a text, a finite number, true or false")
 
 
-def _different(values: list[Any]) -> list[Any]:
-    scalars.refuse_twins("value", [f"{value}" for value in values])
+def _different(values: list[Plain]) -> list[Plain]:
+    """As text, because that is how a run gets them."""
+    seen: set[str] = set()
+    for value in values:
+        if str(value) in seen:
+            raise PydanticCustomError(
+                "duplicate", "has {value} twice (each must be different)", {"value": f'"{value}"'}
+            )
+        seen.add(str(value))
     return values
 
 
@@ -37,8 +44,8 @@ def _names(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 Value = Annotated[
-    str | int | float | bool,
-    pydantic.AfterValidator(_finite),
+    Plain,
+    pydantic.PlainValidator(_plain),
     pydantic.WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 Values = Annotated[

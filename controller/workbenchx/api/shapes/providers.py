@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from workbenchx.api.shapes import base, credential, scalars, spec
+from workbenchx.api.shapes import base, credential, lists, scalars, spec
 
 Unit = Literal[
     "cpu-hour",
@@ -76,7 +76,9 @@ class ProviderSpec(spec.Spec):
     limits: base.Maybe[Limits] = pydantic.Field(
         default=None, description="Limits that all workers keep together."
     )
-    retire: Annotated[list[scalars.Text], pydantic.Field(max_length=1000)] = pydantic.Field(
-        default_factory=list,
-        description="External ids of objects that carry our tag but belong to nothing we know. They may be removed.",
+    retire: Annotated[list[scalars.Text], pydantic.Field(max_length=1000), lists.Distinct()] = (
+        pydantic.Field(
+            default_factory=list,
+            description="External ids of objects that carry our tag but belong to nothing we know. They may be removed.",
+        )
     )

@@ -10,7 +10,7 @@ URL = r"^(\.|(https?|ssh|git|file)://[^\s@]+|ssh://[-A-Za-z0-9._]+@[^\s@]+|[-A-Z
 URL_RIGHT = '"." (this repository), an https:// or ssh:// URL without a password, or git@host:path'
 REVISION = r"^[A-Za-z0-9][-A-Za-z0-9._/+]{0,199}$"
 
-RepoUrl = Annotated[str, *scalars.text("repo_url", URL, URL_RIGHT, 1024)]
+RepoUrl = Annotated[str, *scalars.text("repo_url", URL, URL_RIGHT, 1024, quote=False)]
 Revision = Annotated[
     str,
     *scalars.text("revision", REVISION, 'a commit, branch or tag such as "main" or "v1.2"', 200),

@@ -2,7 +2,7 @@
 
 import pydantic
 
-from workbenchx.api.shapes import base, lifecycles, scalars
+from workbenchx.api.shapes import base, lifecycles, rules, scalars
 
 
 class Spec(base.Shape):
@@ -17,5 +17,6 @@ class OwnedSpec(Spec):
     """The spec of a namespaced kind that belongs to a project."""
 
     project: scalars.Name = pydantic.Field(
-        description="Name of the Project that this belongs to. The namespace must be one of the project's."
+        json_schema_extra=rules.IMMUTABLE,
+        description="Name of the Project that this belongs to. The namespace must be one of the project's.",
     )
