@@ -37,6 +37,7 @@ check:  ## lint, format, types, layers, spelling, generated files, locked requir
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/python -m workbenchx.api.emit --check
+	$(BIN)/python .ci/reference.py --check
 	.ci/lock --check
 
 fmt:  ## format, and fix what can be fixed
@@ -44,9 +45,10 @@ fmt:  ## format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate:  ## write crds/ and schemas/ from the kinds
+generate:  ## write crds/, schemas/ and controller/REFERENCE.md from the code
 	@.ci/venv dev
 	$(BIN)/python -m workbenchx.api.emit
+	$(BIN)/python .ci/reference.py
 
 lock:  ## lock requirements/ from pyproject.toml
 	@.ci/venv dev

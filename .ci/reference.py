@@ -1,0 +1,95 @@
+"""Write controller/REFERENCE.md: every kind, command, setting, reason, state and event type, from the code itself.
+
+Usage: python .ci/reference.py [--check]. With --check it only tells whether the file is fresh.
+"""
+
+import pathlib
+import sys
+from collections.abc import Iterable, Sequence
+
+from workbenchx.api import event_types, reasons, registry, states, vocabulary
+from workbenchx.cli import catalog
+from workbenchx.wiring import settings
+
+TARGET = pathlib.Path(__file__).parent.parent / "controller" / "REFERENCE.md"
+HEAD = """# Reference
+
+Written by `make generate` from the code; do not edit. Every field of every kind, with its unit, is in `schemas/` and in the editor; every option of
+a command is in `wbx COMMAND --help`.
+"""
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [HEAD, kinds(), *commands(), setting_table()]
+    parts += words("Reasons", "The `reason` of the condition Ready.", reasons.Reason)
+    parts += words("States", "The column `state` of every resource table.", states.State)
+    parts += words("Event types", "The column `type` of `ops.run_events`.", event_types.EventType)
+    return "\n".join(parts)
+
+
+def kinds() -> str:
+    """One row a kind."""
+    rows = [
+        (
+            f"`{kind.kind}`",
+            kind.plural if kind.implemented else f"{kind.plural} (recorded only, so far)",
+            ", ".join(kind.short_names),
+            "cluster" if kind.cluster_scoped else "namespaced",
+            f"`ops.{kind.table}`",
+            kind.purpose,
+        )
+        for kind in registry.KINDS.values()
+    ]
+    head = ("kind", "plural", "short", "scope", "table", "what it is")
+    return f"## Kinds of {registry.API_VERSION}\n\n{table(head, rows)}\n"
+
+
+def commands() -> Iterable[str]:
+    """One table a section of `wbx --help`."""
+    yield "## Commands\n"
+    for title, section in catalog.SECTIONS.items():
+        rows = [(f"`wbx {name}`", entry.help) for name, entry in section.items()]
+        yield f"{title}:\n\n{table(('command', 'what it does'), rows)}\n"
+
+
+def setting_table() -> str:
+    """One row a setting."""
+    rows = [
+        (f"`{name}`", f"`WBX_{name.upper()}`", form(key.form), key.meaning)
+        for name, key in settings.KEYS.items()
+    ]
+    head = ("key in wbx.toml", "environment variable", "form", "what it means")
+    return f"## Settings\n\n{table(head, rows)}\n"
+
+
+def form(found: str | tuple[str, ...]) -> str:
+    """The form of a value, for people."""
+    return found if isinstance(found, str) else " or ".join(f"`{word}`" for word in found)
+
+
+def words(title: str, intro: str, enum: type[vocabulary.Word]) -> Iterable[str]:
+    """One row a word."""
+    rows = [(f"`{word}`", word.meaning) for word in enum]
+    yield f"## {title}\n\n{intro}\n\n{table(('word', 'meaning'), rows)}\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    )
+
+
+def main() -> None:
+    """Write, or check."""
+    text = render()
+    if "--check" not in sys.argv[1:]:
+        TARGET.write_text(text, encoding="utf-8")
+    elif not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
+        raise SystemExit("controller/REFERENCE.md is not fresh: run make generate")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""What every benchmark shares: timing whole processes, and the rows of RESULTS.md.
+
+A benchmark is a file `bench_<subject>.py` with a function `measure(small: bool) -> list[Row]` that ends with
+`harness.main(measure)`. It asserts that each side did the work (a wrong answer is no measurement). `--small` runs the
+same code on little data: CI does that, and looks at the answers, not at the times.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+MEBI = 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cost:
+    """What one process took: seconds of wall and processor, peak resident memory in bytes."""
+
+    wall: float
+    cpu: float
+    memory: int
+    output: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """One line of RESULTS.md. `goal` is the largest ratio ours/theirs that the issue asks for (None: told only)."""
+
+    what: str
+    ours: float
+    theirs: float
+    unit: str
+    goal: float | None = None
+    more_is_better: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """Ours over theirs."""
+        return self.ours / self.theirs
+
+    @property
+    def verdict(self) -> str:
+        """Whether the goal is met."""
+        if self.goal is None:
+            return ""
+        met = self.ratio >= self.goal if self.more_is_better else self.ratio <= self.goal
+        return "met" if met else "missed"
+
+
+def process(
+    command: Sequence[str | pathlib.Path],
+    *,
+    folder: pathlib.Path,
+    env: Mapping[str, str] | None = None,
+    expect: int = 0,
+) -> Cost:
+    """Run a program to its end and measure it.
+
+    Raises:
+        SystemExit: it ended otherwise than `expect`; its output is printed.
+    """
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        child = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            env=dict(os.environ) | dict(env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+    if child.returncode != expect:
+        line = " ".join(map(str, command))
+        raise SystemExit(f"{line}: exit {child.returncode}, not {expect}\n{text[-4000:]}")
+    cpu = usage.ru_utime + usage.ru_stime
+    return Cost(wall, cpu, usage.ru_maxrss * 1024, text)
+
+
+def best(costs: Sequence[Cost]) -> Cost:
+    """The median run by wall time (of two, the faster)."""
+    return sorted(costs, key=lambda cost: cost.wall)[(len(costs) - 1) // 2]
+
+
+def wbx() -> pathlib.Path:
+    """The command of this checkout."""
+    return pathlib.Path(sys.executable).parent / "wbx"
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[pathlib.Path]:
+    """An empty repository of its own, with its own WBX_HOME; whatever runs in it is stopped at the end."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="wbx-bench-"))
+    try:
+        (folder / "wbx.toml").write_text("", encoding="utf-8")
+        yield folder
+    finally:
+        subprocess.run([wbx(), "up", "--stop"], cwd=folder, check=False, capture_output=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def median(seconds: Sequence[float]) -> float:
+    """The middle of several times."""
+    return statistics.median(seconds)
+
+
+def main(measure: Callable[[bool], list[Row]]) -> None:
+    """The command line of a benchmark."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true", help="little data: checks the answers only")
+    parser.add_argument("--json", type=pathlib.Path, help="write the rows there")
+    asked = parser.parse_args()
+    rows = measure(asked.small)
+    for row in rows:
+        print(line(row))
+    if asked.json:
+        document = [dataclasses.asdict(row) for row in rows]
+        asked.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def line(row: Row) -> str:
+    """One row of the Markdown table."""
+    goal = "" if row.goal is None else f"{'≥' if row.more_is_better else '≤'} {row.goal:.3g}"
+    cells = (
+        row.what,
+        f"{row.ours:.4g} {row.unit}",
+        f"{row.theirs:.4g} {row.unit}",
+        f"{row.ratio:.2f}",
+        goal,
+        row.verdict,
+    )
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,86 @@
+"""`make bench`: run the benchmarks, each in its own process, and write RESULTS.md.
+
+Usage: python tests/bench/run.py [--small] [SUBJECT ...]
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+
+import harness
+
+HERE = pathlib.Path(__file__).parent
+HEAD = """# Measurements
+
+Written by `make bench`; do not edit. Both sides ran on the same machine in the same run: whole processes, started cold,
+the median of several. A ratio is ours over theirs; the goal is the issue's.
+"""
+TABLE = "| what | WorkbenchX | peer | ratio | goal | |\n| --- | --- | --- | --- | --- | --- |"
+
+
+def main() -> None:
+    """Run what was asked for; exit 1 if a benchmark failed (a missed goal is told, and is no failure)."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true", help="little data: checks the answers only")
+    parser.add_argument("subjects", nargs="*", help="which (default: all)")
+    asked = parser.parse_args()
+    known = {path.stem.removeprefix("bench_"): path for path in sorted(HERE.glob("bench_*.py"))}
+    if unknown := set(asked.subjects) - set(known):
+        raise SystemExit(f"no benchmark {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+    subjects = asked.subjects or list(known)
+    found = {subject: run(known[subject], small=asked.small) for subject in subjects}
+    failed = [subject for subject, rows in found.items() if rows is None]
+    if not asked.small:
+        write({subject: rows for subject, rows in found.items() if rows is not None})
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+    print(f"{len(found)} benchmarks ran" + (", small: answers checked" if asked.small else ""))
+
+
+def run(path: pathlib.Path, *, small: bool) -> list[harness.Row] | None:
+    """The rows of one benchmark; None if it failed."""
+    print(f"== {path.stem}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder) / "rows.json"
+        command = [sys.executable, str(path), f"--json={output}", *(["--small"] if small else [])]
+        if subprocess.run(command, check=False).returncode:
+            return None
+        return [harness.Row(**row) for row in json.loads(output.read_text(encoding="utf-8"))]
+
+
+def write(found: dict[str, list[harness.Row]]) -> None:
+    """RESULTS.md: the new sections, and the old ones of subjects that did not run now."""
+    path = HERE / "RESULTS.md"
+    sections = old_sections(path.read_text(encoding="utf-8") if path.exists() else "")
+    for subject, rows in found.items():
+        body = [f"Measured {where()}.", "", TABLE, *(harness.line(row) for row in rows)]
+        sections[subject] = "\n".join(body)
+    parts = [f"## {subject}\n\n{text}\n" for subject, text in sorted(sections.items())]
+    path.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
+    print(f"wrote {path}")
+
+
+def old_sections(text: str) -> dict[str, str]:
+    """The sections of an earlier RESULTS.md, by subject."""
+    parts = text.split("\n## ")[1:]
+    return {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
+
+
+def where() -> str:
+    """The day and the machine."""
+    day = datetime.datetime.now(datetime.UTC).date().isoformat()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1 << 30)
+    system = f"{platform.system()} {platform.machine()}"
+    return (
+        f"{day}, {os.cpu_count()} cores, {memory} GiB, {system}, Python {platform.python_version()}"
+    )
+
+
+if __name__ == "__main__":
+    main()
