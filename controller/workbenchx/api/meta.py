@@ -10,7 +10,7 @@ import pydantic
 import pydantic_core
 
 from workbenchx.api import registry
-from workbenchx.api.shapes import base, scalars
+from workbenchx.api.shapes import base, lists, scalars
 
 LABEL_KEY = re.compile(
     r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -139,8 +139,10 @@ class Status(base.Shape):
     observed_generation: base.Maybe[int] = pydantic.Field(
         default=None, description="The metadata.generation that this status is about."
     )
-    conditions: Annotated[list[Condition], pydantic.Field(max_length=8)] = pydantic.Field(
-        default_factory=list, description="Ready, and while true Reconciling or Stalled."
+    conditions: Annotated[list[Condition], pydantic.Field(max_length=8), lists.Distinct("type")] = (
+        pydantic.Field(
+            default_factory=list, description="Ready, and while true Reconciling or Stalled."
+        )
     )
     state: base.Maybe[str] = pydantic.Field(
         default=None, description="What the resource is doing, in one word."

@@ -26,11 +26,11 @@ class AppDeploymentSpec(spec.OwnedSpec):
     runtime: scalars.Name = pydantic.Field(description="Name of the Runtime.")
     provider: base.Maybe[scalars.Name] = pydantic.Field(
         default=None,
-        description="Name of the SandboxProvider. None: the project's, else the default one.",
+        description="Name of the SandboxProvider. Absent: the project's, else the default one.",
     )
     revision: base.Maybe[repository.Revision] = pydantic.Field(
         default=None,
-        description="Commit, branch or tag of the code. None: what the project's branch has. The resolved commit is recorded.",
+        description="Commit, branch or tag of the code. Absent: what the project's branch has. The resolved commit is recorded.",
     )
     env: environment.Environment = pydantic.Field(
         default_factory=list, description="Environment variables of the app."
@@ -45,5 +45,5 @@ class AppDeploymentSpec(spec.OwnedSpec):
         default="Always", description="When the app is started again after it ended."
     )
     network: base.Maybe[networks.Network] = pydantic.Field(
-        default=None, description="What the app may reach. None: no network."
+        default=None, description="What the app may reach. Absent: no network."
     )

@@ -79,7 +79,7 @@ class ExperimentSpec(spec.OwnedSpec):
     runtime: scalars.Name = pydantic.Field(description="Name of the Runtime.")
     provider: base.Maybe[scalars.Name] = pydantic.Field(
         default=None,
-        description="Name of the SandboxProvider. None: the project's, else the default one.",
+        description="Name of the SandboxProvider. Absent: the project's, else the default one.",
     )
     resources: base.Maybe[compute.Resources] = pydantic.Field(
         default=None, description="What one run may use."
@@ -103,7 +103,7 @@ class ExperimentSpec(spec.OwnedSpec):
     )
     metric: Metric = pydantic.Field(description="The number by which runs are compared.")
     search: base.Maybe[Search] = pydantic.Field(
-        default=None, description="Which cells of the matrix are run. None: all of them."
+        default=None, description="Which cells of the matrix are run. Absent: all of them."
     )
     early_stop: base.Maybe[EarlyStop] = pydantic.Field(
         default=None, description="When no more runs start. Accepted, but has no effect yet."
@@ -122,7 +122,7 @@ class ExperimentSpec(spec.OwnedSpec):
         default=0, description="Number of further tries after a run that ended badly."
     )
     network: base.Maybe[networks.Network] = pydantic.Field(
-        default=None, description="What a run may reach. None: no network."
+        default=None, description="What a run may reach. Absent: no network."
     )
 
     @pydantic.model_validator(mode="after")

@@ -44,7 +44,7 @@ class ModelDeploymentSpec(spec.OwnedSpec):
 
     model: scalars.Name = pydantic.Field(description="Name of the Model in the same namespace.")
     version: base.Maybe[scalars.Version] = pydantic.Field(
-        default=None, description="Version of the Model. None: its last one."
+        default=None, description="Version of the Model. Absent: its last one."
     )
     alias: base.Maybe[Alias] = pydantic.Field(
         default=None,
@@ -52,7 +52,7 @@ class ModelDeploymentSpec(spec.OwnedSpec):
     )
     provider: base.Maybe[scalars.Name] = pydantic.Field(
         default=None,
-        description="Name of the InferenceProvider. None: the project's, else the default one.",
+        description="Name of the InferenceProvider. Absent: the project's, else the default one.",
     )
     params: Annotated[dict[scalars.SettingName, Any], pydantic.Field(max_length=50)] = (
         pydantic.Field(
@@ -62,7 +62,7 @@ class ModelDeploymentSpec(spec.OwnedSpec):
     )
     canary_percent: base.Maybe[scalars.Percent] = pydantic.Field(
         default=None,
-        description="Share of the traffic that a new revision gets at first, in percent, 0 to 100. None: all of it.",
+        description="Share of the traffic that a new revision gets at first, in percent, 0 to 100. Absent: all of it.",
     )
     probe: base.Maybe[checks.Probe] = pydantic.Field(
         default=None, description="What must succeed before a revision gets traffic."

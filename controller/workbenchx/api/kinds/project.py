@@ -40,7 +40,7 @@ class Providers(base.Shape):
 
 
 class Share(base.Shape):
-    """Most things at the same time. None: no limit."""
+    """Most things at the same time. Absent: no limit."""
 
     sessions: base.Maybe[scalars.Count] = pydantic.Field(
         default=None, description="Most sessions at the same time."
@@ -80,15 +80,15 @@ class Retention(base.Shape):
 
     artifacts: base.Maybe[scalars.Duration] = pydantic.Field(
         default=None,
-        description="Age at which an artifact's bytes may be removed, as a duration. None: never.",
+        description="Age at which an artifact's bytes may be removed, as a duration. Absent: never.",
     )
     logs: base.Maybe[scalars.Duration] = pydantic.Field(
         default=None,
-        description="Age at which a log's bytes may be removed, as a duration. None: never.",
+        description="Age at which a log's bytes may be removed, as a duration. Absent: never.",
     )
     snapshots: base.Maybe[scalars.Duration] = pydantic.Field(
         default=None,
-        description="Age at which a snapshot may be removed, as a duration. None: never.",
+        description="Age at which a snapshot may be removed, as a duration. Absent: never.",
     )
 
 
@@ -141,7 +141,7 @@ class ProjectSpec(spec.Spec):
         default=None, description="Most things at the same time."
     )
     budget: base.Maybe[Budget] = pydantic.Field(
-        default=None, description="Money for one UTC month. None: no limit."
+        default=None, description="Money for one UTC month. Absent: no limit."
     )
     retention: base.Maybe[Retention] = pydantic.Field(
         default=None, description="How long bytes are kept."
@@ -150,5 +150,5 @@ class ProjectSpec(spec.Spec):
         pydantic.Field(default_factory=list, description="Webhooks that are told what happened.")
     )
     fixbot: base.Maybe[fixbots.FixBot] = pydantic.Field(
-        default=None, description="Whether FixBot may propose changes. None: it may not."
+        default=None, description="Whether FixBot may propose changes. Absent: it may not."
     )

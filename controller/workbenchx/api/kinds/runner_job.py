@@ -30,7 +30,7 @@ class RunnerJobSpec(spec.OwnedSpec):
     runtime: scalars.Name = pydantic.Field(description="Name of the Runtime.")
     provider: base.Maybe[scalars.Name] = pydantic.Field(
         default=None,
-        description="Name of the SandboxProvider. None: the project's, else the default one.",
+        description="Name of the SandboxProvider. Absent: the project's, else the default one.",
     )
     resources: base.Maybe[compute.Resources] = pydantic.Field(
         default=None, description="What a run may use."
@@ -41,7 +41,7 @@ class RunnerJobSpec(spec.OwnedSpec):
     )
     schedule: base.Maybe[scalars.Schedule] = pydantic.Field(
         default=None,
-        description='When it runs, as five cron fields such as "0 6 * * 1-5". None: once.',
+        description='When it runs, as five cron fields such as "0 6 * * 1-5". Absent: once.',
     )
     time_zone: base.Maybe[scalars.TimeZone] = pydantic.Field(
         default=None, description='IANA time zone of the schedule. Default: "UTC".'
@@ -68,7 +68,7 @@ class RunnerJobSpec(spec.OwnedSpec):
         default_factory=list, description="Files that the command leaves behind."
     )
     network: base.Maybe[networks.Network] = pydantic.Field(
-        default=None, description="What a run may reach. None: no network."
+        default=None, description="What a run may reach. Absent: no network."
     )
 
     @pydantic.model_validator(mode="after")

@@ -30,7 +30,7 @@ class ProviderImage(base.Shape):
 
     image: base.Maybe[scalars.Text] = pydantic.Field(
         default=None,
-        description="The image under the name that this provider wants. None: spec.image.",
+        description="The image under the name that this provider wants. Absent: spec.image.",
     )
     expected_digest: base.Maybe[Digest] = pydantic.Field(
         default=None,
@@ -68,7 +68,7 @@ class Local(base.Shape):
 
     python: base.Maybe[PythonVersion] = pydantic.Field(
         default=None,
-        description='Python version, such as "3.12". None: the one that runs WorkbenchX.',
+        description='Python version, such as "3.12". Absent: the one that runs WorkbenchX.',
     )
     packages: Annotated[list[Requirement], pydantic.Field(max_length=200)] = pydantic.Field(
         default_factory=list, description="Python packages that are installed, as requirements."
@@ -86,10 +86,10 @@ class RuntimeSpec(spec.Spec):
     )
     providers: base.Maybe[ProviderImages] = pydantic.Field(
         default=None,
-        description="The adapters that may run it, and what it is called there. None: every adapter.",
+        description="The adapters that may run it, and what it is called there. Absent: every adapter.",
     )
     limits: base.Maybe[Limits] = pydantic.Field(
-        default=None, description="Most that one sandbox may ask for. None: no limit of its own."
+        default=None, description="Most that one sandbox may ask for. Absent: no limit of its own."
     )
     local: base.Maybe[Local] = pydantic.Field(
         default=None, description="How the local provider stands in for the image."

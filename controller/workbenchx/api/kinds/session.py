@@ -50,7 +50,7 @@ class SessionSpec(spec.OwnedSpec):
     runtime: scalars.Name = pydantic.Field(description="Name of the Runtime.")
     provider: base.Maybe[scalars.Name] = pydantic.Field(
         default=None,
-        description="Name of the SandboxProvider. None: the project's, else the default one.",
+        description="Name of the SandboxProvider. Absent: the project's, else the default one.",
     )
     resources: base.Maybe[compute.Resources] = pydantic.Field(
         default=None, description="What it may use."
@@ -81,7 +81,7 @@ class SessionSpec(spec.OwnedSpec):
         default=None, description="The uuid, or the verified e-mail address, of its owner."
     )
     network: base.Maybe[networks.Network] = pydantic.Field(
-        default=None, description="What it may reach. None: no network."
+        default=None, description="What it may reach. Absent: no network."
     )
 
     @pydantic.model_validator(mode="after")

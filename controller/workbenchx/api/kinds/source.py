@@ -28,7 +28,7 @@ class Forge(base.Shape):
 
     type: Literal["github", "gitea"] = pydantic.Field(description="Which program the forge runs.")
     url: base.Maybe[ForgeUrl] = pydantic.Field(
-        default=None, description="URL of the forge's API. None: found from the repository's URL."
+        default=None, description="URL of the forge's API. Absent: found from the repository's URL."
     )
 
 
@@ -36,7 +36,7 @@ class SourceSpec(spec.Spec):
     """A source. Recorded; nothing is done for it in this version."""
 
     project: base.Maybe[scalars.Name] = pydantic.Field(
-        default=None, description="Name of the Project. None: it belongs to the platform team."
+        default=None, description="Name of the Project. Absent: it belongs to the platform team."
     )
     url: repository.RepoUrl = pydantic.Field(description="URL of the repository.")
     branch: base.Maybe[repository.Revision] = pydantic.Field(
@@ -52,17 +52,17 @@ class SourceSpec(spec.Spec):
         default=True, description="True: what is no longer in the repository is deleted."
     )
     verify: base.Maybe[Verify] = pydantic.Field(
-        default=None, description="Signatures that commits must have. None: any commit."
+        default=None, description="Signatures that commits must have. Absent: any commit."
     )
     forge: base.Maybe[Forge] = pydantic.Field(
-        default=None, description="Where pull requests are. None: no checks and no FixBot."
+        default=None, description="Where pull requests are. Absent: no checks and no FixBot."
     )
     service_account_name: base.Maybe[scalars.Name] = pydantic.Field(
         default=None,
         description='ServiceAccount that applies, in this namespace. Default: "wbx-source".',
     )
     credentials: base.Maybe[environment.SecretRef] = pydantic.Field(
-        default=None, description="Where the token or key for fetching is. None: it is public."
+        default=None, description="Where the token or key for fetching is. Absent: it is public."
     )
     webhook_secret: base.Maybe[environment.SecretRef] = pydantic.Field(
         default=None, description="Where the secret that signs the forge's webhooks is."

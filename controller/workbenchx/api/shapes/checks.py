@@ -40,7 +40,7 @@ class Probe(base.Shape):
         default="ping", description="Text that is sent to the model."
     )
     expect: base.Maybe[scalars.Text] = pydantic.Field(
-        default=None, description="Text that the answer must contain. None: any answer is good."
+        default=None, description="Text that the answer must contain. Absent: any answer is good."
     )
     interval: scalars.Duration = pydantic.Field(
         default="60s", description="Time between two probes, as a duration."

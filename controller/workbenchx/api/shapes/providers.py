@@ -27,7 +27,7 @@ class Price(base.Shape):
     unit: Unit = pydantic.Field(description="What one unit is.")
     name: base.Maybe[scalars.Text] = pydantic.Field(
         default=None,
-        description="What the price is for, such as a machine size, GPU type or model id. None: everything of this unit.",
+        description="What the price is for, such as a machine size, GPU type or model id. Absent: everything of this unit.",
     )
     usd: scalars.Money = pydantic.Field(
         description="Price of one unit in USD, at most 6 decimal places."
@@ -41,11 +41,11 @@ class Limits(base.Shape):
     """Limits that all workers keep together."""
 
     concurrency: base.Maybe[Annotated[int, pydantic.Field(ge=1, le=100_000)]] = pydantic.Field(
-        default=None, description="Most objects or requests at the same time. None: no limit."
+        default=None, description="Most objects or requests at the same time. Absent: no limit."
     )
     requests_per_minute: base.Maybe[Annotated[int, pydantic.Field(ge=1, le=1_000_000)]] = (
         pydantic.Field(
-            default=None, description="Most calls of the provider's API a minute. None: no limit."
+            default=None, description="Most calls of the provider's API a minute. Absent: no limit."
         )
     )
     max_lifetime: base.Maybe[scalars.Duration] = pydantic.Field(

@@ -1,0 +1,1 @@
+"""Files generated from the kinds: CRDs, JSON Schemas, published vocabularies. Only `emit` and tests import this."""
