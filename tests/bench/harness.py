@@ -11,13 +11,16 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 MEBI = 1024 * 1024
@@ -25,7 +28,11 @@ MEBI = 1024 * 1024
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cost:
-    """What one process took: seconds of wall and processor, peak resident memory in bytes."""
+    """What one process took: seconds of wall and processor, peak memory in bytes.
+
+    `memory` counts every process that works in the same folder, a database server included; pages that several share
+    count once (PSS). `cpu` is that of the process and its children alone.
+    """
 
     wall: float
     cpu: float
@@ -70,7 +77,7 @@ def process(
     Raises:
         SystemExit: it ended otherwise than `expect`; its output is printed.
     """
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, Watch(folder) as watch:
         started = time.perf_counter()
         child = subprocess.Popen(
             [str(part) for part in command],
@@ -89,7 +96,40 @@ def process(
         line = " ".join(map(str, command))
         raise SystemExit(f"{line}: exit {child.returncode}, not {expect}\n{text[-4000:]}")
     cpu = usage.ru_utime + usage.ru_stime
-    return Cost(wall, cpu, usage.ru_maxrss * 1024, text)
+    return Cost(wall, cpu, max(watch.peak, usage.ru_maxrss * 1024), text)
+
+
+class Watch:
+    """Looks twenty times a second at the memory of every process whose current folder is `folder` or below it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.peak = 0
+        self._folder = folder.resolve()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.05):
+            self.peak = max(self.peak, sum(map(self._memory, pathlib.Path("/proc").glob("[0-9]*"))))
+
+    def _memory(self, process: pathlib.Path) -> int:
+        """Proportional set size in bytes; 0 for a process that is elsewhere, or gone."""
+        try:
+            if not (process / "cwd").readlink().is_relative_to(self._folder):
+                return 0
+            rollup = (process / "smaps_rollup").read_text(encoding="ascii")
+        except OSError:
+            return 0
+        found = re.search(r"^Pss:\s+(\d+) kB$", rollup, re.MULTILINE)
+        return int(found[1]) * 1024 if found else 0
 
 
 def best(costs: Sequence[Cost]) -> Cost:
