@@ -16,6 +16,7 @@ from workbenchx.api import meta, registry
 
 _TYPES = {
     "string_type": "text (put it in quotes)",
+    "invalid_key": "a key of text (put the key in quotes)",
     "bool_type": "true or false",
     "int_type": "a whole number",
     "int_from_float": "a whole number",

@@ -9,8 +9,8 @@ class Word(enum.StrEnum):
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> Self:
-        """Make the member `value` with its `meaning`."""
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """Make the member `value` with its `meaning`. A look-up by value alone, Word(text), gives the member."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
