@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, scalars, spec
+from workbenchx.api.shapes import base, rules, scalars, spec
 
 URI = r"^(repo:[^/\s][^\s]*|artifact:[0-9a-f]{64}|[a-z][a-z0-9+.-]{1,20}://[^\s@]+)$"
 URI_RIGHT = "repo:<path>, artifact:<64 hex> or a URL without a password such as https://… or s3://…"
@@ -21,6 +21,14 @@ Format = Annotated[
 
 class DatasetSpec(spec.OwnedSpec):
     """A dataset. Only a reference; WorkbenchX never copies raw data into its database."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "!self.uri.startsWith('artifact:') || !has(self.sha256)"
+            " || self.uri == 'artifact:' + self.sha256",
+            "must have the sha256 that its artifact: uri names, or none",
+        )
+    )
 
     uri: Uri = pydantic.Field(
         description="Where the data is: repo:<path> (inside the project's code), artifact:<sha256> (a stored artifact), or a URL that the run itself reads."

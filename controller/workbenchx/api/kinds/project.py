@@ -99,9 +99,9 @@ class Notify(base.Shape):
     url: credential.Credential = pydantic.Field(
         description="Where the webhook's URL is: an environment variable or a file of the worker."
     )
-    reasons: Annotated[list[Occasion], pydantic.Field(min_length=1, max_length=7), lists.Distinct()] = (
-        pydantic.Field(description="Ready reasons that are told.")
-    )
+    reasons: Annotated[
+        list[Occasion], pydantic.Field(min_length=1, max_length=7), lists.Distinct()
+    ] = pydantic.Field(description="Ready reasons that are told.")
 
 
 class ProjectSpec(spec.Spec):
