@@ -1,0 +1,64 @@
+"""The set that is checked: what is declared, and what is known besides."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from workbenchx.api import identity
+from workbenchx.declared import document, problem
+
+Finding = tuple[document.Document, problem.Flaw]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Whole:
+    """Documents by key, valid or not (the first of twins), and the specs of resources that are recorded elsewhere.
+
+    `known` never hides a document. `open_world`: more may exist than is known, so a missing target is only told.
+    """
+
+    documents: Mapping[identity.Key, document.Document]
+    known: Mapping[identity.Key, Mapping[str, Any]]
+    open_world: bool = False
+
+    def holds(self, key: identity.Key) -> bool:
+        """Whether the resource exists, valid or not."""
+        return key in self.documents or key in self.known
+
+    def project_of(self, key: identity.Key) -> str | None:
+        """The project that a resource belongs to."""
+        found = self.documents.get(key)
+        return found.project if found is not None else self.known.get(key, {}).get("project")
+
+    def namespaces_of(self, project: str) -> tuple[str, ...] | None:
+        """A Project's namespaces; None: not known."""
+        key = identity.Key("Project", "", project)
+        found = self.documents.get(key)
+        if found is not None:
+            return None if found.problem else found.namespaces
+        if key in self.known:
+            return tuple(self.known[key].get("namespaces") or (project,))
+        return None
+
+    def outputs_of(self, key: identity.Key) -> tuple[str, ...] | None:
+        """The names of a resource's outputs; None: not known."""
+        found = self.documents.get(key)
+        if found is not None:
+            return None if found.problem else found.outputs
+        if key in self.known:
+            return tuple(item["name"] for item in self.known[key].get("outputs", ()))
+        return None
+
+    def names(self, kind: str, namespace: str) -> Iterable[str]:
+        """The names that exist of one kind in one namespace."""
+        return {
+            key.name
+            for keys in (self.documents, self.known)
+            for key in keys
+            if key.kind == kind and key.namespace == namespace
+        }
+
+    def homes(self, kind: str, name: str) -> list[str]:
+        """The namespaces in which this kind has this name."""
+        keys = {*self.documents, *self.known}
+        return sorted(key.namespace for key in keys if key.kind == kind and key.name == name)

@@ -1,0 +1,169 @@
+"""Many files read on every core.
+
+The work is cut into portions; each process takes the next one until none is left, so a slow one holds up nobody. Forked
+processes inherit the files and answer through a pipe in marshal's form. One that dies costs time only: what it did not
+answer for is read here.
+"""
+
+import contextlib
+import gc
+import marshal
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from workbenchx import errors
+from workbenchx.api import identity, references
+from workbenchx.declared import document, problem, reading
+
+PORTIONS = 64
+WORTH_FORKING = 400
+_BLOCK = 1 << 20
+
+
+class Read(NamedTuple):
+    """What some files declare, in no order."""
+
+    documents: list[document.Document]
+    problems: list[problem.Problem]
+    broken: list[str]
+
+
+def read(files: Mapping[str, bytes], *, jobs: int | None, specs: bool) -> Read:
+    """Read every file. `jobs` None: every core that we may use, if there is enough to do."""
+    paths = sorted(files)
+    processes = jobs or (len(os.sched_getaffinity(0)) if len(paths) >= WORTH_FORKING else 1)
+    found = Read([], [], [])
+    with _no_collection():
+        if processes == 1:
+            _add(found, files, paths, specs=specs)
+        else:
+            _share(found, files, paths, processes, specs=specs)
+    return found
+
+
+def _add(found: Read, files: Mapping[str, bytes], paths: Sequence[str], *, specs: bool) -> None:
+    for path in paths:
+        try:
+            data = files[path]
+        except errors.WorkbenchError as error:
+            found.problems.append(problem.Problem(path, 0, 0, "", "", error.message))
+            found.broken.append(path)
+            continue
+        read_file = reading.file(path, data)
+        if specs:
+            found.documents.extend(read_file.documents)
+        else:
+            found.documents.extend(item._replace(spec={}) for item in read_file.documents)
+        found.problems.extend(read_file.problems)
+        if read_file.broken:
+            found.broken.append(path)
+
+
+def _share(
+    found: Read, files: Mapping[str, bytes], paths: Sequence[str], processes: int, *, specs: bool
+) -> None:
+    portions = [paths[index::PORTIONS] for index in range(PORTIONS)]
+    tickets, give = os.pipe()
+    os.write(give, bytes(range(PORTIONS)))
+    os.close(give)
+    helpers = [
+        _fork(tickets, files, portions, specs=specs) for _ in range(min(processes, PORTIONS) - 1)
+    ]
+    done: set[int] = set()
+    while ticket := os.read(tickets, 1):
+        done.add(ticket[0])
+        _add(found, files, portions[ticket[0]], specs=specs)
+    os.close(tickets)
+    for pid, pipe in helpers:
+        done.update(_take(found, pid, pipe))
+    for index in set(range(PORTIONS)) - done:
+        _add(found, files, portions[index], specs=specs)
+
+
+def _fork(
+    tickets: int, files: Mapping[str, bytes], portions: Sequence[Sequence[str]], *, specs: bool
+) -> tuple[int, int]:
+    """A helper: its process id, and the pipe that it answers into."""
+    answer, give = os.pipe()
+    pid = os.fork()
+    if not pid:
+        _help(tickets, give, files, portions, specs=specs)
+    os.close(give)
+    return pid, answer
+
+
+def _help(
+    tickets: int,
+    give: int,
+    files: Mapping[str, bytes],
+    portions: Sequence[Sequence[str]],
+    *,
+    specs: bool,
+) -> NoReturn:
+    """The life of a helper. It leaves by _exit: what its parent had open or registered is not its business."""
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        found, done = Read([], [], []), []
+        while ticket := os.read(tickets, 1):
+            _add(found, files, portions[ticket[0]], specs=specs)
+            done.append(ticket[0])
+        with os.fdopen(give, "wb") as pipe:
+            pipe.write(_packed(found, done))
+    except BaseException:  # noqa: BLE001 # the parent reads what is missing, and meets the same error
+        os._exit(1)
+    os._exit(0)
+
+
+def _take(found: Read, pid: int, pipe: int) -> list[int]:
+    """Add a helper's answer; the portions that it answers for (none if it died)."""
+    with os.fdopen(pipe, "rb") as stream:
+        data = stream.read()
+    os.waitpid(pid, 0)
+    try:
+        return _unpack(found, data)
+    except (EOFError, ValueError, TypeError):
+        return []
+
+
+def _packed(found: Read, done: list[int]) -> bytes:
+    """Marshal knows exact tuples only, and is several times faster than pickle."""
+    documents = [
+        tuple(item._replace(references=_plain(item.references), wants=_plain(item.wants)))
+        for item in found.documents
+    ]
+    return marshal.dumps((documents, [tuple(item) for item in found.problems], found.broken, done))
+
+
+def _plain(items: Sequence[Any]) -> Any:
+    return tuple([(item[0], tuple(item[1]), *item[2:]) for item in items])
+
+
+def _unpack(found: Read, data: bytes) -> list[int]:
+    documents, problems, broken, done = marshal.loads(data)  # noqa: S302 # our own child wrote it
+    key, reference = identity.Key._make, references.Reference
+    for item in map(document.Document._make, documents):
+        refers = tuple(
+            [reference(path, key(to), opt, note) for path, to, opt, note in item.references]
+        )
+        wants = tuple([document.Want(path, key(to), name) for path, to, name in item.wants])
+        found.documents.append(item._replace(references=refers, wants=wants))
+    found.problems.extend(map(problem.Problem._make, problems))
+    found.broken.extend(broken)
+    answered: list[int] = done
+    return answered
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection while much is made that stays."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
