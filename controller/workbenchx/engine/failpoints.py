@@ -9,7 +9,6 @@ import signal
 
 NAMES = (
     "mirror.before",
-    "mirror.snapshot",
     "mirror.after",
     "settle.before",
     "settle.after",
@@ -23,9 +22,7 @@ NAMES = (
     "run.collected",
     "run.finished",
     "run.deleted",
-    "service.created",
     "service.started",
-    "service.finished",
     "delete.before",
     "delete.after",
     "observe.before",

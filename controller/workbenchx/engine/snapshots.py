@@ -3,6 +3,7 @@
 Every run names the snapshot it ran, so it can be run again, also when the work tree was not committed.
 """
 
+import hashlib
 import os
 import pathlib
 import stat
@@ -18,7 +19,7 @@ _END = b"\0" * (2 * _BLOCK)
 
 
 async def take(
-    storage: ports.StorageProvider,
+    storage: ports.StorageProvider | None,
     root: pathlib.Path,
     path: str,
     files: Sequence[str],
@@ -26,16 +27,19 @@ async def take(
 ) -> model.Code:
     """Store `files` (relative to `root`, all under `path`) and name the result. Names in the tar are below `path`.
 
+    Without a `storage` the result is only named: a plan writes nothing.
+
     Raises:
         errors.Stalled: reason SnapshotTooLarge or SnapshotFailed.
     """
     try:
-        blob = await storage.put(_stream(tar(root, path, files)))
+        pieces = tar(root, path, files)
+        sha256 = (await storage.put(_stream(pieces))).sha256 if storage else _digest(pieces)
     except OSError as problem:
         raise errors.Stalled(
             f'code snapshot of "{path}" failed: {problem.strerror}', reason="SnapshotFailed"
         ) from problem
-    return model.Code(sha256=blob.sha256, commit=commit)
+    return model.Code(sha256=sha256, commit=commit)
 
 
 def tar(root: pathlib.Path, path: str, files: Sequence[str]) -> Iterator[bytes]:
@@ -78,6 +82,13 @@ def _check_size(path: pathlib.Path, size: int) -> None:
             "folder",
             reason="SnapshotTooLarge",
         )
+
+
+def _digest(pieces: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 async def _stream(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

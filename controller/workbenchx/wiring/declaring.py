@@ -1,0 +1,110 @@
+"""From a folder of files to what the engine mirrors: documents, places, commit, code snapshots."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbenchx import errors, ports
+from workbenchx.declared import document, problem, validate
+from workbenchx.engine import mirror, snapshots
+from workbenchx.forge import checkout, worktree
+from workbenchx.planner import model
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Declaration:
+    """A folder as read: what is wrong with it, and what it declares."""
+
+    report: validate.Report
+    reading: mirror.Reading
+
+
+async def read(
+    storage: ports.StorageProvider | None,
+    root: pathlib.Path,
+    path: pathlib.Path,
+    *,
+    known: Mapping[model.Key, Mapping[str, Any]],
+) -> Declaration:
+    """Read `path` (a folder or file under `root`). `storage` None: code snapshots are named but not stored.
+
+    Bad files are in the report, never raised. `known`: what is declared besides; it counts where only a part of the
+    tree is read.
+    """
+    scope = _scope(root, path)
+    tree = checkout.folder(root, scope)
+    report = validate.check(tree.files, known=known, found=tree.problems)
+    commit = worktree.commit_if_clean(root, scope)
+    code, problems = await _snapshots(storage, root, report.documents)
+    report = dataclasses.replace(report, problems=(*report.problems, *problems))
+    reading = mirror.Reading(
+        rows=tuple(_row(found, commit) for found in report.documents),
+        broken=tuple(sorted(report.broken)),
+        scope=None if scope == "." else scope,
+        commit=commit,
+        code=code,
+    )
+    return Declaration(report, reading)
+
+
+def _scope(root: pathlib.Path, path: pathlib.Path) -> str:
+    try:
+        return str(path.absolute().relative_to(root.absolute()))
+    except ValueError as error:
+        raise errors.Stalled(
+            f'declared files: "{path}" is not inside "{root}"; run wbx in the repository that holds it',
+            reason="OutsideRepository",
+        ) from error
+
+
+def _row(found: document.Document, commit: str | None) -> model.Declared:
+    return model.Declared(
+        key=model.Key(found.kind, found.namespace, found.name),
+        project=found.project,
+        spec=found.spec,
+        hash=found.hash,
+        source=model.SourceRef(
+            source=mirror.EMBEDDED_SOURCE, commit=commit, path=found.path, line=found.line
+        ),
+        problem=found.problem,
+    )
+
+
+async def _snapshots(
+    storage: ports.StorageProvider | None,
+    root: pathlib.Path,
+    documents: Sequence[document.Document],
+) -> tuple[dict[str, model.Code], list[problem.Problem]]:
+    """The code of each project that lives in this repository."""
+    code: dict[str, model.Code] = {}
+    problems: list[problem.Problem] = []
+    for found in documents:
+        path = _code_path(found.spec) if found.kind == "Project" and not found.problem else None
+        if path is None:
+            continue
+        if not (root / path).is_dir():
+            problems.append(_no_code(found, path))
+            continue
+        state = worktree.state(root, path)
+        code[found.name] = await snapshots.take(storage, root, path, state.files, state.commit)
+    return code, problems
+
+
+def _code_path(spec: Mapping[str, object]) -> str | None:
+    repo = spec.get("repo")
+    if not isinstance(repo, Mapping) or repo.get("url") != ".":
+        return None
+    return str(repo.get("path") or ".")
+
+
+def _no_code(found: document.Document, path: str) -> problem.Problem:
+    return problem.Problem(
+        path=found.path,
+        line=found.line,
+        column=1,
+        subject=found.subject,
+        field="spec.repo.path",
+        text=f'there is no folder "{path}"',
+        hint="a folder of the repository",
+    )
