@@ -169,6 +169,63 @@ class Reason(vocabulary.Word):
         "CodeMissing",
         "The repository, revision or path of the code is not there, so no run of it can start.",
     )
+    INPUT_MISSING = (
+        "InputMissing",
+        "An input that the spec names has no such path inside it, or its place in the working folder is taken.",
+    )
+    RUNTIME_UNAVAILABLE = (
+        "RuntimeUnavailable",
+        "The provider cannot make the runtime: no such Python version, or a package cannot be installed. The message has the first cause.",
+    )
+    SANDBOX_UNAVAILABLE = (
+        "SandboxUnavailable",
+        "The provider cannot make or reach a sandbox at the moment. It is tried again.",
+    )
+    SANDBOX_MISSING = (
+        "SandboxMissing",
+        "The sandbox that should be there is not, and was not removed by us.",
+    )
+    STORAGE_UNAVAILABLE = (
+        "StorageUnavailable",
+        "The storage cannot be written or read, as when its folder may not be used.",
+    )
+    DATABASE_UNAVAILABLE = (
+        "DatabaseUnavailable",
+        "The database does not answer. Nothing is lost: what was under way goes on when it does.",
+    )
+    SECRET_NOT_ALLOWED = (
+        "SecretNotAllowed",
+        "The spec refers to a secret that does not belong to its project.",
+    )
+    SNAPSHOT_FAILED = (
+        "SnapshotFailed",
+        "The code of the project, or the files of a session, could not be read to be stored.",
+    )
+    SNAPSHOT_TOO_LARGE = (
+        "SnapshotTooLarge",
+        "The folder of the project's code is larger than what may be staged; the message names the limit in bytes.",
+    )
+    INVALID_ARCHIVE = (
+        "InvalidArchive",
+        "An archive that is to be staged is damaged, or has a member that leads out of its folder.",
+    )
+    INVALID_PATH = (
+        "InvalidPath",
+        "A path leads out of the working folder, or is not a regular file.",
+    )
+    INVALID_DIGEST = ("InvalidDigest", "A text is not a sha256 of 64 lower-case hex digits.")
+    INVALID_SPEC = (
+        "InvalidSpec",
+        "The provider refuses what it is asked for; the message says which part.",
+    )
+    NAME_TAKEN = (
+        "NameTaken",
+        "An object with the name that we use is at the provider already, and is another one.",
+    )
+    NOT_REPRODUCIBLE = (
+        "NotReproducible",
+        "The run cannot be executed again as it was: its code, an input or its order is not kept.",
+    )
     UNHEALTHY = (
         "Unhealthy",
         "The app or session runs, but its health check does not succeed.",
