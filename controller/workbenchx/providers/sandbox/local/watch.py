@@ -1,0 +1,114 @@
+"""What a program uses, and what its end means. Standard library only.
+
+Memory, processes and disk of the whole tree are looked at a few times a second; the limits of the kernel (rlimits) are
+only a backstop, since they hold for each process by itself.
+"""
+
+import contextlib
+import math
+import os
+import signal
+import time
+from typing import NamedTuple
+
+from workbenchx.providers.sandbox.local import holder, layout, tree
+
+_FIRST = 0.05
+_USUAL = 0.25
+_IDLE = 1.0
+# Adding up the files may take this share of one core.
+_DISK_SHARE = 0.02
+_DISK_FIRST = 1.0
+
+
+class Verdict(NamedTuple):
+    """How a program ended."""
+
+    code: int | None
+    reason: str
+    message: str
+
+
+class Watch:
+    """Looks at one tree. `peak` is the most memory seen, in bytes."""
+
+    def __init__(self, folder: layout.Folder, order: layout.Json) -> None:
+        self._folder = folder
+        self._order = order
+        self._interval = _FIRST
+        self._files_at = math.inf
+        self.peak = 0
+
+    def begin(self) -> None:
+        """A program starts."""
+        self._interval = _FIRST
+        self._files_at = time.monotonic() + _DISK_FIRST
+
+    def interval(self) -> float:
+        """Seconds until the next look."""
+        return self._interval
+
+    def look(self, held: holder.Holder) -> tuple[str, str]:
+        """(reason, message) if a limit is broken, else empty texts."""
+        pids = held.program()
+        if len(pids) > self._order["processes"]:
+            return "Signalled", f"more than {self._order['processes']} processes"
+        return self._memory(pids) or self._disk() or ("", "")
+
+    def _memory(self, pids: list[int]) -> tuple[str, str] | None:
+        limit = self._order["memory"]
+        used = tree.memory(pids, limit)
+        self.peak = max(self.peak, used)
+        usual = _USUAL if self._order["shape"] == "execution" else _IDLE
+        self._interval = _FIRST if used > limit / 2 else min(usual, self._interval * 1.5)
+        if used > limit:
+            return "OutOfMemory", f"the program used {used} of {limit} bytes of memory"
+        return None
+
+    def _disk(self) -> tuple[str, str] | None:
+        state = os.statvfs(self._folder.path)
+        left = state.f_bavail * state.f_frsize
+        if left < self._order["disk_reserve"]:
+            return "DiskFull", f"the disk of the sandbox has {left} bytes left"
+        if time.monotonic() < self._files_at:
+            return None
+        before = time.monotonic()
+        used = sum(map(_used, (self._folder.work, self._folder.home, self._folder.tmp)))
+        took = time.monotonic() - before
+        self._files_at = time.monotonic() + max(_DISK_FIRST, took / _DISK_SHARE)
+        if used > self._order["disk"]:
+            return "DiskFull", f"the program wrote {used} of {self._order['disk']} bytes of disk"
+        return None
+
+
+def verdict(order: layout.Json, report: bytes, code: int, log: bytes) -> Verdict:
+    """What the end of a program that nobody ended means. `log` is the start of its output."""
+    if order["isolated"]:
+        failed = b'"exit-code"' not in report or (code == 1 and log.startswith(b"bwrap: execvp"))
+        why = log.strip().split(b"\n")[0].decode(errors="replace")
+    else:
+        failed, why = bool(report), report.decode(errors="replace")
+    if failed:
+        return Verdict(code, "StartFailed", f"command could not be started: {why[:300]}")
+    return _signalled(code) or Verdict(code, "Exited", f"exit code {code}")
+
+
+def _signalled(code: int) -> Verdict | None:
+    with contextlib.suppress(ValueError):
+        if code > 128:
+            name = signal.Signals(code - 128).name
+            reason = {"SIGXFSZ": "DiskFull", "SIGXCPU": "DeadlineExceeded"}.get(name, "Signalled")
+            return Verdict(code, reason, f"ended by {name}")
+    return None
+
+
+def _used(path: os.PathLike[str] | str) -> int:
+    """Bytes of disk below a folder."""
+    total = 0
+    with contextlib.suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    total += _used(entry.path)
+    return total

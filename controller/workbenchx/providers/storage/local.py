@@ -1,0 +1,241 @@
+"""Storage in a folder: `<root>/sha256/<2 hex>/<64 hex>`.
+
+An object is written to `<root>/incoming`, synced, and renamed to its key, so a key holds all bytes or does not exist.
+A writer holds a lock on its incoming file; what nobody holds is what a killed writer left, and the next start removes
+it.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from workbenchx import errors, ports
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CHUNK = 1 << 20
+# Hashing or writing more than this stops the event loop for longer than a thread hop costs.
+_INLINE = 1 << 16
+# A file is locked right after it is made; the sweep leaves this many seconds for that.
+_NEW = 60.0
+
+
+class LocalStorage:
+    """A `ports.StorageProvider` on a local file system. One folder may be shared by several processes."""
+
+    adapter = "local"
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self._root = root
+        self._objects = root / "sha256"
+        self._incoming = root / "incoming"
+        with _disk(root, 0):
+            self._objects.mkdir(parents=True, exist_ok=True)
+            self._incoming.mkdir(exist_ok=True)
+            self._sweep()
+
+    async def put(
+        self, chunks: AsyncIterator[bytes], *, expect_sha256: str | None = None
+    ) -> ports.Blob:
+        """See ports.StorageProvider.put."""
+        incoming = _Incoming(self._root, self._incoming)
+        try:
+            async for chunk in chunks:
+                await _run(incoming.write, chunk)
+            return await asyncio.to_thread(self._keep, incoming, expect_sha256)
+        finally:
+            incoming.discard()
+
+    async def put_file(self, path: pathlib.Path) -> ports.Blob:
+        """See ports.StorageProvider.put_file. Stalled(ArtifactMissing) if `path` is not a readable file."""
+        return await asyncio.to_thread(self._put_file, path)
+
+    async def open(self, sha256: str) -> AsyncIterator[bytes]:
+        """See ports.StorageProvider.open."""
+        digest = hashlib.sha256()
+        with _reading(sha256, self._path(sha256)) as descriptor:
+            while chunk := await asyncio.to_thread(_read, descriptor, digest):
+                yield chunk
+        if digest.hexdigest() != sha256:
+            raise errors.Stalled(
+                f'artifact is damaged: "{self._path(sha256)}" holds sha256 {digest.hexdigest()}',
+                reason="DigestMismatch",
+            )
+
+    async def exists(self, sha256: str) -> bool:
+        """See ports.StorageProvider.exists."""
+        return self._path(sha256).is_file()
+
+    async def delete(self, sha256: str) -> None:
+        """See ports.StorageProvider.delete."""
+        self._path(sha256).unlink(missing_ok=True)
+
+    async def list(self) -> AsyncIterator[ports.Blob]:
+        """See ports.StorageProvider.list. Holds one of 256 folders in memory at a time."""
+        for folder in sorted(self._objects.iterdir()):
+            for blob in await asyncio.to_thread(_blobs, folder):
+                yield blob
+
+    def _path(self, sha256: str) -> pathlib.Path:
+        if not _DIGEST.fullmatch(sha256):
+            raise errors.Stalled(
+                f'not a sha256: "{sha256[:80]}" (64 lower-case hex digits)', reason="InvalidDigest"
+            )
+        return self._objects / sha256[:2] / sha256
+
+    def _put_file(self, path: pathlib.Path) -> ports.Blob:
+        incoming = _Incoming(self._root, self._incoming)
+        try:
+            with _reading(str(path), path) as descriptor:
+                incoming.announce(os.fstat(descriptor).st_size)
+                while chunk := os.read(descriptor, _CHUNK):
+                    incoming.write(chunk)
+            return self._keep(incoming, None)
+        finally:
+            incoming.discard()
+
+    def _keep(self, incoming: "_Incoming", expected: str | None) -> ports.Blob:
+        sha256 = incoming.digest.hexdigest()
+        if expected is not None and sha256 != expected:
+            raise errors.Stalled(
+                f"bytes differ from what was promised: sha256 {sha256}, expected {expected}",
+                reason="DigestMismatch",
+            )
+        incoming.keep(self._path(sha256))
+        return _blob(sha256, incoming.size)
+
+    def _sweep(self) -> None:
+        for entry in os.scandir(self._incoming):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - entry.stat().st_mtime > _NEW and _unheld(entry.path):
+                    pathlib.Path(entry.path).unlink()
+
+
+class _Incoming:
+    """A file on its way in. Its owner calls `discard` in any case."""
+
+    def __init__(self, root: pathlib.Path, folder: pathlib.Path) -> None:
+        self._root = root
+        self._path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+        self._announced = 0
+        self.digest = hashlib.sha256()
+        self.size = 0
+        with _disk(root, 0):
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def announce(self, size: int) -> None:
+        """Say how many bytes will come, for the message if they do not fit."""
+        self._announced = size
+
+    def write(self, chunk: bytes) -> None:
+        """Append. Stalled(DiskFull) if it does not fit."""
+        self.digest.update(chunk)
+        self.size += len(chunk)
+        view = memoryview(chunk)
+        with _disk(self._root, max(self.size, self._announced)):
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+    def keep(self, target: pathlib.Path) -> None:
+        """Put the bytes under their key, durably; nothing happens if they are there."""
+        with _disk(self._root, self.size):
+            if target.exists() and target.stat().st_size == self.size:
+                return
+            os.fsync(self._descriptor)
+            if not target.parent.exists():
+                target.parent.mkdir(exist_ok=True)
+                _sync_folder(target.parent.parent)
+            self._path.rename(target)
+            _sync_folder(target.parent)
+
+    def discard(self) -> None:
+        """Close and remove the incoming name, if it is still there."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+async def _run(function: Callable[[bytes], None], chunk: bytes) -> None:
+    if len(chunk) <= _INLINE:
+        function(chunk)
+    else:
+        await asyncio.to_thread(function, chunk)
+
+
+@contextlib.contextmanager
+def _disk(root: pathlib.Path, needed: int) -> Iterator[None]:
+    """Translate what the file system refuses."""
+    try:
+        yield
+    except OSError as problem:
+        raise _refused(root, needed, problem) from problem
+
+
+def _refused(root: pathlib.Path, needed: int, problem: OSError) -> errors.Stalled:
+    if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return errors.Stalled(
+            f'storage folder is not usable: "{root}": {problem.strerror}',
+            reason="StorageUnavailable",
+        )
+    left = shutil.disk_usage(root).free
+    return errors.Stalled(
+        f'disk is full: "{root}" needs {needed} bytes and has {left} left', reason="DiskFull"
+    )
+
+
+@contextlib.contextmanager
+def _reading(what: str, path: pathlib.Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as problem:
+        raise errors.Stalled(
+            f'artifact is not there: "{what}": {problem.strerror}', reason="ArtifactMissing"
+        ) from problem
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, digest: "hashlib._Hash") -> bytes:
+    chunk = os.read(descriptor, _CHUNK)
+    digest.update(chunk)
+    return chunk
+
+
+def _blob(sha256: str, size: int) -> ports.Blob:
+    return ports.Blob(sha256=sha256, bytes=size, bucket="local", key=f"sha256/{sha256}")
+
+
+def _blobs(folder: pathlib.Path) -> list[ports.Blob]:
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.stat().st_size) for entry in entries]
+    return [_blob(name, size) for name, size in sorted(found)]
+
+
+def _unheld(path: str) -> bool:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,441 @@
+"""What every `ports.SandboxProvider` promises. A later adapter adds its factory to FACTORIES."""
+
+import asyncio
+import contextlib
+import datetime
+import os
+import pathlib
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+
+import providers_sandbox as support
+import pytest
+
+from workbenchx import errors, ports
+
+Factory = Callable[[pathlib.Path], contextlib.AbstractContextManager[support.Bench]]
+
+FACTORIES: dict[str, Factory] = {
+    "local-isolated": lambda path: support.local(path, isolate=None),
+    "local-plain": lambda path: support.local(path, isolate=False),
+}
+NAME = "wbx-test-1"
+
+
+@pytest.fixture(params=sorted(FACTORIES))
+def bench(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[support.Bench]:
+    """One adapter in an empty folder."""
+    if request.param == "local-isolated" and not support.isolates():
+        pytest.skip("bubblewrap does not work here (allow unprivileged user namespaces)")
+    with FACTORIES[request.param](tmp_path) as made:
+        yield made
+
+
+def soon(seconds: float) -> datetime.datetime:
+    """So many seconds from now."""
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+
+
+async def test_create_does_not_start(bench: support.Bench) -> None:
+    """A created sandbox is observed as created, and its command has not run."""
+    made = await bench.sandbox.create(bench.spec(NAME, "sh", "-c", "echo ran"))
+    assert (made.state, made.started_at) == ("created", None)
+    seen = await bench.sandbox.observe()
+    assert [(each.name, each.state) for each in seen.objects] == [(NAME, "created")]
+    assert await bench.sandbox.read_log(NAME, 0) == b""
+
+
+async def test_a_run_from_beginning_to_end(bench: support.Bench) -> None:
+    """Exit code, times, resources and output of a command are reported."""
+    ended = await bench.run(bench.spec(NAME, "sh", "-c", "echo out; echo err >&2; exit 3"))
+    assert (ended.state, ended.reason, ended.exit_code) == ("exited", "Exited", 3)
+    assert ended.started_at is not None
+    assert ended.ended_at is not None
+    assert ended.started_at <= ended.ended_at
+    assert ended.cpu_seconds is not None
+    assert ended.max_memory is not None
+    assert ended.max_memory > 1 << 20
+    assert await bench.log() == b"out\nerr\n"
+    assert ended.log_bytes == len(b"out\nerr\n")
+
+
+async def test_create_is_idempotent(bench: support.Bench) -> None:
+    """The same order again, also many at once, answers the one object; a moved deadline is the same order."""
+    spec = bench.spec(NAME, "true", deadline=soon(60))
+    made = await asyncio.gather(*(bench.sandbox.create(spec) for _ in range(8)))
+    assert {each.state for each in made} == {"created"}
+    again = await bench.again().create(bench.spec(NAME, "true", deadline=soon(90)))
+    assert again.state == "created"
+    assert len((await bench.sandbox.observe()).objects) == 1
+
+
+async def test_a_name_means_one_order(bench: support.Bench) -> None:
+    """Another order under a taken name is a Conflict, and the first one stays."""
+    await bench.sandbox.create(bench.spec(NAME, "true"))
+    with pytest.raises(errors.Conflict):
+        await bench.sandbox.create(bench.spec(NAME, "false"))
+    assert (await bench.run(bench.spec(NAME, "true"))).exit_code == 0
+
+
+async def test_the_command_starts_at_most_once(bench: support.Bench) -> None:
+    """Many starts at once, from two callers, and again after the end: one execution."""
+    spec = bench.spec(NAME, "sh", "-c", "echo started")
+    await bench.sandbox.create(spec)
+    other = bench.again()
+    starts = [each.start(NAME, {}) for each in [bench.sandbox, other] * 8]
+    answers = await asyncio.gather(*starts, return_exceptions=True)
+    assert all(isinstance(each, ports.SandboxStatus | errors.Conflict) for each in answers)
+    await bench.sandbox.wait(NAME)
+    again = await other.start(NAME, {})
+    assert (again.state, again.exit_code) == ("exited", 0)
+    assert await bench.log() == b"started\n"
+
+
+async def test_another_process_can_take_over(bench: support.Bench) -> None:
+    """A run goes on without its caller; another provider object waits for it and reads it."""
+    await bench.begin(bench.python("import time; time.sleep(0.5); print('done')"))
+    other = bench.again()
+    status = await other.status(NAME)
+    assert status is not None
+    assert status.state == "running"
+    assert (await other.wait(NAME)).exit_code == 0
+    assert await other.read_log(NAME, 0) == b"done\n"
+
+
+async def test_wait_can_be_cancelled(bench: support.Bench) -> None:
+    """A cancelled wait leaves the run alone."""
+    await bench.begin(bench.spec(NAME, "sleep", "60"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(bench.sandbox.wait(NAME), 0.2)
+    status = await bench.sandbox.status(NAME)
+    assert status is not None
+    assert status.state == "running"
+    await bench.sandbox.delete(NAME)
+
+
+async def test_many_wait_for_one(bench: support.Bench) -> None:
+    """Every waiter hears of the end."""
+    await bench.begin(bench.python("import time; time.sleep(0.3)"))
+    ends = await asyncio.gather(*(bench.sandbox.wait(NAME) for _ in range(20)))
+    assert {each.exit_code for each in ends} == {0}
+
+
+async def test_what_is_not_there(bench: support.Bench) -> None:
+    """Of a missing sandbox: no status, stop and delete succeed, start and wait are Stalled."""
+    assert await bench.sandbox.status("wbx-none") is None
+    assert await bench.sandbox.stop("wbx-none") is None
+    await bench.sandbox.delete("wbx-none")
+    for verb in (bench.sandbox.start("wbx-none", {}), bench.sandbox.wait("wbx-none")):
+        with pytest.raises(errors.Stalled):
+            await verb
+
+
+async def test_observe_shows_everything_with_its_tags(bench: support.Bench) -> None:
+    """One look: created, running and ended ones, each with what it was tagged with."""
+    await bench.sandbox.create(bench.spec("wbx-a", "true"))
+    await bench.begin(bench.spec("wbx-b", "sleep", "60"))
+    await bench.run(bench.spec("wbx-c", "true"))
+    seen = await bench.sandbox.observe()
+    assert seen.complete
+    states = {each.name: each.state for each in seen.objects}
+    assert states == {"wbx-a": "created", "wbx-b": "running", "wbx-c": "exited"}
+    assert all(each.tags["resource"] == each.name for each in seen.objects)
+    for name in states:
+        await bench.sandbox.delete(name)
+    assert (await bench.sandbox.observe()).objects == ()
+    await support.nothing_left(bench)
+
+
+async def test_the_log_is_read_by_offset(bench: support.Bench) -> None:
+    """Any part of the output can be read again; beyond its end there is nothing."""
+    await bench.run(bench.spec(NAME, "printf", "0123456789"))
+    assert await bench.sandbox.read_log(NAME, 4) == b"456789"
+    assert await bench.sandbox.read_log(NAME, 4, 2) == b"45"
+    assert await bench.sandbox.read_log(NAME, 10) == b""
+
+
+async def test_the_log_is_followed_while_it_grows(bench: support.Bench) -> None:
+    """Output is seen before the program ends, completely, and the stream ends with the sandbox."""
+    code = "import os,time\nprint('first')\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('last')"
+    release = "while [ ! -e seen ]; do sleep 0.01; done; touch go"
+    await bench.begin(
+        bench.spec(NAME, "sh", "-c", f'({release}) & python -c "$CODE"'), {"CODE": code}
+    )
+    seen = b""
+    async with asyncio.timeout(30):
+        async for chunk in bench.sandbox.follow_log(NAME):
+            seen += chunk
+            if seen == b"first\n":
+                (bench.root / NAME / "work" / "seen").touch()
+    assert seen == b"first\nlast\n"
+
+
+async def test_binary_output_is_kept_as_it_is(bench: support.Bench) -> None:
+    """The log is bytes, not text."""
+    code = "import os; os.write(1, bytes(range(256)) * 400)"
+    await bench.run(bench.python(code))
+    assert await bench.log() == bytes(range(256)) * 400
+
+
+async def test_a_flood_of_output_is_cut(bench: support.Bench) -> None:
+    """Beyond log_limit the head and the tail are kept, the gap is marked, and the program is not blocked."""
+    code = "import os\nos.write(1, b'HEAD')\nfor _ in range(300): os.write(1, b'x' * 1000000)\nos.write(1, b'TAIL')"
+    ended = await bench.run(bench.python(code, log_limit=1 << 20))
+    log = await bench.log()
+    assert ended.exit_code == 0
+    assert log.startswith(b"HEADx")
+    assert log.endswith(b"xTAIL")
+    assert b"bytes of output left out" in log
+    assert len(log) < (1 << 20) + 100
+
+
+async def test_files_are_staged(bench: support.Bench) -> None:
+    """Blobs lie at their paths, archives are unpacked, members are taken out."""
+    plain = await bench.blob(b"plain")
+    archive = await bench.blob(support.tar(("a/b.txt", b"bee"), ("a/c/d.txt", b"dee")))
+    files = (
+        ports.StagedFile("in/plain.txt", plain),
+        ports.StagedFile(".", archive, unpack=True),
+        ports.StagedFile("one.txt", archive, member="a/c/d.txt"),
+        ports.StagedFile("tree", archive, member="a"),
+    )
+    wanted = "cat in/plain.txt a/b.txt one.txt tree/b.txt tree/c/d.txt"
+    await bench.run(bench.spec(NAME, "sh", "-c", wanted, files=files))
+    assert await bench.log() == b"plainbeedeebeedee"
+
+
+def _link(name: str, target: str) -> tarfile.TarInfo:
+    header = tarfile.TarInfo(name)
+    header.type, header.linkname = tarfile.SYMTYPE, target
+    return header
+
+
+def _device(name: str) -> tarfile.TarInfo:
+    header = tarfile.TarInfo(name)
+    header.type, header.devmajor, header.devminor = tarfile.CHRTYPE, 1, 3
+    return header
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        support.tar(("../out", b"x")),
+        support.tar(("/out", b"x")),
+        support.tar(_link("l", "/etc"), ("l/out", b"x")),
+        support.tar(_link("l", "../../.."), ("l/out", b"x")),
+        support.tar(_link("here", "."), _link("e", "here/.."), ("e/out", b"x")),
+        support.tar(_device("null")),
+        b"this is no archive at all" * 100,
+    ],
+    ids=["dots", "absolute", "link", "relative-link", "two-links", "device", "garbage"],
+)
+async def test_hostile_archives_are_refused(bench: support.Bench, archive: bytes) -> None:
+    """An archive cannot write outside of the working folder; nothing of the sandbox is left then."""
+    sha256 = await bench.blob(archive)
+    spec = bench.spec(NAME, "true", files=(ports.StagedFile(".", sha256, unpack=True),))
+    with pytest.raises(errors.Stalled) as caught:
+        await bench.sandbox.create(spec)
+    assert caught.value.reason == "InvalidArchive"
+    assert (await bench.sandbox.observe()).objects == ()
+    await support.nothing_left(bench)
+
+
+@pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x"])
+async def test_files_are_staged_inside_only(bench: support.Bench, path: str) -> None:
+    """A path of the order that leads out is refused."""
+    spec = bench.spec(NAME, "true", files=(ports.StagedFile(path, await bench.blob(b"")),))
+    with pytest.raises(errors.Stalled) as caught:
+        await bench.sandbox.create(spec)
+    assert caught.value.reason == "InvalidPath"
+
+
+async def test_a_missing_blob_is_said(bench: support.Bench) -> None:
+    """An input that storage does not have: Stalled, and nothing is left."""
+    spec = bench.spec(NAME, "true", files=(ports.StagedFile("x", "0" * 64),))
+    with pytest.raises(errors.Stalled) as caught:
+        await bench.sandbox.create(spec)
+    assert caught.value.reason == "ArtifactMissing"
+    await support.nothing_left(bench)
+
+
+async def test_outputs_are_read(bench: support.Bench) -> None:
+    """A file of the working folder streams out, whatever its size."""
+    code = "import os; os.mkdir('outputs'); open('outputs/model', 'wb').write(b'm' * 3000000)"
+    await bench.run(bench.python(code))
+    chunks = [chunk async for chunk in bench.sandbox.read_file(NAME, "outputs/model")]
+    assert b"".join(chunks) == b"m" * 3000000
+
+
+@pytest.mark.parametrize(
+    "path", ["none", "folder", "link", "out/passwd", "fifo", "../spec.json", "/etc/passwd", ""]
+)
+async def test_only_regular_files_inside_are_outputs(bench: support.Bench, path: str) -> None:
+    """Links, folders, pipes and paths out of the working folder are OutputMissing, and nothing blocks."""
+    setup = "mkdir folder; ln -s /etc/passwd link; ln -s /etc out; mkfifo fifo"
+    await bench.run(bench.spec(NAME, "sh", "-c", setup))
+    with pytest.raises(errors.Stalled) as caught:
+        async with asyncio.timeout(10):
+            [chunk async for chunk in bench.sandbox.read_file(NAME, path)]
+    assert caught.value.reason == "OutputMissing"
+
+
+async def test_the_environment_is_what_start_gives(
+    bench: support.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program sees what start passes and nothing of ours; no value of it is ever on disk."""
+    monkeypatch.setenv("WBX_PARENT_ONLY", "leaked-from-the-parent")
+    spec = bench.python("import os, time; print(dict(os.environ)); time.sleep(60)")
+    await bench.begin(spec, {"TOKEN": "s3cret-of-the-run", "EMPTY": "", "UMLAUT": "ä\nö"})
+    await bench.says(b"}")
+    log = await bench.sandbox.read_log(NAME, 0)
+    assert b"'TOKEN': 's3cret-of-the-run'" in log
+    assert b"'EMPTY': ''" in log
+    assert "'UMLAUT': 'ä\\nö'".encode() in log
+    assert b"leaked-from-the-parent" not in log
+    texts = [
+        path.read_bytes() for path in bench.root.rglob("*") if path.is_file() and path.name != "log"
+    ]
+    assert not any(b"s3cret-of-the-run" in text for text in texts)
+    lines = [line for line in support.processes(bench.root).values() if "s3cret" in line]
+    assert lines == []
+    await bench.sandbox.delete(NAME)
+
+
+async def test_home_and_temporary_folder_are_private(bench: support.Bench) -> None:
+    """HOME and TMPDIR exist, are empty, writable, and those of this sandbox alone."""
+    script = 'ls -A "$HOME" "$TMPDIR" | grep -v : | grep . ; echo mine > "$HOME/x" && echo mine > "$TMPDIR/x" && pwd'
+    for name in ("wbx-a", "wbx-b"):
+        ended = await bench.run(bench.spec(name, "sh", "-c", script))
+        assert ended.exit_code == 0
+        assert (await bench.log(name)).count(b"\n") == 1
+
+
+async def test_python_is_there(bench: support.Bench) -> None:
+    """`python` and `python3` are the interpreter that the status names, without our own packages."""
+    code = (
+        "import sys, importlib.util as u; print(sys.version.split()[0], u.find_spec('workbenchx'))"
+    )
+    ended = await bench.run(
+        bench.spec(NAME, "sh", "-c", f'python -c "{code}"; python3 -c "{code}"')
+    )
+    line = f"{ended.fields['python']} None\n".encode()
+    assert await bench.log() == line * 2
+
+
+async def test_a_deadline_ends_the_run(bench: support.Bench) -> None:
+    """At its deadline a run is ended: reason DeadlineExceeded."""
+    before = time.monotonic()
+    ended = await bench.run(bench.spec(NAME, "sleep", "60", deadline=soon(0.5)))
+    assert ended.reason == "DeadlineExceeded"
+    assert time.monotonic() - before < 20
+    await bench.sandbox.delete(NAME)
+    await support.nothing_left(bench)
+
+
+async def test_a_deadline_can_be_moved(bench: support.Bench) -> None:
+    """Extend moves the deadline of a run, before its start and while it runs."""
+    spec = bench.python("import time; time.sleep(1.0); print('whole')", deadline=soon(0.3))
+    await bench.sandbox.create(spec)
+    await bench.sandbox.extend(NAME, soon(0.9))
+    await bench.sandbox.start(NAME, {})
+    await bench.sandbox.extend(NAME, soon(60))
+    ended = await bench.sandbox.wait(NAME)
+    assert (ended.reason, await bench.log()) == ("Exited", b"whole\n")
+
+
+async def test_stop_asks_then_kills(bench: support.Bench) -> None:
+    """Stop sends TERM first; files and log stay, and the reason is the one given."""
+    code = (
+        "import signal, sys, time\n"
+        "def bye(*_): print('bye'); open('left', 'w').write('x'); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, bye)\nprint('ready')\ntime.sleep(60)"
+    )
+    await bench.begin(bench.python(code))
+    await bench.says(b"ready")
+    stopped = await bench.sandbox.stop(NAME, "Cancelled")
+    assert stopped is not None
+    assert (stopped.state, stopped.reason) == ("exited", "Cancelled")
+    assert await bench.log() == b"ready\nbye\n"
+    assert [chunk async for chunk in bench.sandbox.read_file(NAME, "left")] == [b"x"]
+    assert await bench.sandbox.stop(NAME) == stopped
+
+
+async def test_what_was_stopped_before_its_start_never_starts(bench: support.Bench) -> None:
+    """Stop of a created sandbox ends it; a later start does nothing."""
+    await bench.sandbox.create(bench.spec(NAME, "echo", "ran"))
+    stopped = await bench.sandbox.stop(NAME)
+    assert stopped is not None
+    assert (stopped.state, stopped.reason) == ("exited", "Cancelled")
+    assert (await bench.sandbox.start(NAME, {})).state == "exited"
+    assert await bench.log() == b""
+
+
+async def test_delete_ends_and_removes(bench: support.Bench) -> None:
+    """Delete of a running sandbox returns when nothing of it is left; again is a success."""
+    await bench.begin(bench.spec(NAME, "sh", "-c", "sleep 60 & sleep 60"))
+    await bench.sandbox.delete(NAME)
+    assert await bench.sandbox.status(NAME) is None
+    await support.nothing_left(bench)
+    await bench.sandbox.delete(NAME)
+
+
+async def test_a_name_can_be_used_again_after_delete(bench: support.Bench) -> None:
+    """Delete forgets: the same name is a new sandbox."""
+    assert (await bench.run(bench.spec(NAME, "true"))).exit_code == 0
+    await bench.sandbox.delete(NAME)
+    assert (await bench.run(bench.spec(NAME, "false"))).exit_code == 1
+
+
+async def test_a_session_stays_until_it_is_stopped(bench: support.Bench) -> None:
+    """A session has no command; it runs until stop."""
+    status = await bench.begin(bench.spec(NAME, shape="session"))
+    assert status.state == "running"
+    stopped = await bench.sandbox.stop(NAME)
+    assert stopped is not None
+    assert stopped.reason == "Cancelled"
+    await bench.sandbox.delete(NAME)
+    await support.nothing_left(bench)
+
+
+async def test_a_command_that_is_not_there(bench: support.Bench) -> None:
+    """A command that cannot be started is a failure with a reason, not an exit code to guess about."""
+    ended = await bench.run(bench.spec(NAME, "no-such-command"))
+    assert (ended.state, ended.reason) == ("failed", "StartFailed")
+    assert "no-such-command" in ended.message
+
+
+async def test_a_signal_is_told(bench: support.Bench) -> None:
+    """A program that a signal ended: 128 + number, reason Signalled."""
+    ended = await bench.run(bench.spec(NAME, "sh", "-c", "kill -SEGV $$"))
+    assert (ended.exit_code, ended.reason) == (139, "Signalled")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": "../x"}, {"name": ""}, {"name": ".hidden"}, {"shape": "other"}, {"command": ()}],
+)
+async def test_a_bad_order_is_stalled(bench: support.Bench, fields: dict[str, object]) -> None:
+    """An order that cannot be is refused with a reason, before anything is made."""
+    values = {"name": NAME, "command": ("true",), "shape": "execution", **fields}
+    spec = ports.SandboxSpec(tags={}, image="x", **values)  # type: ignore[arg-type]
+    with pytest.raises(errors.Stalled):
+        await bench.sandbox.create(spec)
+    assert (await bench.sandbox.observe()).objects == ()
+
+
+async def test_local_costs_nothing_or_a_price_is_known(bench: support.Bench) -> None:
+    """Price is USD per hour, never negative."""
+    assert bench.sandbox.price(bench.spec(NAME, "true")) >= 0
+
+
+async def test_no_descriptor_of_ours_is_left_open(bench: support.Bench) -> None:
+    """Twenty runs later this process holds as many descriptors as after the first."""
+    await bench.run(bench.spec(NAME, "true"))
+    await bench.sandbox.delete(NAME)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count
+    for _ in range(20):
+        await bench.run(bench.spec(NAME, "true"))
+        await bench.log()
+        await bench.sandbox.delete(NAME)
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - a count

@@ -1,0 +1,128 @@
+"""What every `ports.StorageProvider` promises. A later adapter adds its factory to FACTORIES."""
+
+import hashlib
+import pathlib
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from workbenchx import errors, ports
+from workbenchx.providers.storage import local
+
+FACTORIES: dict[str, Callable[[pathlib.Path], ports.StorageProvider]] = {
+    "local": lambda path: local.LocalStorage(path / "storage"),
+}
+
+
+@pytest.fixture(params=sorted(FACTORIES))
+def storage(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> ports.StorageProvider:
+    """One adapter, empty."""
+    return FACTORIES[request.param](tmp_path)
+
+
+async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
+    """Chunks as a stream."""
+    for chunk in chunks:
+        yield chunk
+
+
+async def read(storage: ports.StorageProvider, sha256: str) -> bytes:
+    """All bytes of an object."""
+    return b"".join([chunk async for chunk in storage.open(sha256)])
+
+
+async def test_what_is_put_is_opened(storage: ports.StorageProvider) -> None:
+    """Bytes come back whole, under the key made of their sha256."""
+    blob = await storage.put(stream(b"one ", b"", b"two"))
+    assert blob.sha256 == hashlib.sha256(b"one two").hexdigest()
+    assert (blob.bytes, blob.key) == (7, f"sha256/{blob.sha256}")
+    assert await read(storage, blob.sha256) == b"one two"
+
+
+async def test_nothing_is_also_bytes(storage: ports.StorageProvider) -> None:
+    """An empty stream is an object of no bytes."""
+    blob = await storage.put(stream())
+    assert await read(storage, blob.sha256) == b""
+    assert await storage.exists(blob.sha256)
+
+
+async def test_the_same_bytes_twice_are_one_object(storage: ports.StorageProvider) -> None:
+    """Putting again changes nothing, by whatever verb."""
+    first = await storage.put(stream(b"same"))
+    assert await storage.put(stream(b"sa", b"me")) == first
+    assert [blob async for blob in storage.list()] == [first]
+
+
+async def test_a_file_is_put_like_a_stream(
+    storage: ports.StorageProvider, tmp_path: pathlib.Path
+) -> None:
+    """put_file stores a file's bytes and leaves the file alone."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content" * 1000)
+    blob = await storage.put_file(path)
+    assert await read(storage, blob.sha256) == path.read_bytes()
+
+
+async def test_a_promise_is_checked(storage: ports.StorageProvider) -> None:
+    """Bytes that differ from the promised sha256 are refused, and nothing is stored."""
+    with pytest.raises(errors.Stalled) as caught:
+        await storage.put(stream(b"other"), expect_sha256="0" * 64)
+    assert caught.value.reason == "DigestMismatch"
+    assert [blob async for blob in storage.list()] == []
+
+
+async def test_a_stream_that_fails_stores_nothing(storage: ports.StorageProvider) -> None:
+    """Half an object never gets a key."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await storage.put(broken())
+    assert [blob async for blob in storage.list()] == []
+
+
+async def test_missing_is_said(storage: ports.StorageProvider) -> None:
+    """Opening a key that is not there is Stalled(ArtifactMissing)."""
+    assert not await storage.exists("a" * 64)
+    with pytest.raises(errors.Stalled) as caught:
+        await read(storage, "a" * 64)
+    assert caught.value.reason == "ArtifactMissing"
+
+
+async def test_delete_is_idempotent(storage: ports.StorageProvider) -> None:
+    """Deleting removes; deleting what is gone succeeds."""
+    blob = await storage.put(stream(b"x"))
+    await storage.delete(blob.sha256)
+    await storage.delete(blob.sha256)
+    assert not await storage.exists(blob.sha256)
+
+
+async def test_the_list_is_in_key_order(storage: ports.StorageProvider) -> None:
+    """List answers every object, sorted by key."""
+    put = [await storage.put(stream(bytes([number]))) for number in range(40)]
+    assert [blob async for blob in storage.list()] == sorted(put, key=lambda blob: blob.key)
+
+
+async def test_memory_stays_constant(storage: ports.StorageProvider) -> None:
+    """64 MB pass through a few MB of memory, both ways."""
+    tracemalloc.start()
+    try:
+        blob = await storage.put(stream(*([bytes(1 << 20)] * 64)))
+        total = 0
+        async for chunk in storage.open(blob.sha256):
+            total += len(chunk)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert total == blob.bytes == 64 << 20
+    assert peak < 16 << 20
+
+
+@pytest.mark.parametrize("bad", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n"])
+async def test_a_key_is_a_digest(storage: ports.StorageProvider, bad: str) -> None:
+    """What is no sha256 is refused before it becomes a path or a URL."""
+    with pytest.raises(errors.Stalled):
+        await storage.exists(bad)

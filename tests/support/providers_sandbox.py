@@ -1,0 +1,175 @@
+"""Sandboxes for tests: how each adapter is made, orders in few words, and a look for what was left behind."""
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import io
+import os
+import pathlib
+import tarfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.providers.sandbox.local import adapter, isolation, orders
+from workbenchx.providers.storage import local as local_storage
+
+INSTALLATION = "11111111-2222-3333-4444-555555555555"
+QUICK = orders.Limits(grace=0.5, processes=64)
+
+
+@dataclasses.dataclass
+class Bench:
+    """A provider under test and its surroundings."""
+
+    sandbox: ports.SandboxProvider
+    storage: ports.StorageProvider
+    root: pathlib.Path
+    again: Callable[[], ports.SandboxProvider]
+    """Another provider object on the same sandboxes, as another process of ours would have it."""
+
+    def spec(self, name: str = "wbx-test-1", *command: str, **fields: Any) -> ports.SandboxSpec:
+        """An order for one command."""
+        values: dict[str, Any] = {
+            "tags": {"installation": INSTALLATION, "resource": name, "run": "r"},
+            "shape": "execution",
+            "image": "python",
+            **fields,
+        }
+        return ports.SandboxSpec(name=name, command=command, **values)
+
+    def python(self, code: str, name: str = "wbx-test-1", **fields: Any) -> ports.SandboxSpec:
+        """An order for one Python program."""
+        return self.spec(name, "python", "-c", code, **fields)
+
+    async def begin(
+        self, spec: ports.SandboxSpec, env: dict[str, str] | None = None
+    ) -> ports.SandboxStatus:
+        """Create and start."""
+        await self.sandbox.create(spec)
+        return await self.sandbox.start(spec.name, env or {})
+
+    async def run(
+        self, spec: ports.SandboxSpec, env: dict[str, str] | None = None
+    ) -> ports.SandboxStatus:
+        """Create, start and wait, at most a minute."""
+        await self.begin(spec, env)
+        async with asyncio.timeout(60):
+            return await self.sandbox.wait(spec.name)
+
+    async def log(self, name: str = "wbx-test-1") -> bytes:
+        """All output of a sandbox that has ended."""
+        return b"".join([chunk async for chunk in self.sandbox.follow_log(name)])
+
+    async def says(self, text: bytes, name: str = "wbx-test-1") -> None:
+        """Wait until the program printed `text`."""
+
+        async def there() -> bool:
+            return text in await self.sandbox.read_log(name, 0)
+
+        await until(there)
+
+    async def blob(self, data: bytes) -> str:
+        """Store bytes; their sha256."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data
+
+        return (await self.storage.put(chunks())).sha256
+
+
+@contextlib.contextmanager
+def local(
+    path: pathlib.Path, *, isolate: bool | None, limits: orders.Limits = QUICK
+) -> Iterator[Bench]:
+    """The local adapter; on leaving, everything it started must be gone."""
+    storage = local_storage.LocalStorage(path / "storage")
+    root = path / "sandboxes"
+    made: list[adapter.LocalSandbox] = []
+
+    def make() -> adapter.LocalSandbox:
+        made.append(
+            adapter.LocalSandbox(root, storage, INSTALLATION, isolate=isolate, limits=limits)
+        )
+        return made[-1]
+
+    try:
+        yield Bench(make(), storage, root, make)
+    finally:
+        for each in made:
+            each.close()
+
+
+def isolates() -> bool:
+    """Whether bubblewrap works on this machine."""
+    return bool(isolation.detect().bubblewrap)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    """Poll until `condition` holds; fail after `seconds`."""
+    end = time.monotonic() + seconds
+    while not await condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        await asyncio.sleep(0.01)
+
+
+def processes(root: pathlib.Path) -> dict[int, str]:
+    """Living processes that belong to the sandboxes of a folder, helpers included: {pid: command line}."""
+    found = {}
+    mine = str(pathlib.Path("/proc/self/ns/mnt").readlink())
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if _belongs(entry, str(root), mine):
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found[int(entry.name)] = line.decode(errors="replace")[-120:]
+    return found
+
+
+def _belongs(entry: pathlib.Path, root: str, namespace: str) -> bool:
+    if (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+        return False
+    needle = root.encode()
+    if needle in (entry / "cmdline").read_bytes() or needle in (entry / "environ").read_bytes():
+        return True
+    elsewhere = str((entry / "ns" / "mnt").readlink()) != namespace
+    return elsewhere and needle in (entry / "mountinfo").read_bytes()
+
+
+async def nothing_left(bench: Bench, *, helpers: bool = False) -> None:
+    """Claim: no process of any sandbox lives, and no folder of one is there. `helpers`: nor the zygote."""
+
+    async def gone() -> bool:
+        left = processes(bench.root)
+        return not left if helpers else all(_is_zygote(pid) for pid in left)
+
+    await until(gone)
+    names = [entry.name for entry in bench.root.iterdir() if not entry.name.startswith(".z")]
+    assert [name for name in names if name != ".etc"] == []
+
+
+def _is_zygote(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "wbx-zygote"
+    return True
+
+
+def tar(*members: tuple[str, bytes] | tarfile.TarInfo) -> bytes:
+    """An archive: (name, content) pairs, or headers without content."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                archive.addfile(member)
+            else:
+                header = tarfile.TarInfo(member[0])
+                header.size = len(member[1])
+                archive.addfile(header, io.BytesIO(member[1]))
+    return buffer.getvalue()
+
+
+def digest(data: bytes) -> str:
+    """sha256 as hex."""
+    return hashlib.sha256(data).hexdigest()
