@@ -19,7 +19,7 @@ def test_prepare_makes_private_folders_that_git_ignores(tmp_path: pathlib.Path) 
 
     assert mine.storage.stat().st_mode & 0o077 == 0
     assert (mine.path / ".gitignore").read_text() == "*\n"
-    assert not mine.exists
+    assert mine.exists
 
 
 def test_a_home_that_cannot_be_written_says_so(tmp_path: pathlib.Path) -> None:

@@ -16,7 +16,7 @@ from workbenchx import errors
 from workbenchx.cli import failure, lazy
 
 INTERRUPTED = 130
-TERMINATED = 143
+_SIGNALLED = 128
 
 
 @click.command(
@@ -26,7 +26,7 @@ TERMINATED = 143
 @click.option("--home", metavar="PATH", help="Folder of the embedded data (WBX_HOME).")
 @click.option("--log-level", metavar="LEVEL", help="debug, info, warning or error (WBX_LOG_LEVEL).")
 @click.option("--colour", "--color", metavar="WHEN", help="auto, always or never (WBX_COLOUR).")
-@click.version_option(workbenchx.__version__, prog_name="wbx")
+@click.version_option(workbenchx.__version__, prog_name="wbx", message="%(prog)s %(version)s")
 @click.pass_context
 def wbx(
     context: click.Context, home: str | None, log_level: str | None, colour: str | None
@@ -62,6 +62,9 @@ def run(arguments: Sequence[str]) -> int:
 def _report(error: Exception) -> int:
     code = 1
     if isinstance(error, failure.Failure):
+        if error.code >= _SIGNALLED:
+            click.echo("wbx: interrupted", err=True)
+            return error.code
         message, hint, code = error.message, error.hint, error.code
     elif isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "wbx"

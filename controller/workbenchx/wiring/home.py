@@ -33,9 +33,14 @@ class Home:
         return self.path / "logs"
 
     @property
+    def serving(self) -> pathlib.Path:
+        """One file for each `wbx up` that serves, named by process id."""
+        return self.path / "serving"
+
+    @property
     def exists(self) -> bool:
         """Whether an installation was ever started here."""
-        return self.postgres.is_dir()
+        return self.storage.is_dir()
 
     def prepare(self) -> None:
         """Make what is missing; git is told to look away.

@@ -1,0 +1,115 @@
+"""`wbx artifact`: list, fetch and verify stored artifacts."""
+
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbenchx.cli import failure, fetching, invocation, options, records
+from workbenchx.cli.show import phrases, table
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app as wiring
+
+_COLUMNS = ("id", "run_id", "name", "bytes", "media_type", "sha256")
+
+
+@click.group("artifact", short_help="List, fetch and verify stored artifacts.")
+def command() -> None:
+    """List, fetch and verify stored artifacts.
+
+    An artifact is named by its id, its sha256 (or the start of either), KIND/NAME/OUTPUT, or its name.
+    """
+
+
+@command.command("ls", short_help="List artifacts.")
+@click.argument("words", nargs=-1, metavar="[KIND/NAME | RUN_ID]")
+@options.namespace
+@options.as_json
+@click.pass_context
+def ls(
+    context: click.Context, words: tuple[str, ...], *, namespace: str | None, as_json: bool
+) -> int:
+    """List all artifacts, or those of one resource or run."""
+    chosen = invocation.settings_of(context)
+
+    async def work(app: "wiring.App") -> int:
+        found = await records.artifacts_of(app, words, namespace)
+        if as_json:
+            invocation.answer({"items": [_item(item) for item in found]})
+        else:
+            lines = [_line(item) for item in found]
+            headers = ("NAME", "OF", "RUN", "SIZE", "SHA256")
+            invocation.say(
+                table.render(headers, lines, invocation.paint(chosen)) if lines else "no artifacts"
+            )
+        return 0
+
+    return invocation.with_app(chosen, work)
+
+
+@command.command("get", short_help="Fetch an artifact's bytes, checked by sha256.")
+@click.argument("name", metavar="ID | SHA256 | NAME")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=pathlib.Path),
+    help="File to write (default: stdout).",
+)
+@click.pass_context
+def get(context: click.Context, name: str, output: pathlib.Path | None) -> int:
+    """Nothing is left under the file's name unless every byte has arrived and its sha256 is right."""
+    chosen = invocation.settings_of(context)
+
+    async def work(app: "wiring.App") -> int:
+        found = await records.artifact(app, name)
+        stream = app.storage.open(found["sha256"])
+        if output is None:
+            await fetching.to_stdout(stream)
+        else:
+            await fetching.to_file(stream, output)
+            size = phrases.size(int(found["bytes"]))
+            invocation.tell(f"{output}: {size}, sha256 {found['sha256']}")
+        return 0
+
+    return invocation.with_app(chosen, work)
+
+
+@command.command("verify", short_help="Check that stored bytes have their recorded sha256.")
+@click.argument("name", required=False, metavar="[ID | SHA256 | NAME]")
+@options.as_json
+@click.pass_context
+def verify(context: click.Context, name: str | None, *, as_json: bool) -> int:
+    """Exit 0 when every artifact (or the one named) is there and intact, else 1."""
+    chosen = invocation.settings_of(context)
+
+    async def work(app: "wiring.App") -> int:
+        found = [await records.artifact(app, name)] if name else await records.artifacts(app)
+        verdicts = [(item, await fetching.verdict(app.storage, item["sha256"])) for item in found]
+        bad = [pair for pair in verdicts if pair[1] != "intact"]
+        if as_json:
+            invocation.answer(
+                {"items": [{**_item(item), "verdict": verdict} for item, verdict in verdicts]}
+            )
+        else:
+            for item, verdict in bad:
+                invocation.say(f"{item['name']} of run {item['run_id']}: {verdict}")
+            invocation.say(f"{phrases.count(len(verdicts) - len(bad), 'artifact')} intact")
+        if bad:
+            raise failure.Failure(
+                f"{phrases.count(len(bad), 'artifact')} not intact",
+                hint="wbx reproduce RUN_ID makes them again from the same inputs",
+            )
+        return 0
+
+    return invocation.with_app(chosen, work)
+
+
+def _item(row: Any) -> dict[str, Any]:
+    return {name: row.get(name) for name in _COLUMNS}
+
+
+def _line(row: Any) -> list[table.Cell | str]:
+    subject = f"{row['kind']}/{row['owner']}" if row.get("owner") else "-"
+    run = phrases.short_id(str(row.get("run_id") or ""))
+    return [row["name"], subject, run, phrases.size(int(row["bytes"])), row["sha256"]]

@@ -1,0 +1,126 @@
+"""`wbx db`: the database itself."""
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbenchx.cli import failure, interrupts, invocation, options
+from workbenchx.cli.show import phrases
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app as wiring
+
+ROLES = ("wbx_engine", "wbx_migrate", "wbx_api", "wbx_admin")
+_role = click.option(
+    "--role", type=click.Choice(ROLES), default="wbx_engine", show_default=True, help="Log in as."
+)
+
+
+def _database() -> Any:
+    """The module that needs the driver; --help does not."""
+    return importlib.import_module("workbenchx.cli.database")
+
+
+@click.group("db", short_help="The database: migrate, bootstrap, url, psql, verify, status.")
+def command() -> None:
+    """The database: migrate, bootstrap, url, psql, verify, status.
+
+    Without WBX_DATABASE_URL it is the embedded one, which is started where it does not run.
+    """
+
+
+@command.command("url", short_help="Print a connection URL.")
+@_role
+@click.pass_context
+def url(context: click.Context, role: str) -> int:
+    """For any Postgres client of this user on this machine."""
+    chosen = invocation.settings_of(context)
+    invocation.say(_database().url(chosen, role))
+    return 0
+
+
+@command.command(
+    "psql",
+    short_help="Open psql, the wheel's own.",
+    context_settings={"ignore_unknown_options": True},
+)
+@_role
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PSQL_ARGUMENTS]")
+@click.pass_context
+def psql(context: click.Context, role: str, arguments: tuple[str, ...]) -> int:
+    """Everything after psql goes to it: wbx db psql -c 'select * from ops.runs'."""
+    chosen = invocation.settings_of(context)
+    program = str(_database().psql())
+    where = _database().url(chosen, role)
+    environ = {"PGOPTIONS": "-c search_path=ops,public", **os.environ}
+    os.execve(program, [program, where, *arguments], environ)  # noqa: S606 - becomes psql on purpose
+
+
+@command.command("migrate", short_help="Apply the migrations that are missing.")
+@click.pass_context
+def migrate(context: click.Context) -> int:
+    """Each file once, under a lock; interchangeable with `supabase db push`."""
+    chosen = invocation.settings_of(context)
+    done = interrupts.call(lambda: _database().migrate(chosen))
+    for version in done:
+        invocation.say(f"applied {version}")
+    invocation.tell(f"{phrases.count(len(done), 'migration')} applied")
+    return 0
+
+
+@command.command("bootstrap", short_help="Make logins and roles, once, as the administrator.")
+@click.option("--url", "where", envvar="WBX_ADMIN_URL", help="The server, as its administrator.")
+@click.option("--database", "name", default="wbx", show_default=True)
+@click.pass_context
+def bootstrap(context: click.Context, where: str | None, name: str) -> int:
+    """Passwords come from WBX_PASSWORD_MIGRATE, WBX_PASSWORD_ENGINE and WBX_PASSWORD_API. Again changes nothing."""
+    chosen = invocation.settings_of(context)
+    if where is None and not chosen.embedded:
+        raise failure.Failure(
+            "bootstrap needs the server's administrator",
+            hint="give --url or set WBX_ADMIN_URL",
+        )
+    interrupts.call(lambda: _database().bootstrap(chosen, where, name))
+    invocation.tell(f'database "{name}" is ready for wbx db migrate')
+    return 0
+
+
+@command.command("status", short_help="Where the database is, whether it runs, what is pending.")
+@options.as_json
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> int:
+    """Starts nothing. Exit 0 when it runs and no migration is pending, else 1."""
+    chosen = invocation.settings_of(context)
+    found = interrupts.call(lambda: _database().status(chosen))
+    if as_json:
+        invocation.answer(found)
+    else:
+        for name, value in found.items():
+            shown = ", ".join(value) if isinstance(value, list) else value
+            invocation.say(f"{name:<13} {'-' if shown in (None, '') else shown}")
+    return 0 if found["running"] and not found["pending"] else 1
+
+
+@command.command("verify", short_help="Check the event chains of runs.")
+@click.argument("run_id", required=False)
+@options.as_json
+@click.pass_context
+def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
+    """Per run: intact, broken (and at which event), or open. Exit 0 when none is broken, else 1."""
+    chosen = invocation.settings_of(context)
+
+    async def work(app: "wiring.App") -> int:
+        found = await _database().verify(app, run_id)
+        broken = [item for item in found if item["verdict"] == "broken"]
+        if as_json:
+            invocation.answer({"items": found})
+        else:
+            for item in broken:
+                invocation.say(f"{item['run_id']} broken at event {item['at_seq']}")
+            intact = sum(item["verdict"] == "intact" for item in found)
+            invocation.say(f"{phrases.count(len(found), 'chain')}, {intact} intact")
+        return 1 if broken else 0
+
+    return invocation.with_app(chosen, work)

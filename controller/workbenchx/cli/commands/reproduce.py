@@ -1,0 +1,45 @@
+"""`wbx reproduce`: the same commit, runtime, inputs and seed again; do the same bytes come out?"""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbenchx.cli import failure, invocation, options, reconciling, records
+from workbenchx.cli.show import phrases, reproduction
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app as wiring
+
+
+@options.command("reproduce")
+@click.argument("run_id")
+@options.as_json
+def command(context: click.Context, run_id: str, *, as_json: bool) -> int:
+    """Exit 0: the run succeeded again and every output has the same sha256; 1: it did not, or one differs."""
+    chosen = invocation.settings_of(context)
+
+    async def work(app: "wiring.App") -> int:
+        before = await records.run(app, run_id)
+        if before["state"] != "succeeded":
+            raise failure.Failure(
+                f"run {before['run_id']} {before['state']}: only a run that succeeded is reproduced",
+                hint="wbx runs lists runs",
+            )
+        invocation.tell(f"running {phrases.short_id(str(before['run_id']))} again")
+        again = await reconciling.reproduce(app, chosen, before)
+        found = await _compared(app, before, again)
+        if as_json:
+            invocation.answer(found)
+        else:
+            invocation.say(reproduction.text(found, invocation.paint(chosen)))
+        return 0 if found["reproduced"] else 1
+
+    return invocation.with_app(chosen, work)
+
+
+async def _compared(
+    app: "wiring.App", before: dict[str, Any], again: dict[str, Any]
+) -> dict[str, Any]:
+    old = await records.artifacts(app, run_id=str(before["run_id"]))
+    new = await records.artifacts(app, run_id=str(again["run_id"]))
+    return reproduction.compare(before, again, old, new)

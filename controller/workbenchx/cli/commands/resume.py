@@ -1,0 +1,15 @@
+"""`wbx resume`: end a suspension or a stop; with `--revert`, put drifted fields back."""
+
+import click
+
+from workbenchx.cli import options, ordering
+
+
+@options.command("resume")
+@options.resource
+@click.option("--revert", is_flag=True, help="Put drifted fields back to what is declared.")
+def command(
+    context: click.Context, words: tuple[str, ...], *, namespace: str | None, revert: bool
+) -> int:
+    """A suspension that the YAML declares (lifecycle.suspend) ends by a commit, not by this."""
+    return ordering.order(context, "resume", words, namespace, {"revert": True} if revert else {})

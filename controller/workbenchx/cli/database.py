@@ -1,0 +1,65 @@
+"""What `wbx db` does, for the embedded database and for one of the user's own."""
+
+import os
+import pathlib
+import re
+
+from workbenchx.cli import failure, interrupts
+from workbenchx.store import bootstrap as bootstrapping
+from workbenchx.store import embedded
+from workbenchx.store import migrate as migrating
+from workbenchx.wiring import home, settings
+
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
+
+
+def url(chosen: settings.Settings, role: str) -> str:
+    """A URL that works now; the embedded server is started if need be."""
+    if chosen.database_url:
+        return chosen.database_url
+    home.Home(chosen.home).prepare()
+    server = interrupts.call(lambda: embedded.ensure_running(chosen.home))
+    return server.url_for(role)
+
+
+def psql() -> pathlib.Path:
+    """The wheel's psql.
+
+    Raises:
+        failure.Failure: this machine's wheel has none.
+    """
+    program = embedded.psql_path()
+    if not program.exists():
+        raise failure.Failure(
+            "the embedded Postgres has no psql on this machine",
+            hint="use any Postgres client on: wbx db url",
+        )
+    return program
+
+
+async def migrate(chosen: settings.Settings) -> list[str]:
+    """Bring the database up to date; the versions that were applied."""
+    if chosen.database_url:
+        return await migrating.apply(chosen.database_url, environment=chosen.environment)
+    server = await _bootstrapped(chosen)
+    return await migrating.apply(server.url_for("wbx_migrate"), environment=chosen.environment)
+
+
+async def bootstrap(chosen: settings.Settings, where: str | None, name: str) -> None:
+    """Prepare the server as its administrator."""
+    if where is None:
+        await _bootstrapped(chosen)
+        return
+    passwords = {
+        f"wbx_{role}": os.environ[f"WBX_PASSWORD_{role.upper()}"]
+        for role in ("migrate", "engine", "api")
+        if os.environ.get(f"WBX_PASSWORD_{role.upper()}")
+    }
+    await bootstrapping.bootstrap(where, database=name, passwords=passwords)
+
+
+async def _bootstrapped(chosen: settings.Settings) -> embedded.Server:
+    home.Home(chosen.home).prepare()
+    server = await embedded.ensure_running(chosen.home)
+    await bootstrapping.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"))
+    return server

@@ -1,0 +1,113 @@
+"""What every command needs: settings, how to paint, and the App while it works.
+
+Commands are plain functions; what they do with the database is one coroutine handed to `with_app`.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbenchx.cli import failure, interrupts
+from workbenchx.cli.show import style
+from workbenchx.wiring import home, logs, settings
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app
+
+
+def settings_of(context: click.Context, **flags: Any) -> settings.Settings:
+    """The settings of this invocation; `flags` are the command's own. Starts the program's log."""
+    given = {**(context.find_root().obj or {}), **flags}
+    found = settings.load(flags=given)
+    folder = found.home / "logs"
+    logs.configure(found.log_level, folder if folder.is_dir() else None)
+    return found
+
+
+def declared(chosen: settings.Settings, path: pathlib.Path | None) -> pathlib.Path:
+    """The folder or file of declared YAML: what was given, else the settings' ssot.
+
+    Raises:
+        failure.Failure: it is not there.
+    """
+    target = (path or chosen.ssot).absolute()
+    if not target.exists():
+        hint = "give the folder of declared YAML, or set ssot in wbx.toml"
+        raise failure.Failure(f'there is no "{path or chosen.ssot}"', hint=hint)
+    return target
+
+
+def paint(chosen: settings.Settings) -> style.Style:
+    """How stdout is painted."""
+    terminal = sys.stdout.isatty()
+    return style.Style(style.wanted(chosen.colour, os.environ, terminal=terminal))
+
+
+def paint_errors(chosen: settings.Settings) -> style.Style:
+    """How stderr is painted."""
+    terminal = sys.stderr.isatty()
+    return style.Style(style.wanted(chosen.colour, os.environ, terminal=terminal))
+
+
+def width() -> int | None:
+    """Columns of the terminal on stdout; None where there is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def say(text: str) -> None:
+    """A line of the answer, on stdout."""
+    click.echo(text, color=True)
+
+
+def tell(text: str) -> None:
+    """A line about the work, on stderr."""
+    click.echo(text, err=True)
+
+
+def answer(document: Any) -> None:
+    """The answer as JSON, on stdout."""
+    say(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """Times, ids and money as text."""
+    isoformat = getattr(value, "isoformat", None)
+    return isoformat() if isoformat else str(value)
+
+
+def with_app(
+    chosen: settings.Settings, work: Callable[["app.App"], Awaitable[int]], *, fresh: bool = False
+) -> int:
+    """Run `work` with everything connected. `fresh` True: an installation may begin here.
+
+    Raises:
+        failure.Failure: the settings point elsewhere, or nothing was ever started here.
+    """
+    local_only(chosen)
+    if not fresh and chosen.embedded and not home.Home(chosen.home).exists:
+        raise failure.Failure(
+            f"nothing was started here yet (WBX_HOME is {chosen.home})", hint="wbx up --once"
+        )
+
+    async def body() -> int:
+        from workbenchx.wiring import app  # noqa: PLC0415 - psycopg and pydantic only when needed
+
+        async with app.open(chosen) as opened:
+            return await work(opened)
+
+    return interrupts.call(body)
+
+
+def local_only(chosen: settings.Settings) -> None:
+    """Refuse what this version does on the embedded database only."""
+    if chosen.api_url:
+        raise failure.Failure(
+            "WBX_API_URL is set, and this command works on the embedded database only",
+            hint="unset WBX_API_URL to use the embedded one",
+        )

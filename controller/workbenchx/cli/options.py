@@ -1,0 +1,47 @@
+"""Arguments and options that several commands share."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from workbenchx.cli import catalog
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command with the catalog's line of help; its docstring follows as the long help."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        made = click.command(name, short_help=catalog.COMMANDS[name].help)(
+            click.pass_context(function)
+        )
+        made.help = f"{catalog.COMMANDS[name].help}\n\n{function.__doc__ or ''}".strip()
+        return made
+
+    return decorate
+
+
+def resource(function: _F) -> _F:
+    """`Kind/name` or `kind name`, and the namespace."""
+    named = click.argument("words", nargs=-1, required=True, metavar="KIND/NAME")
+    return named(namespace(function))
+
+
+def namespace(function: _F) -> _F:
+    """`-n`."""
+    return click.option("-n", "--namespace", metavar="NAME", help="Only this namespace.")(function)
+
+
+def as_json(function: _F) -> _F:
+    """`--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")(function)
+
+
+def folder(function: _F) -> _F:
+    """The declared folder (or one file)."""
+    return click.argument(
+        "path", required=False, type=click.Path(path_type=pathlib.Path), metavar="[PATH]"
+    )(function)

@@ -1,0 +1,33 @@
+"""One order of a person about one resource: record it, make it so, say why the resource is as it is now."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workbenchx.cli import invocation, reconciling, records
+from workbenchx.cli.show import sentence
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app as wiring
+
+
+def order(
+    context: click.Context,
+    verb: str,
+    words: Sequence[str],
+    namespace: str | None,
+    args: Mapping[str, Any],
+) -> int:
+    """Exit code 0 once the order is in force; the sentence of `wbx why` is the answer."""
+    chosen = invocation.settings_of(context)
+
+    async def work(app: "wiring.App") -> int:
+        key = await records.find(app, words, namespace)
+        await app.intervene(verb, key, dict(args))
+        await reconciling.reconcile(app, chosen, "applied")
+        facts = await records.facts_of(app, key)
+        invocation.say(sentence.why(facts))
+        return 0
+
+    return invocation.with_app(chosen, work)

@@ -1,0 +1,139 @@
+"""`wbx up` while it serves, and `wbx up --stop`."""
+
+import asyncio
+import contextlib
+import os
+import pathlib
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from workbenchx.cli import failure, interrupts, invocation, reconciling, records
+from workbenchx.cli.show import phrases
+from workbenchx.wiring import home, process, settings
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app as wiring
+    from workbenchx.wiring import running
+
+_PATIENCE = 30.0
+_DEBOUNCE_MS = 300
+
+
+async def serve(
+    app: "wiring.App", chosen: settings.Settings, target: pathlib.Path, *, watch: bool
+) -> int:
+    """Mirror, reconcile for ever; the tree once all is settled, then one line per change. Ends by a signal."""
+    await reconciling.mirror(app, target)
+    stop, settled = asyncio.Event(), asyncio.Event()
+    watcher = reconciling.Watcher(invocation.paint_errors(chosen))
+
+    def progress(seen: "running.Progress") -> None:
+        watcher(seen)
+        if seen.last.settled:
+            settled.set()
+
+    with _announced(chosen), interrupts.gently(stop.set):
+        helpers = [asyncio.create_task(_show(app, chosen, settled))]
+        if watch:
+            helpers.append(asyncio.create_task(_watch(app, target, stop)))
+        try:
+            await app.reconcile(until=None, progress=progress, stop=stop)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            invocation.tell("stopped serving; what runs goes on (wbx up --stop ends it)")
+    return 0
+
+
+async def _show(app: "wiring.App", chosen: settings.Settings, settled: asyncio.Event) -> None:
+    await settled.wait()
+    await reconciling.report(app, chosen, "settled")
+    invocation.tell("settled; serving until Ctrl-C")
+
+
+async def _watch(app: "wiring.App", target: pathlib.Path, stop: asyncio.Event) -> None:
+    """Mirror the files anew whenever one changes."""
+    import watchfiles  # noqa: PLC0415 - only a serving wbx needs it
+
+    changes = watchfiles.awatch(
+        target, stop_event=stop, debounce=_DEBOUNCE_MS, recursive=True, raise_interrupt=False
+    )
+    async for _ in changes:
+        invocation.tell(f"{target.name}: read again")
+        await reconciling.mirror(app, target)
+
+
+@contextlib.contextmanager
+def _announced(chosen: settings.Settings) -> Iterator[None]:
+    """While inside, `wbx up --stop` finds this process."""
+    folder = home.Home(chosen.home).serving
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark = folder / str(os.getpid())
+    mark.write_text(process.identity("up"), encoding="utf-8")
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+async def end_serving(chosen: settings.Settings) -> int:
+    """Ask every serving `wbx up` of this home to end, and wait until it has; how many.
+
+    Raises:
+        failure.Failure: one did not end in time.
+    """
+    names = [name for name in _serving(chosen) if not process.is_dead(name)]
+    for name in names:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(_pid(name), signal.SIGTERM)
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + _PATIENCE
+    while left := [name for name in names if not process.is_dead(name)]:
+        if loop.time() > give_up:
+            raise failure.Failure(
+                f"wbx up (process {_pid(left[0])}) does not end", hint=f"kill {_pid(left[0])}"
+            )
+        await asyncio.sleep(0.05)
+    return len(names)
+
+
+def _serving(chosen: settings.Settings) -> list[str]:
+    found = []
+    for mark in sorted(home.Home(chosen.home).serving.glob("*")):
+        with contextlib.suppress(OSError):
+            found.append(mark.read_text(encoding="utf-8"))
+    return found
+
+
+def _pid(name: str) -> int:
+    return int(name.split("/")[3])
+
+
+def stop(chosen: settings.Settings) -> int:
+    """End serving processes, running jobs, sessions, apps and Postgres; say what ended."""
+    if not home.Home(chosen.home).exists:
+        invocation.tell(f"nothing runs here: {chosen.home} does not exist")
+        return 0
+    return invocation.with_app(chosen, lambda app: _stop(app, chosen), after=_stop_database)
+
+
+async def _stop(app: "wiring.App", chosen: settings.Settings) -> int:
+    from workbenchx.wiring import stopping  # noqa: PLC0415 - the engine only when needed
+
+    if ended := await end_serving(chosen):
+        invocation.tell(f"ended {phrases.count(ended, 'serving wbx up', 'serving wbx up')}")
+    await app.recover()
+    for run_id in await stopping.executions(app, await records.running(app)):
+        invocation.tell(f"cancelled run {phrases.short_id(run_id)}")
+    if ended := await app.stop():
+        invocation.tell(f"ended {phrases.count(ended, 'sandbox', 'sandboxes')}")
+    return 0
+
+
+async def _stop_database(chosen: settings.Settings) -> None:
+    from workbenchx.store import embedded  # noqa: PLC0415 - the same
+
+    if await embedded.stop(chosen.home):
+        invocation.tell("stopped Postgres; the data stays")

@@ -1,0 +1,45 @@
+"""`wbx up --stop`: end what runs and record how, without starting anything new."""
+
+import asyncio
+import os
+
+from workbenchx.engine import context, worker
+from workbenchx.providers import probe
+from workbenchx.wiring import app, process
+
+_LEASE_SECONDS = 60.0
+
+
+async def executions(opened: app.App, running: int) -> list[str]:
+    """Cancel the `running` executions that nobody serves any more, to their recorded end; their run ids.
+
+    Their leases are over, and a claim takes those up first; what is only queued goes back and stays queued.
+    """
+    if not running:
+        return []
+    name = process.identity("stop")
+    claimed = await opened.store.claim(name, limit=running, lease=_LEASE_SECONDS)
+    surroundings = context.Context(
+        store=opened.store,
+        storage=opened.storage,
+        sandboxes=opened.sandboxes,
+        installation=opened.installation,
+        clock=opened.clock,
+        lookup=os.environ.get,
+        probe=probe.answers,
+    )
+    held = [context.Held(surroundings, run) for run in claimed]
+    try:
+        await asyncio.gather(*(_end(each) for each in held))
+    finally:
+        await opened.store.release(name)
+    return [each.run.run_id for each in held if each.run.reattach]
+
+
+async def _end(held: context.Held) -> None:
+    if not held.run.reattach:
+        run = held.run
+        await held.context.store.requeue(run.run_id, run.fencing, reason="", message="", delay=0.0)
+        return
+    held.cancel.set()
+    await worker.perform(held)

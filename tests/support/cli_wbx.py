@@ -1,0 +1,101 @@
+"""Runs the real `wbx` in a folder of its own."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+WBX = (sys.executable, "-m", "workbenchx.cli.main")
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A clean environment: what the machine needs, and `extra`."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("WBX_", "PYTEST_", "COV_"))
+    }
+    return kept | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"} | dict(extra or {})
+
+
+def wbx(
+    *arguments: str,
+    folder: pathlib.Path,
+    extra: Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """One command, to its end."""
+    return subprocess.run(
+        [*WBX, *arguments],
+        cwd=folder,
+        env=environment(extra),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Workbench:
+    """A repository, with a home of its own, and the commands run in it."""
+
+    root: pathlib.Path
+    home: pathlib.Path
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """What tells `wbx` where its home is."""
+        return {"WBX_HOME": str(self.home)}
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """One command, to its end."""
+        return wbx(*arguments, folder=self.root, extra=self.extra, timeout=timeout)
+
+    def ok(self, *arguments: str, timeout: float = 120) -> str:
+        """The stdout of a command that must exit 0."""
+        done = self.run(*arguments, timeout=timeout)
+        assert done.returncode == 0, (
+            f"wbx {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        )
+        return done.stdout
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """The JSON that a command prints; it must exit with `code` and keep to its schema's name."""
+        done = self.run(*arguments)
+        assert done.returncode == code, f"wbx {arguments}: {done.returncode}\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A command that goes on in the background, its stdout and stderr in one pipe."""
+        return subprocess.Popen(
+            [*WBX, *arguments],
+            cwd=self.root,
+            env=environment(self.extra),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def until(self, reached: Callable[[], Any], what: str, *, seconds: float = 30) -> Any:
+        """Ask again and again until `reached` answers something true."""
+        give_up = time.monotonic() + seconds
+        while not (answer := reached()):
+            assert time.monotonic() < give_up, f"waited {seconds} s for {what}"
+            time.sleep(0.1)
+        return answer
+
+    def run_of(self, name: str, state: str) -> dict[str, Any] | None:
+        """The latest run of RunnerJob/`name` if it is in `state`."""
+        done = self.run("runs", f"RunnerJob/{name}", "--json")
+        items = json.loads(done.stdout)["items"] if done.returncode == 0 else []
+        found: dict[str, Any] | None = items[0] if items and items[0]["state"] == state else None
+        return found
