@@ -6,19 +6,19 @@ import sys
 import pydantic
 import pytest
 
-from workbenchx.api import references, registry
+from workbenchx.api import meta, references, registry
 
 ROW_ONLY = {
-        "Project",
-        "Dataset",
-        "Runtime",
-        "Model",
-        "App",
-        "Template",
-        "SandboxProvider",
-        "InferenceProvider",
-        "StorageProvider",
-    }
+    "Project",
+    "Dataset",
+    "Runtime",
+    "Model",
+    "App",
+    "Template",
+    "SandboxProvider",
+    "InferenceProvider",
+    "StorageProvider",
+}
 
 
 def test_there_are_sixteen_kinds_with_names_of_their_own() -> None:
@@ -48,6 +48,12 @@ def test_references_and_registry_agree_on_scope() -> None:
     assert set(registry.KINDS) == references.KIND_NAMES
     scoped = {kind.kind for kind in registry.KINDS.values() if kind.cluster_scoped}
     assert scoped == references.CLUSTER_SCOPED
+
+
+def test_the_envelope_knows_the_same_kinds() -> None:
+    """The kinds that a document may name are those of the registry, in its order."""
+    kinds = meta.Document.model_json_schema()["properties"]["kind"]["enum"]
+    assert kinds == list(registry.KINDS)
 
 
 def test_the_light_modules_do_not_import_pydantic() -> None:
