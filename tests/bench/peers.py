@@ -10,7 +10,10 @@ HERE = pathlib.Path(__file__).parent / "peers"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 
 
-PACKAGES = {"tofu": "github.com/opentofu/opentofu/cmd/tofu"}
+PACKAGES = {
+    "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform",
+    "tofu": "github.com/opentofu/opentofu/cmd/tofu",
+}
 
 
 def find(name: str, *, small: bool) -> pathlib.Path | None:

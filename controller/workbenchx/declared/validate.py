@@ -1,5 +1,6 @@
 """A set of files, checked as a whole: `check`."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -56,7 +57,9 @@ def check(
     ordered = sorted(read.documents, key=_place)
     documents: dict[identity.Key, document.Document] = {}
     twins = [item for item in ordered if documents.setdefault(item.key, item) is not item]
-    world = whole.Whole(documents, known or {}, open_world)
+    broken = frozenset(read.broken) | {item.path for item in found if item.severity == _ERROR}
+    unread = [] if open_world else _texts(files, broken)
+    world = whole.Whole(documents, known or {}, open_world, unread)
     findings = [*_twins(twins, documents), *_findings(world)]
     problems = sorted({*found, *read.problems, *_placed(files, findings)})
     for twin in twins:
@@ -66,8 +69,16 @@ def check(
         tuple(documents.values()),
         tuple(item for item in problems if item.severity != problem.Severity.NOTICE),
         tuple(item for item in problems if item.severity == problem.Severity.NOTICE),
-        frozenset(read.broken) | {item.path for item in found if item.severity == _ERROR},
+        broken,
     )
+
+
+def _texts(files: Mapping[str, bytes], paths: Iterable[str]) -> list[bytes]:
+    texts = []
+    for path in paths:
+        with contextlib.suppress(errors.WorkbenchError, KeyError):
+            texts.append(files[path])
+    return texts
 
 
 def _place(item: document.Document) -> tuple[str, int, int]:

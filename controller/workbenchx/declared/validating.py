@@ -115,14 +115,20 @@ def _existing(
     kept: list[str | int] = []
     here = body
     for part in path[:-1] if missing else path:
-        if (isinstance(here, Mapping) and part in here) or (
-            isinstance(here, list) and isinstance(part, int) and part < len(here)
-        ):
-            here = here[part]
-        else:
-            continue
-        kept.append(part)
+        found = _inside(here, part)
+        if found:
+            here = found[0]
+            kept.append(part)
     return (*kept, *path[-1:] * missing), here
+
+
+def _inside(here: Any, part: str | int) -> tuple[Any] | None:
+    """The value at `part`, boxed; None: there is none."""
+    if isinstance(here, Mapping):
+        return (here[part],) if part in here else None
+    if isinstance(here, list) and isinstance(part, int) and part < len(here):
+        return (here[part],)
+    return None
 
 
 def _split(text: str) -> tuple[str, str]:

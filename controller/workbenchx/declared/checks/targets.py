@@ -28,7 +28,7 @@ def _missing(
         yield from _in_no_namespace(world, found, reference)
         return
     target = reference.target
-    severity = _NOTICE if world.open_world else problem.Severity.ERROR.value
+    severity = _NOTICE if world.may_hold(target) else problem.Severity.ERROR.value
     where = f" in namespace {target.namespace}" if target.namespace else ""
     text = f'refers to {target.kind} "{target.name}", which is not declared{where}'
     yield found, problem.Flaw(reference.path, text, _near(world, target), severity)

@@ -1,7 +1,7 @@
 """The set that is checked: what is declared, and what is known besides."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import identity
@@ -15,15 +15,22 @@ class Whole:
     """Documents by key, valid or not (the first of twins), and the specs of resources that are recorded elsewhere.
 
     `known` never hides a document. `open_world`: more may exist than is known, so a missing target is only told.
+    `unread`: what stands in files that could not be read wholly; a target that is named there may be declared there.
     """
 
     documents: Mapping[identity.Key, document.Document]
     known: Mapping[identity.Key, Mapping[str, Any]]
     open_world: bool = False
+    unread: Sequence[bytes] = ()
 
     def holds(self, key: identity.Key) -> bool:
         """Whether the resource exists, valid or not."""
         return key in self.documents or key in self.known
+
+    def may_hold(self, key: identity.Key) -> bool:
+        """Whether the resource, which is not known, may exist nevertheless."""
+        name = key.name.encode()
+        return self.open_world or any(name in text for text in self.unread)
 
     def project_of(self, key: identity.Key) -> str | None:
         """The project that a resource belongs to."""
