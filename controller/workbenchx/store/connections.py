@@ -1,0 +1,111 @@
+"""The pool, and what the database's errors mean to us."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import psycopg
+import psycopg_pool
+from psycopg import rows
+
+from workbenchx import errors
+
+Connection = psycopg.AsyncConnection[rows.TupleRow]
+_PATIENCE = 15.0
+
+
+class Connections:
+    """Connections of one login to one database. Opened at first use; `close` when done."""
+
+    def __init__(self, url: str, *, most: int = 8) -> None:
+        self.url = url
+        self._pool = psycopg_pool.AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=most,
+            open=False,
+            timeout=_PATIENCE,
+            reconnect_timeout=_PATIENCE,
+            kwargs={"application_name": "workbenchx"},
+        )
+        self._opened = False
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        if self._opened:
+            await self._pool.close()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction: committed at the end, rolled back by any error.
+
+        Raises:
+            errors.Waiting: reason DatabaseUnavailable: the server went away or does not answer.
+            errors.Conflict: somebody else wrote first.
+            errors.Stalled: the login may not do this, or the disk is full.
+        """
+        if not self._opened:
+            self._opened = True
+            await self._pool.open()
+        try:
+            with meaning():
+                async with self._pool.connection() as conn, conn.transaction():
+                    yield conn
+        except errors.Waiting:
+            await self._drop_broken()
+            raise
+
+    async def _drop_broken(self) -> None:
+        """After a restart of the server every pooled connection is dead; the next caller should not meet one."""
+        with contextlib.suppress(psycopg.Error):
+            await self._pool.check()
+
+
+@contextlib.contextmanager
+def meaning() -> Iterator[None]:
+    """Turn the driver's errors into ours, by what to do next."""
+    try:
+        yield
+    except psycopg.Error as error:
+        ours = translate(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def translate(error: psycopg.Error) -> errors.WorkbenchError | None:
+    """Our error for one of the driver's; None: it is a bug."""
+    told = _first_line(error)
+    match error:
+        case psycopg.errors.DiskFull() | psycopg.errors.OutOfMemory():
+            return errors.Stalled(f"database: {told}; free some space", reason="DatabaseFull")
+        case (
+            psycopg.errors.UniqueViolation()
+            | psycopg.errors.SerializationFailure()
+            | psycopg.errors.DeadlockDetected()
+            | psycopg.errors.ForeignKeyViolation()
+        ):
+            return errors.Conflict(f"database: {told}")
+        case psycopg.errors.InsufficientPrivilege():
+            return errors.Stalled(f"database: {told}", reason="Forbidden")
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedFunction():
+            return errors.Stalled(
+                f"database: {told}; run wbx db migrate", reason="DatabaseNotMigrated"
+            )
+        case psycopg.OperationalError():
+            return errors.Waiting(
+                f"database: it does not answer: {told}", reason="DatabaseUnavailable"
+            )
+    return None
+
+
+def _first_line(error: psycopg.Error) -> str:
+    text = (error.diag.message_primary or str(error) or type(error).__name__).strip()
+    return text.splitlines()[0]
+
+
+async def fetch(
+    conn: Connection, query: Any, params: dict[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """All rows of one query."""
+    return await (await conn.execute(query, params)).fetchall()

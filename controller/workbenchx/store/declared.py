@@ -1,0 +1,95 @@
+"""`ops.declared`: what a source says, compared in the program so that an unchanged tree costs one small read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.planner import model
+from workbenchx.store import connections, encode, queries
+
+_SQL = queries.load("declared")
+
+_Standing = dict[tuple[str, str, str], tuple[Any, ...]]
+
+
+class Mirror:
+    """The part of the store that the reader of declared documents writes."""
+
+    _db: connections.Connections
+
+    async def mirror(
+        self,
+        source: str,
+        rows: Sequence[model.Declared],
+        *,
+        complete: bool,
+        commit: str | None,
+        scope: str | None = None,
+        keep_paths: Sequence[str] = (),
+    ) -> ports.MirrorResult:
+        """Make `ops.declared` say `rows` for `source` (law: see the port)."""
+        async with self._db.transaction() as conn:
+            begun = {"source": source, "complete": complete, "commit": commit}
+            epoch = int((await connections.fetch(conn, _SQL["begin_epoch"], begun))[0][0])
+            found = await connections.fetch(conn, _SQL["standing"], {"source": source})
+            standing: _Standing = {(row[0], row[1], row[2]): row[3:] for row in found}
+            removed = _removed(standing, rows, scope, keep_paths) if complete else []
+            changed = [row for row in rows if _differs(row, standing.get(row.key))]
+            if removed:
+                keys = encode.document(removed)
+                await conn.execute(_SQL["remove"], {"source": source, "keys": keys})
+            written = 0
+            if changed:
+                text = encode.document([_row(row, commit) for row in changed])
+                params = {"source": source, "epoch": epoch, "rows": text}
+                written = (await conn.execute(_SQL["write"], params)).rowcount
+        return ports.MirrorResult(changed=written, removed=len(removed), epoch=epoch)
+
+
+def _differs(row: model.Declared, standing: tuple[Any, ...] | None) -> bool:
+    """Whether the table says something else. A new commit alone changes nothing."""
+    if standing is None:
+        return True
+    place = (row.source.path, row.source.line, row.problem)
+    if row.problem is not None:
+        return place != standing[2:]
+    return (row.hash, row.project, *place) != standing
+
+
+def _removed(
+    standing: _Standing,
+    rows: Sequence[model.Declared],
+    scope: str | None,
+    keep_paths: Sequence[str],
+) -> list[dict[str, str]]:
+    """What the source no longer says, where it was looked at and could be read."""
+    said = {row.key for row in rows}
+    kept = set(keep_paths)
+    return [
+        {"kind": key[0], "namespace": key[1], "name": key[2]}
+        for key, row in standing.items()
+        if key not in said and row[2] not in kept and _within(row[2], scope)
+    ]
+
+
+def _within(path: str | None, scope: str | None) -> bool:
+    if scope is None or scope.strip("/") in {"", "."}:
+        return True
+    folder = scope.rstrip("/")
+    return path is not None and (path == folder or path.startswith(folder + "/"))
+
+
+def _row(row: model.Declared, commit: str | None) -> Mapping[str, Any]:
+    return {
+        "kind": row.key.kind,
+        "namespace": row.key.namespace,
+        "name": row.key.name,
+        "project": row.project,
+        "spec": row.spec,
+        "hash": row.hash,
+        "problem": row.problem,
+        "repo": row.source.repo,
+        "commit": row.source.commit or commit,
+        "path": row.source.path,
+        "line": row.source.line,
+    }

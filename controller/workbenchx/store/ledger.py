@@ -1,0 +1,85 @@
+"""What we made at providers (intent before, outcome after), and what bulk observation saw there."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.store import connections, encode, queries
+
+_SQL = queries.load("ledger")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Ledger:
+    """The part of the store about objects at providers."""
+
+    _db: connections.Connections
+
+    async def intend(
+        self,
+        run_id: str,
+        fencing: int,
+        *,
+        provider: str,
+        external_id: str,
+        resource_uid: str,
+        kind: str,
+    ) -> bool:
+        """Record that an object is about to be created; False: the token is stale."""
+        params = {
+            "run_id": run_id,
+            "fencing": fencing,
+            "provider": provider,
+            "external_id": external_id,
+            "resource_uid": resource_uid or None,
+            "kind": kind,
+        }
+        async with self._db.transaction() as conn:
+            return bool(await connections.fetch(conn, _SQL["intend"], params))
+
+    async def record_object(self, provider: str, external_id: str, *, state: str) -> None:
+        """The ledger's outcome: exists | gone | quarantined."""
+        params = {"provider": provider, "external_id": external_id, "state": state}
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["record"], params)
+
+    async def record_observation(self, provider: str, observation: ports.Observation) -> int:
+        """One epoch of `ops.observations`; its number. A quiet look writes the epoch and nothing else."""
+        epoch = {"provider": provider, "complete": observation.complete, "at": observation.at}
+        rows = [_seen(status) for status in observation.objects]
+        async with self._db.transaction() as conn:
+            number = int((await connections.fetch(conn, _SQL["begin_look"], epoch))[0][0])
+            if rows:
+                params = {
+                    "provider": provider,
+                    "rows": encode.document(rows),
+                    "number": number,
+                    "at": observation.at,
+                }
+                await conn.execute(_SQL["see"], params)
+            if observation.complete:
+                seen = [row["external_id"] for row in rows]
+                await conn.execute(_SQL["unsee"], {"provider": provider, "ids": seen})
+        return number
+
+    async def standing(self, provider: str, external_ids: Sequence[str]) -> dict[str, str]:
+        """What the ledger says of observed objects: live | ended | quarantined; unknown ids are absent."""
+        if not external_ids:
+            return {}
+        params = {"provider": provider, "ids": list(external_ids)}
+        async with self._db.transaction() as conn:
+            return dict(await connections.fetch(conn, _SQL["standing"], params))
+
+
+def _seen(status: ports.SandboxStatus) -> dict[str, Any]:
+    uid = status.tags.get("resource", "").lower()
+    return {
+        "external_id": status.name,
+        "resource_uid": uid if _UUID.fullmatch(uid) else None,
+        "state": status.state,
+        "fields": status.fields,
+        "url": next(iter(status.urls.values()), None),
+        "exit_code": status.exit_code,
+        "reason": status.reason,
+    }

@@ -1,0 +1,50 @@
+"""A plan as a document, for `ops.plans`."""
+
+from typing import Any
+
+from workbenchx.planner import model
+
+
+def worth_keeping(plan: model.Plan) -> bool:
+    """Whether anybody will ask for it: it holds something, or a provider is to do something."""
+    return any(step.operation or step.action is model.Action.HOLD for step in plan.steps)
+
+
+def document(plan: model.Plan) -> dict[str, Any]:
+    """The plan in the shape of DESIGN 13."""
+    return {
+        "id": plan.id,
+        "destroy_token": plan.destroy_token,
+        "complete": plan.complete,
+        "inputs": plan.inputs,
+        "counts": plan.counts,
+        "cost": {"before": plan.cost_before, "after": plan.cost_after},
+        "steps": [_step(step) for step in plan.steps],
+        "waits": [
+            {
+                "subject": wait.subject._asdict(),
+                "reason": wait.reason,
+                "message": wait.message,
+                "until": wait.until,
+            }
+            for wait in plan.waits
+        ],
+    }
+
+
+def _step(step: model.Step) -> dict[str, Any]:
+    return {
+        "action": step.action,
+        "subject": step.subject._asdict(),
+        "because": step.because,
+        "mode": step.mode,
+        "destructive": step.destructive,
+        "fields": [
+            {"path": field.path, "before": field.before, "after": field.after}
+            for field in step.fields
+        ],
+        "depends_on": [key._asdict() for key in step.depends_on],
+        "cost": {"before": step.cost_before, "after": step.cost_after},
+        "operation": step.operation,
+        "external_id": step.external_id,
+    }

@@ -1,0 +1,44 @@
+"""The one implementation of `ports.Store`, put together from its parts."""
+
+from collections.abc import Mapping
+
+from workbenchx.store import (
+    connections,
+    declared,
+    events,
+    interventions,
+    leadership,
+    ledger,
+    logs,
+    notify,
+    runs,
+    settle,
+    world,
+)
+
+
+class Postgres(
+    leadership.Leadership,
+    declared.Mirror,
+    world.Worlds,
+    settle.Settling,
+    runs.Runs,
+    events.Events,
+    logs.Logs,
+    ledger.Ledger,
+    interventions.Interventions,
+    notify.Changes,
+):
+    """The `ops` schema at `url`, as the login `wbx_engine`. `close` it when done.
+
+    `limits`: how many runs of a provider may be open at once, beside what the provider's own row says.
+    """
+
+    def __init__(self, url: str, *, most: int = 8, limits: Mapping[str, int] | None = None) -> None:
+        self._db = connections.Connections(url, most=most)
+        self._days: set[object] = set()
+        self.limits = dict(limits or {})
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._db.close()

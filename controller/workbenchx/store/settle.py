@@ -1,0 +1,207 @@
+"""Writes one engine pass: everything in one transaction under the leader's epoch, one statement per table touched."""
+
+import collections
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.planner import model
+from workbenchx.store import connections, encode, events, plans, queries, runs, tables
+
+_SQL = queries.load("settle")
+_FENCE = queries.load("leadership")["fence"]
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_EVENT_TYPES = {
+    model.Action.CREATE: "ResourceCreated",
+    model.Action.ADOPT: "ResourceAdopted",
+    model.Action.DELETE: "ResourceDeleted",
+    model.Action.FORGET: "ResourceForgotten",
+}
+# The order in which tables are written: a project before what names it, an experiment before its cells.
+_FIRST = ("projects", "experiments")
+
+
+class Settling:
+    """The part of the store that the engine's passes write."""
+
+    _db: connections.Connections
+
+    async def settle(self, epoch: int, batch: ports.Batch) -> bool:
+        """Write a batch; False: the epoch is stale and nothing was written. The same batch twice is once."""
+        async with self._db.transaction() as conn:
+            if not await connections.fetch(conn, _FENCE, {"epoch": epoch}):
+                return False
+            if batch.rows or batch.tombstones:
+                begun = {"run_id": batch.run_id, "commit": batch.commit}
+                if not await connections.fetch(conn, _SQL["begin"], begun):
+                    return True
+            await _bury(conn, batch)
+            await _write(conn, batch)
+            await _members(conn, batch)
+            await runs.order(conn, batch.orders, batch.commit)
+            await runs.cancel(conn, batch.cancels, because="a newer declared version")
+            await _applied(conn, batch)
+            await _keep_plan(conn, batch)
+            await events.append(conn, list(_events(batch)))
+        return True
+
+
+async def _bury(conn: connections.Connection, batch: ports.Batch) -> None:
+    graves: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for key, uid, _, action in batch.tombstones:
+        if table := tables.of(key.kind):
+            graves[table].append({"id": uid, "action": action})
+    params: dict[str, Any] = {"run_id": batch.run_id, "commit": batch.commit}
+    for table, rows in graves.items():
+        query = queries.for_table("settle", "bury", table)
+        await conn.execute(query, params | {"rows": encode.document(rows)})
+    forgotten = [uid for _, uid, _, action in batch.tombstones if action is model.Action.FORGET]
+    if forgotten:
+        await conn.execute(_SQL["let_go"], {"ids": forgotten})
+
+
+async def _write(conn: connections.Connection, batch: ports.Batch) -> None:
+    for table, rows in _by_table(batch):
+        renamed = [row["id"] for row in rows if row.get("renamed")]
+        if len(renamed) > 1:
+            park = queries.for_table("settle", "park_names", table)
+            await conn.execute(park, {"ids": renamed})
+        query = queries.for_table("settle", "write_rows", table)
+        await conn.execute(query, {"rows": encode.document(rows)})
+    cells = [
+        {"id": row.uid, "parent": row.parent_uid, "parameters": row.parameters}
+        for row in batch.rows
+        if row.parent_uid is not None
+    ]
+    if cells:
+        await conn.execute(_SQL["link_cells"], {"rows": encode.document(cells)})
+
+
+def _by_table(batch: ports.Batch) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The rows and verdicts of each table, a verdict beside the row that it is about."""
+    verdicts = dict(batch.verdicts)
+    found: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for row in batch.rows:
+        if table := tables.of(row.declared.key.kind):
+            found[table].append(_row(row, batch) | _verdict(verdicts.pop(row.uid, None)))
+    for uid, verdict in verdicts.items():
+        if table := tables.of(verdict.key.kind):
+            bare = {"id": uid, "kind": verdict.key.kind, "has_row": False}
+            found[table].append(bare | _verdict(verdict))
+    return sorted(found.items(), key=lambda item: (item[0] not in _FIRST, item[0]))
+
+
+def _row(write: ports.RowWrite, batch: ports.Batch) -> dict[str, Any]:
+    declared = write.declared
+    return {
+        "id": write.uid,
+        "kind": declared.key.kind,
+        "namespace": declared.key.namespace,
+        "name": declared.key.name,
+        "project": declared.project,
+        "declared_hash": declared.hash,
+        "source": declared.source.source,
+        "repo": declared.source.repo,
+        "commit": declared.source.commit or batch.commit,
+        "path": declared.source.path,
+        "line": declared.source.line,
+        "spec": declared.spec,
+        "has_row": True,
+        "action": write.action,
+        "run_id": batch.run_id,
+        "renamed": write.renamed_from is not None,
+    }
+
+
+def _verdict(verdict: model.Verdict | None) -> dict[str, Any]:
+    if verdict is None:
+        return {"has_verdict": False}
+    facts, unset = encode.merged(verdict.facts)
+    said = {
+        "has_verdict": True,
+        "state": verdict.state,
+        "ready": verdict.ready,
+        "reason": verdict.reason,
+        "message": verdict.message,
+    }
+    if facts:
+        said["facts"] = facts
+    if unset:
+        said["unset"] = unset
+    return said
+
+
+async def _members(conn: connections.Connection, batch: ports.Batch) -> None:
+    projects = [row for row in batch.rows if row.declared.key.kind == "Project"]
+    buried = [uid for key, uid, _, _ in batch.tombstones if key.kind == "Project"]
+    touched = [row.uid for row in projects] + buried
+    if not touched:
+        return
+    await conn.execute(_SQL["remove_members"], {"ids": touched})
+    members = [member for row in projects for member in _memberships(row)]
+    if members:
+        await conn.execute(_SQL["write_members"], {"rows": encode.document(members)})
+
+
+def _memberships(row: ports.RowWrite) -> Iterable[dict[str, Any]]:
+    for member in row.declared.spec.get("members") or ():
+        user = str(member.get("user", ""))
+        is_id = _UUID.fullmatch(user) is not None
+        yield {
+            "project_id": row.uid,
+            "user_id": user if is_id else None,
+            "email": None if is_id else user.lower(),
+            "role": member.get("role", "viewer"),
+        }
+
+
+async def _applied(conn: connections.Connection, batch: ports.Batch) -> None:
+    if batch.applied_interventions:
+        settled = batch.run_id if batch.rows or batch.tombstones else None
+        params = {"ids": list(batch.applied_interventions), "run_id": settled}
+        await conn.execute(_SQL["apply_interventions"], params)
+
+
+async def _keep_plan(conn: connections.Connection, batch: ports.Batch) -> None:
+    plan = batch.plan
+    if plan is None or not plans.worth_keeping(plan):
+        return
+    settled = batch.run_id if batch.rows or batch.tombstones else None
+    params = {
+        "id": plan.id,
+        "destroy_token": plan.destroy_token,
+        "complete": plan.complete,
+        "commit": batch.commit,
+        "document": encode.document(plans.document(plan)),
+        "run_id": settled,
+    }
+    await conn.execute(_SQL["keep_plan"], params)
+
+
+def _events(batch: ports.Batch) -> Iterable[dict[str, Any]]:
+    """One event for each changed resource, in the order of the batch."""
+    for write in batch.rows:
+        key = write.declared.key
+        data = _subject(key, write.uid, write.because) | {"hash": write.declared.hash}
+        if write.fields:
+            data["fields"] = [
+                {"path": field.path, "before": field.before, "after": field.after}
+                for field in write.fields
+            ]
+        if write.renamed_from:
+            data["renamed_from"] = write.renamed_from.name
+        kind = _EVENT_TYPES.get(write.action, "ResourceUpdated")
+        told = ports.Event(batch.run_id, "ResourceRenamed" if write.renamed_from else kind, data)
+        yield events.entry(told, _project_of(key, write.declared.project))
+    for key, uid, because, action in batch.tombstones:
+        told = ports.Event(batch.run_id, _EVENT_TYPES[action], _subject(key, uid, because))
+        yield events.entry(told)
+
+
+def _subject(key: model.Key, uid: str, because: str) -> dict[str, Any]:
+    return {**key._asdict(), "uid": uid, "because": because}
+
+
+def _project_of(key: model.Key, project: str | None) -> str | None:
+    return key.name if key.kind == "Project" else project

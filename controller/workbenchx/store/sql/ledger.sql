@@ -1,0 +1,63 @@
+-- name: intend
+-- Before the call: whoever sweeps finds out whose it is. Guarded by the token.
+with held as (
+  select run_id, project_id from ops.runs
+  where run_id = %(run_id)s and fencing = %(fencing)s and state = 'running' for update
+)
+insert into ops.provider_objects as o (provider, external_id, kind, resource_uid, run_id, project_id)
+select %(provider)s, %(external_id)s, %(kind)s, %(resource_uid)s, run_id, project_id from held
+on conflict (provider, external_id) do update set run_id = excluded.run_id, resource_uid = excluded.resource_uid,
+  kind = excluded.kind, project_id = excluded.project_id, updated_at = now(),
+  state = case when o.state = 'exists' then o.state else 'intended' end
+returning 1;
+
+-- name: record
+-- What became of it. An object that no intent knows gets a row of its own.
+insert into ops.provider_objects as o (provider, external_id, state)
+values (%(provider)s, %(external_id)s, %(state)s)
+on conflict (provider, external_id) do update set state = excluded.state, updated_at = now()
+where o.state <> excluded.state;
+
+-- name: standing
+-- Live: an open run, or a living resource that names this very object. Otherwise its time is over.
+select o.external_id, case
+  when o.state = 'quarantined' then 'quarantined'
+  when exists (select 1 from ops.runs r where r.run_id = o.run_id and r.state in ('queued', 'running')) then 'live'
+  when exists (select 1 from ops.resources v where v.id = o.resource_uid and v.external_id = o.external_id) then 'live'
+  when exists (select 1 from ops.runs r where r.external_id = o.external_id and r.state in ('queued', 'running')
+               and r.resource_uid = o.resource_uid) then 'live'
+  else 'ended' end
+from ops.provider_objects o
+where o.provider = %(provider)s and o.external_id = any(%(ids)s);
+
+-- name: begin_look
+-- Also the lock: two looks at one provider follow each other.
+insert into ops.observation_epochs as e (provider, number, complete, at)
+values (%(provider)s, 1, %(complete)s, %(at)s)
+on conflict (provider) do update set number = e.number + 1, complete = excluded.complete, at = excluded.at
+returning number;
+
+-- name: see
+-- Only what differs is written, so that a quiet look wakes nobody.
+with input as (
+  select * from json_to_recordset(%(rows)s::json) as i(external_id text, resource_uid uuid, state text, fields jsonb, url text,
+    exit_code integer, reason text)
+), changed as (
+  select i.* from input i left join ops.observations o
+    on o.provider = %(provider)s and o.external_id = i.external_id
+  where o.external_id is null or (o.resource_uid, o.state, o.fields, o.url, o.exit_code, o.reason)
+    is distinct from (i.resource_uid, i.state, i.fields, i.url, i.exit_code, i.reason)
+)
+insert into ops.observations (provider, external_id, resource_uid, project_id, state, fields, url, exit_code, reason, number,
+  seen_at)
+select %(provider)s, c.external_id, c.resource_uid,
+  (select o.project_id from ops.provider_objects o where o.provider = %(provider)s and o.external_id = c.external_id),
+  c.state, c.fields, c.url, c.exit_code, c.reason, %(number)s, %(at)s
+from changed c
+on conflict (provider, external_id) do update set resource_uid = excluded.resource_uid, project_id = excluded.project_id,
+  state = excluded.state, fields = excluded.fields, url = excluded.url, exit_code = excluded.exit_code,
+  reason = excluded.reason, number = excluded.number, seen_at = excluded.seen_at;
+
+-- name: unsee
+-- Only a complete look proves that something is gone.
+delete from ops.observations where provider = %(provider)s and not external_id = any(%(ids)s);

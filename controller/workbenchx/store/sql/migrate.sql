@@ -1,0 +1,29 @@
+-- name: lock
+-- One migrating process at a time; the lock ends with the transaction, so a pooler's transaction mode will do.
+select pg_advisory_xact_lock(7762310003);
+
+-- name: history
+-- The Supabase CLI's own table, made as it makes it.
+create schema if not exists supabase_migrations;
+create table if not exists supabase_migrations.schema_migrations (
+  version text not null primary key,
+  statements text[],
+  name text
+);
+
+-- name: applied
+-- What the database has.
+select version from supabase_migrations.schema_migrations order by version;
+
+-- name: is_applied
+-- Asked again under the lock: another process may have been faster.
+select 1 from supabase_migrations.schema_migrations where version = %(version)s;
+
+-- name: record
+-- In the transaction of the file itself.
+insert into supabase_migrations.schema_migrations (version, name, statements)
+values (%(version)s, %(name)s, %(statements)s);
+
+-- name: name_installation
+-- Only a name that nobody gave yet.
+update ops.installation set environment = %(environment)s where environment = 'unnamed';

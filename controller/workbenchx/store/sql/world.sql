@@ -1,0 +1,62 @@
+-- name: snapshot
+-- All that follows sees one moment.
+set transaction isolation level repeatable read, read only;
+
+-- name: declared
+-- The planner's declared input.
+select kind, namespace, name, project, spec, hash, source, repo, "commit", path, line, problem from ops.declared;
+
+-- name: declared_complete
+-- Absence means something only if every source was read whole.
+select count(*) > 0 and bool_and(complete) from ops.declared_epochs;
+
+-- name: recorded
+-- All tables of resources in one look. A spec that equals the declared one is not sent twice.
+select r.kind, r.namespace, r.name, r.id::text, p.name, case when d.hash is null then r.spec end, r.declared_hash, r.state,
+  r.ready, r.reason, r.message, r.external_id, r.provider, r.last_run_id::text, r.source, r.source_repo, r.source_commit,
+  r.source_path, r.source_line, r.facts, r.owned, r.generation, r.updated_at
+from ops.resources r
+left join ops.projects p on p.id = r.project_id and r.kind <> 'Project'
+left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.name = r.name
+  and d.hash = r.declared_hash and d.hash <> '';
+
+-- name: executions
+-- For each living resource its latest runs (all tries of its latest order, at least twenty), and whatever is open.
+with living as (
+  select id from ops.sessions where deleted_at is null
+  union all select id from ops.runner_jobs where deleted_at is null
+  union all select id from ops.experiment_runs where deleted_at is null
+  union all select id from ops.app_deployments where deleted_at is null
+  union all select id from ops.model_deployments where deleted_at is null
+), recent as (
+  select h.run_id from living l
+  cross join lateral (select r.tries from ops.runs r where r.resource_uid = l.id
+                      order by r.attempt desc, r.queued_at desc limit 1) latest
+  cross join lateral (select r.run_id from ops.runs r where r.resource_uid = l.id
+                      order by r.attempt desc, r.queued_at desc limit greatest(20, latest.tries)) h
+  union
+  select run_id from ops.runs where state in ('queued', 'running') and resource_uid is not null
+)
+select r.run_id::text, r.kind, r.namespace, r.name, r.operation, r.state, r.execution_hash, r.attempt, r.tries, r.reason,
+  r.message, r.exit_code, r.external_id, r.queued_at, r.started_at, r.ended_at, r.scheduled_for, r.metrics,
+  case when r.state = 'succeeded' then
+    (select jsonb_object_agg(a.name, a.sha256) from ops.artifacts a where a.run_id = r.run_id and a.name <> 'log') end,
+  r.cancel_requested_at is not null
+from recent join ops.runs r using (run_id);
+
+-- name: observed
+-- What the latest looks saw.
+select provider, external_id, coalesce(resource_uid::text, ''), state, fields, url, exit_code, reason from ops.observations;
+
+-- name: epochs
+-- How far to trust them.
+select provider, complete, at, number from ops.observation_epochs;
+
+-- name: interventions
+-- What people ordered and what has not taken effect yet.
+select id::text, verb, kind, namespace, name, args, at, actor from ops.interventions where applied_at is null;
+
+-- name: destroyed
+-- The recent past, for the brakes. What was forgotten was not destroyed.
+select p.name, h.kind, h.valid_from, h."commit" from ops.resource_history h left join ops.projects p on p.id = h.project_id
+where h.deleted and h.action <> 'forget' and h.valid_from > %(since)s;

@@ -1,0 +1,125 @@
+"""The planner's inputs in one snapshot: a constant number of queries, sent together, rows straight into tuples."""
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+from workbenchx.planner import model
+from workbenchx.store import connections, queries
+
+_SQL = queries.load("world")
+_Row = tuple[Any, ...]
+
+
+class Worlds:
+    """The part of the store that the planner reads."""
+
+    _db: connections.Connections
+
+    async def world(self, *, now: datetime.datetime, policy: model.Policy) -> model.World:
+        """Everything in one snapshot. `code` is left empty: the engine fills it in."""
+        since = {"since": now - datetime.timedelta(seconds=policy.brake_window)}
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["snapshot"])
+            declared = _declared(await connections.fetch(conn, _SQL["declared"]))
+            complete = await connections.fetch(conn, _SQL["declared_complete"])
+            recorded = await connections.fetch(conn, _SQL["recorded"])
+            executions = await connections.fetch(conn, _SQL["executions"])
+            observed = await connections.fetch(conn, _SQL["observed"])
+            epochs = await connections.fetch(conn, _SQL["epochs"])
+            interventions = await connections.fetch(conn, _SQL["interventions"])
+            destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
+        return model.World(
+            declared=declared,
+            declared_complete=bool(complete[0][0]),
+            recorded=_recorded(recorded, {row.key: row.spec for row in declared}),
+            executions=tuple(_execution(row) for row in executions),
+            observed=tuple(model.ObservedObject(*row) for row in observed),
+            epochs=tuple(model.Epoch(*row) for row in epochs),
+            interventions=tuple(_intervention(row) for row in interventions),
+            destroyed=tuple(model.Destroyed(*row) for row in destroyed),
+            policy=policy,
+            now=now,
+        )
+
+
+def _declared(rows: Iterable[_Row]) -> tuple[model.Declared, ...]:
+    return tuple(
+        model.Declared(
+            model.Key(kind, namespace, name),
+            project,
+            spec,
+            digest,
+            model.SourceRef(source, repo, commit, path, line),
+            problem,
+        )
+        for (
+            kind,
+            namespace,
+            name,
+            project,
+            spec,
+            digest,
+            source,
+            repo,
+            commit,
+            path,
+            line,
+            problem,
+        ) in rows
+    )
+
+
+def _recorded(rows: Iterable[_Row], specs: dict[model.Key, Any]) -> tuple[model.Recorded, ...]:
+    return tuple(_one_recorded(row, specs) for row in rows)
+
+
+def _one_recorded(row: _Row, specs: dict[model.Key, Any]) -> model.Recorded:
+    key = model.Key(row[0], row[1], row[2])
+    return model.Recorded(
+        key,
+        row[3],
+        row[4],
+        specs[key] if row[5] is None else row[5],
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[11],
+        row[12],
+        row[13],
+        model.SourceRef(row[14], row[15], row[16], row[17], row[18]),
+        row[19],
+        row[20],
+        row[21],
+        row[22],
+    )
+
+
+def _execution(row: _Row) -> model.Execution:
+    return model.Execution(
+        run_id=row[0],
+        key=model.Key(row[1], row[2], row[3]),
+        operation=row[4],
+        state=model.ExecutionState(row[5]),
+        execution_hash=row[6],
+        attempt=row[7],
+        tries=row[8],
+        reason=row[9],
+        message=row[10],
+        exit_code=row[11],
+        external_id=row[12],
+        queued_at=row[13],
+        started_at=row[14],
+        ended_at=row[15],
+        scheduled_for=row[16],
+        metrics=row[17],
+        outputs=row[18] or {},
+        cancel_requested=row[19],
+    )
+
+
+def _intervention(row: _Row) -> model.Intervention:
+    key = model.Key(row[2], row[3], row[4]) if row[2] is not None else None
+    return model.Intervention(id=row[0], verb=row[1], key=key, args=row[5], at=row[6], actor=row[7])
