@@ -42,6 +42,7 @@ create table ops.declared_epochs (
   epoch bigint not null default 0 check (epoch >= 0),
   complete boolean not null default false,
   commit text,
+  code jsonb not null default '{}' check (jsonb_typeof(code) = 'object'),
   at timestamptz not null default now()
 );
 comment on table ops.declared_epochs is 'The latest reading of each source. Absence means something only if it was complete.';
@@ -49,6 +50,7 @@ comment on column ops.declared_epochs.source is 'The source.';
 comment on column ops.declared_epochs.epoch is 'Counts its readings.';
 comment on column ops.declared_epochs.complete is 'Whether the whole of it was read.';
 comment on column ops.declared_epochs.commit is 'The commit that was read.';
+comment on column ops.declared_epochs.code is 'By project: sha256 and commit of the code snapshot that runs get.';
 comment on column ops.declared_epochs.at is 'When.';
 
 alter table ops.declared enable row level security;

@@ -26,10 +26,16 @@ class Mirror:
         commit: str | None,
         scope: str | None = None,
         keep_paths: Sequence[str] = (),
+        code: Mapping[str, model.Code] | None = None,
     ) -> ports.MirrorResult:
         """Make `ops.declared` say `rows` for `source` (law: see the port)."""
         async with self._db.transaction() as conn:
-            begun = {"source": source, "complete": complete, "commit": commit}
+            begun = {
+                "source": source,
+                "complete": complete,
+                "commit": commit,
+                "code": encode.document(_snapshots(code or {})),
+            }
             epoch = int((await connections.fetch(conn, _SQL["begin_epoch"], begun))[0][0])
             found = await connections.fetch(conn, _SQL["standing"], {"source": source})
             standing: _Standing = {(row[0], row[1], row[2]): row[3:] for row in found}
@@ -44,6 +50,10 @@ class Mirror:
                 params = {"source": source, "epoch": epoch, "rows": text}
                 written = (await conn.execute(_SQL["write"], params)).rowcount
         return ports.MirrorResult(changed=written, removed=len(removed), epoch=epoch)
+
+
+def _snapshots(code: Mapping[str, model.Code]) -> dict[str, dict[str, str | None]]:
+    return {name: {"sha256": one.sha256, "commit": one.commit} for name, one in code.items()}
 
 
 def _differs(row: model.Declared, standing: tuple[Any, ...] | None) -> bool:

@@ -132,10 +132,9 @@ class Runs:
             return sorted(row[0] for row in await connections.fetch(conn, _SQL["holders"]))
 
     async def order_of(self, run_id: str, *, as_run: str) -> ports.RunOrder | None:
-        """The order of a run that executed a command, as a new run `as_run` of operation `reproduce`."""
+        """The order of a run that executed a command, as a new run `as_run` of operation `reproduce`; else None."""
         async with self._db.transaction() as conn:
-            full, _ = await resolve(conn, run_id)
-            found = await connections.fetch(conn, _SQL["order_of"], {"run_id": full})
+            found = await connections.fetch(conn, _SQL["order_of"], {"run_id": run_id})
         return _ordered_again(found[0], as_run) if found else None
 
 

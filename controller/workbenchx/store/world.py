@@ -17,12 +17,13 @@ class Worlds:
     _db: connections.Connections
 
     async def world(self, *, now: datetime.datetime, policy: model.Policy) -> model.World:
-        """Everything in one snapshot. `code` is left empty: the engine fills it in."""
+        """Everything in one snapshot."""
         since = {"since": now - datetime.timedelta(seconds=policy.brake_window)}
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["snapshot"])
             declared = _declared(await connections.fetch(conn, _SQL["declared"]))
             complete = await connections.fetch(conn, _SQL["declared_complete"])
+            code = await connections.fetch(conn, _SQL["code"])
             recorded = await connections.fetch(conn, _SQL["recorded"])
             executions = await connections.fetch(conn, _SQL["executions"])
             observed = await connections.fetch(conn, _SQL["observed"])
@@ -38,6 +39,7 @@ class Worlds:
             epochs=tuple(model.Epoch(*row) for row in epochs),
             interventions=tuple(_intervention(row) for row in interventions),
             destroyed=tuple(model.Destroyed(*row) for row in destroyed),
+            code={project: model.Code(sha256, commit) for project, sha256, commit in code},
             policy=policy,
             now=now,
         )

@@ -1,9 +1,9 @@
 -- name: begin_epoch
 -- Also the lock: two readings of one source follow each other.
-insert into ops.declared_epochs as e (source, epoch, complete, "commit", at)
-values (%(source)s, 1, %(complete)s, %(commit)s, now())
+insert into ops.declared_epochs as e (source, epoch, complete, "commit", code, at)
+values (%(source)s, 1, %(complete)s, %(commit)s, %(code)s::jsonb, now())
 on conflict (source) do update set epoch = e.epoch + 1, complete = excluded.complete,
-  "commit" = excluded."commit", at = excluded.at
+  "commit" = excluded."commit", code = e.code || excluded.code, at = excluded.at
 returning epoch;
 
 -- name: standing

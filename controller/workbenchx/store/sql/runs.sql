@@ -159,7 +159,7 @@ select coalesce(r.kind, ''), r.namespace, coalesce(r.name, ''), r.resource_uid::
   (select name from ops.projects where id = r.project_id), r.provider, r.document, r.execution_hash,
   (select max(o.attempt) + 1 from ops.runs o where o.resource_uid = r.resource_uid), r.timeout_seconds, r.cost_estimate
 from ops.runs r
-where r.run_id = %(run_id)s and r.operation in ('execute', 'reproduce') and r.resource_uid is not null;
+where r.run_id::text = %(run_id)s and r.operation in ('execute', 'reproduce') and r.resource_uid is not null;
 
 -- name: cancel
 -- What no worker ever held ends at once; what one holds or held is told to, and ends when the provider confirms it.

@@ -10,6 +10,11 @@ select kind, namespace, name, project, spec, hash, source, repo, "commit", path,
 -- Absence means something only if every source was read whole.
 select count(*) > 0 and bool_and(complete) from ops.declared_epochs;
 
+-- name: code
+-- The snapshots of code that the sources' projects run.
+select c.key, c.value ->> 'sha256', c.value ->> 'commit' from ops.declared_epochs e cross join jsonb_each(e.code) c
+order by e.at, e.source;
+
 -- name: recorded
 -- All tables of resources in one look. A spec that equals the declared one is not sent twice.
 select r.kind, r.namespace, r.name, r.id::text, p.name, case when d.hash is null then r.spec end, r.declared_hash, r.state,
