@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import pathlib
+import signal
 import tarfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -100,6 +101,9 @@ def local(
     finally:
         for each in made:
             each.close()
+        for pid in processes(root):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def isolates() -> bool:
@@ -138,22 +142,29 @@ def _belongs(entry: pathlib.Path, root: str, namespace: str) -> bool:
     return elsewhere and needle in (entry / "mountinfo").read_bytes()
 
 
+def programs(root: pathlib.Path) -> dict[int, str]:
+    """As `processes`, without our own helpers: what the sandboxed programs are."""
+    found = processes(root)
+    return {pid: line for pid, line in found.items() if not comm(pid).startswith("wbx-")}
+
+
+def comm(pid: int) -> str:
+    """The name of a process; "" once it is gone."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 async def nothing_left(bench: Bench, *, helpers: bool = False) -> None:
     """Claim: no process of any sandbox lives, and no folder of one is there. `helpers`: nor the zygote."""
 
     async def gone() -> bool:
         left = processes(bench.root)
-        return not left if helpers else all(_is_zygote(pid) for pid in left)
+        return not left if helpers else all(comm(pid) in ("", "wbx-zygote") for pid in left)
 
     await until(gone)
     names = [entry.name for entry in bench.root.iterdir() if not entry.name.startswith(".z")]
     assert [name for name in names if name != ".etc"] == []
-
-
-def _is_zygote(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "wbx-zygote"
-    return True
 
 
 def tar(*members: tuple[str, bytes] | tarfile.TarInfo) -> bytes:

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import datetime
 import decimal
+import errno
 import logging
 import os
 import pathlib
 import re
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -31,7 +33,7 @@ _SHAPES = ("execution", "service", "session")
 _CHUNK = 1 << 20
 # How often a moment without a notification is looked at again: a supervisor between its lock and its socket.
 _MOMENT = 0.005
-_ENDING = 120.0
+_PATIENCE = 120.0
 
 
 class LocalSandbox:
@@ -100,8 +102,12 @@ class LocalSandbox:
         Conflict if the name is taken by another spec. Stalled: InvalidSpec, RuntimeUnavailable, DiskFull, …
         """
         _check(spec)
-        if found := self._existing(spec):
-            return found
+        try:
+            return self._existing(spec) or await self._create(spec)
+        except OSError as problem:
+            raise _refused(self._shelf.root, problem) from problem
+
+    async def _create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         python = await interpreters.prepare(
             orders.venvs(self._shelf.root), spec.python, spec.packages
         )
@@ -113,17 +119,19 @@ class LocalSandbox:
                 return records.created(record)
         if found := self._existing(spec):
             return found
-        raise errors.Waiting(f'sandbox "{spec.name}" is being deleted', reason="SandboxUnavailable")
+        raise _unavailable(spec.name)
 
     async def start(self, name: str, env: Mapping[str, str]) -> ports.SandboxStatus:
         """See ports.SandboxProvider.start. Answers the present status if it was started before."""
         folder = self._shelf.folder(name)
-        record = layout.read(folder.spec)
-        if record is None:
-            raise _missing(name)
-        if not folder.started.exists():
-            order = orders.build(folder, record, env, self._walls, self._limits)
-            await self._link.start(order)
+        async with _patience(name):
+            while not folder.started.exists():
+                record = layout.read(folder.spec)
+                if record is None:
+                    raise _missing(name)
+                order = orders.build(folder, record, env, self._walls, self._limits)
+                if await self._link.start(order) == "held":
+                    await asyncio.sleep(_MOMENT)
         return await self._known(name)
 
     async def wait(self, name: str) -> ports.SandboxStatus:
@@ -194,7 +202,7 @@ class LocalSandbox:
 
     async def stop(self, name: str, reason: str = "Cancelled") -> ports.SandboxStatus | None:
         """See ports.SandboxProvider.stop. None if there is no such sandbox."""
-        async with asyncio.timeout(_ENDING):
+        async with _patience(name):
             while (found := await self.status(name)) is not None:
                 if found.state == "created":
                     await asyncio.to_thread(self._shelf.cancel, name, reason)
@@ -209,7 +217,9 @@ class LocalSandbox:
         if not _NAME.fullmatch(name):
             return
         await self.stop(name)
-        await asyncio.to_thread(self._shelf.trash, name)
+        async with _patience(name):
+            while not await asyncio.to_thread(self._shelf.trash, name):
+                await self.stop(name)
 
     async def _order_stop(self, name: str, reason: str) -> None:
         async with link.attend(self._shelf.folder(name)) as stream:
@@ -271,6 +281,30 @@ def _check(spec: ports.SandboxSpec) -> None:
         problem = "a NUL character in the command"
     if problem:
         raise errors.Stalled(f"sandbox cannot be made: {problem}", reason="InvalidSpec")
+
+
+def _refused(root: pathlib.Path, problem: OSError) -> errors.Stalled:
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        left = shutil.disk_usage(root).free
+        return errors.Stalled(f'disk is full: "{root}" has {left} bytes left', reason="DiskFull")
+    return errors.Stalled(
+        f'sandbox folder is not usable: "{root}": {problem.strerror}', reason="ProviderUnavailable"
+    )
+
+
+@contextlib.asynccontextmanager
+async def _patience(name: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            yield
+    except TimeoutError as problem:
+        raise _unavailable(name) from problem
+
+
+def _unavailable(name: str) -> errors.Waiting:
+    return errors.Waiting(
+        f'sandbox "{name}" is held by another process', reason="SandboxUnavailable"
+    )
 
 
 def _missing(name: str) -> errors.Stalled:

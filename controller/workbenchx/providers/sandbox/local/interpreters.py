@@ -6,6 +6,7 @@ import dataclasses
 import fcntl
 import functools
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -94,7 +95,7 @@ def _candidates(python: str) -> Iterator[str]:
 
 def _ask(candidate: str) -> _Found | None:
     """What runs under that name: a shim may refuse."""
-    with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
+    with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
         command = [candidate, "-I", "-S", "-c", _ASK]
         done = subprocess.run(command, capture_output=True, timeout=20, check=True)
         return _Found(*json.loads(done.stdout))
@@ -131,8 +132,14 @@ def _link(folder: pathlib.Path, found: _Found) -> None:
 
 
 def _build(folder: pathlib.Path, found: _Found, packages: tuple[str, ...]) -> None:
-    _step(found, folder, [found.executable, "-m", "venv", "--without-pip", str(folder)])
-    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
+    python = str(folder / "bin" / "python")
+    make = [found.executable, "-m", "venv", str(folder)]
+    pip = [python, "-m", "pip", "install"]
+    if importlib.util.find_spec("pip"):
+        # Our own installer spares the environment one of its own, which takes seconds to make.
+        make += ["--without-pip"]
+        pip = [sys.executable, "-m", "pip", "--python", python, "install"]
+    _step(found, folder, make)
     quiet = ["--no-input", "--disable-pip-version-check", "--quiet", "--prefer-binary"]
     _step(found, folder, [*pip, *quiet, "--", *packages])
     for script in (folder / "bin").iterdir():

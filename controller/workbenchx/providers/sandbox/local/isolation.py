@@ -98,7 +98,10 @@ def options(view: View, environment: dict[str, str]) -> str:
     parts += ["--clearenv"]
     for name, value in environment.items():
         parts += ["--setenv", name, value]
-    parts += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORK]
+    # /proc too: run by root, a program in here owns /proc/sys as far as the kernel asks, capabilities or not.
+    for place in ("/proc", "/dev", "/"):
+        parts += ["--remount-ro", place]
+    parts += ["--chdir", WORK]
     return "".join(f"{part}\0" for part in parts)
 
 

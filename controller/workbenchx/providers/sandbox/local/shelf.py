@@ -110,19 +110,24 @@ class Shelf:
             layout.write(folder.status, self._verdict(reason, "it was stopped before its start"))
         return True
 
-    def trash(self, name: str) -> None:
-        """Remove a sandbox whose program has ended; a crash in the middle is finished by the sweep."""
+    def trash(self, name: str) -> bool:
+        """Remove a sandbox whose program has ended; a crash in the middle is finished by the sweep.
+
+        False if somebody holds it.
+        """
         folder = self.folder(name)
-        lock = layout.hold(folder.lock, wait=True)
-        if lock is None and not folder.path.exists():
-            return
+        lock = layout.hold(folder.lock)
+        if lock is None and folder.lock.exists():
+            return False
         with _closing(lock):
             if folder.started.exists() and not folder.status.exists():
                 self._settle(folder)
             away = self.root / f"{_TRASH}{name}-{secrets.token_hex(4)}"
             with contextlib.suppress(FileNotFoundError):
                 folder.path.rename(away)
-        _remove(away)
+        if away.exists():
+            _remove(away)
+        return True
 
     def sweep(self) -> None:
         """Remove what killed callers left, and what was made but not started before this boot (it may be torn)."""

@@ -45,7 +45,10 @@ def serve(caller: socket.socket, order: layout.Json) -> None:
             signal.signal(number, signal.SIG_IGN)
         kernel.become_subreaper()
         kernel.rename_process("wbx-supervisor")
-        Supervisor(folder, order, lock).run(caller)
+        try:
+            Supervisor(folder, order, lock).run(caller)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the program must not outlive us
+            _fail(folder, problem)
 
 
 def claim(folder: layout.Folder) -> bool:
@@ -55,6 +58,18 @@ def claim(folder: layout.Folder) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _fail(folder: layout.Folder, problem: Exception) -> None:
+    """A bug of ours, or the machine is at its end: nothing may stay, and nobody may take it for a result."""
+    tree.end(os.getpid())
+    document = {
+        "state": "exited",
+        "reason": "Lost",
+        "message": f"its supervisor failed: {problem!r}",
+    }
+    with contextlib.suppress(OSError):
+        layout.write(folder.status, {**document, "ended_at": time.time(), "boot": layout.boot()})
 
 
 def _answer(caller: socket.socket, word: str) -> None:
