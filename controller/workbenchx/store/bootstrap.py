@@ -14,6 +14,7 @@ from workbenchx import errors
 from workbenchx.store import queries
 
 _SQL = queries.load("bootstrap")
+_MARK = "WorkbenchX: prepared by wbx db bootstrap, version 1"
 LOGINS = ("wbx_migrate", "wbx_engine", "wbx_api")
 
 
@@ -29,6 +30,8 @@ async def bootstrap(
         errors.Waiting: reason DatabaseUnavailable.
     """
     try:
+        if not passwords and await _is_done(url, database):
+            return
         await _server(url, database, passwords or {})
         await _database(url, database)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -41,6 +44,13 @@ async def bootstrap(
             f"bootstrap: the server does not answer: {str(error).splitlines()[0]}",
             reason="DatabaseUnavailable",
         ) from error
+
+
+async def _is_done(url: str, database: str) -> bool:
+    """Whether this version of bootstrap left its mark on the database: it is asked at every start."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        found = await conn.execute(_SQL["is_done"], {"database": database, "mark": _MARK})
+        return await found.fetchone() is not None
 
 
 async def _server(url: str, database: str, passwords: Mapping[str, str]) -> None:
@@ -71,3 +81,5 @@ async def _database(url: str, database: str) -> None:
         await conn.execute(_SQL["auth"])
         await conn.execute(_SQL["vector"])
         await conn.execute(_SQL["grants"])
+        mark = sql.SQL("comment on database {} is {}")
+        await conn.execute(mark.format(sql.Identifier(database), sql.Literal(_MARK)))

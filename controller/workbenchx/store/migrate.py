@@ -62,8 +62,10 @@ async def apply(
     try:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
             await _prepare(conn)
-            _check(await _applied(conn), migrations)
-            done = [step.version for step in migrations if await _apply(conn, step)]
+            applied = await _applied(conn)
+            _check(applied, migrations)
+            missing = [step for step in migrations if step.version not in applied]
+            done = [step.version for step in missing if await _apply(conn, step)]
             if environment and migrations:
                 await conn.execute(_SQL["name_installation"], {"environment": environment})
             return done

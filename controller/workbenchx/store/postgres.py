@@ -13,6 +13,7 @@ from workbenchx.store import (
     notify,
     runs,
     settle,
+    takeover,
     world,
 )
 
@@ -23,6 +24,7 @@ class Postgres(
     world.Worlds,
     settle.Settling,
     runs.Runs,
+    takeover.Takeover,
     events.Events,
     logs.Logs,
     ledger.Ledger,
@@ -38,6 +40,11 @@ class Postgres(
         self._db = connections.Connections(url, most=most)
         self._days: set[object] = set()
         self.limits = dict(limits or {})
+
+    @property
+    def connections(self) -> connections.Connections:
+        """The connections, for what only reads."""
+        return self._db
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -122,20 +122,9 @@ class Runs:
         return True
 
     async def release(self, worker: str) -> int:
-        """Give back what a process that stopped or is known dead holds (runs, leadership); how many."""
+        """Give back the leases of a worker that stopped or is known dead; how many."""
         async with self._db.transaction() as conn:
-            return int((await connections.fetch(conn, _SQL["release"], {"worker": worker}))[0][0])
-
-    async def holders(self) -> list[str]:
-        """The names of all processes that hold a run or leadership."""
-        async with self._db.transaction() as conn:
-            return sorted(row[0] for row in await connections.fetch(conn, _SQL["holders"]))
-
-    async def order_of(self, run_id: str, *, as_run: str) -> ports.RunOrder | None:
-        """The order of a run that executed a command, as a new run `as_run` of operation `reproduce`; else None."""
-        async with self._db.transaction() as conn:
-            found = await connections.fetch(conn, _SQL["order_of"], {"run_id": run_id})
-        return _ordered_again(found[0], as_run) if found else None
+            return (await conn.execute(_SQL["release"], {"worker": worker})).rowcount
 
 
 async def order(
@@ -202,22 +191,6 @@ async def resolve(conn: connections.Connection, prefix: str) -> tuple[str, str]:
             f'run: "{prefix}" is the beginning of several; give more of it', reason="RunAmbiguous"
         )
     return found[0][0], found[0][1]
-
-
-def _ordered_again(row: tuple[Any, ...], run_id: str) -> ports.RunOrder:
-    return ports.RunOrder(
-        run_id=run_id,
-        key=model.Key(row[0], row[1], row[2]),
-        resource_uid=row[3],
-        project=row[4],
-        operation="reproduce",
-        provider=row[5],
-        document=row[6],
-        execution_hash=row[7],
-        attempt=row[8],
-        timeout=row[9],
-        cost_estimate=row[10],
-    )
 
 
 def _order(one: ports.RunOrder) -> dict[str, Any]:

@@ -14,6 +14,11 @@ select pg_advisory_unlock(7762310001);
 -- CREATE DATABASE has no IF NOT EXISTS.
 select 1 from pg_catalog.pg_database where datname = %(database)s;
 
+-- name: is_done
+-- The mark is written last, in the transaction of the last step.
+select 1 from pg_catalog.pg_database
+where datname = %(database)s and pg_catalog.shobj_description(oid, 'pg_database') = %(mark)s;
+
 -- name: roles
 -- A role that is there is left as it is: on Supabase the API roles are theirs.
 do $$

@@ -139,27 +139,8 @@ where run_id = %(run_id)s and fencing = %(fencing)s and state = 'running'
 returning 1;
 
 -- name: release
--- Their leases are over now: the next claim takes the runs up where they are, and anybody may lead.
-with led as (
-  update ops.leader set holder = null, until = '-infinity' where holder = %(worker)s returning 1
-), held as (
-  update ops.runs set lease_until = '-infinity' where state = 'running' and lease_owner = %(worker)s returning 1
-)
-select (select count(*) from led) + (select count(*) from held);
-
--- name: holders
--- Whoever holds anything, expired or not: its process may be dead.
-select lease_owner from ops.runs where state = 'running'
-union
-select holder from ops.leader where holder is not null;
-
--- name: order_of
--- The same order again, as the resource's next attempt.
-select coalesce(r.kind, ''), r.namespace, coalesce(r.name, ''), r.resource_uid::text,
-  (select name from ops.projects where id = r.project_id), r.provider, r.document, r.execution_hash,
-  (select max(o.attempt) + 1 from ops.runs o where o.resource_uid = r.resource_uid), r.timeout_seconds, r.cost_estimate
-from ops.runs r
-where r.run_id::text = %(run_id)s and r.operation in ('execute', 'reproduce') and r.resource_uid is not null;
+-- Their leases are over now: the next claim takes the runs up where they are.
+update ops.runs set lease_until = '-infinity' where state = 'running' and lease_owner = %(worker)s;
 
 -- name: cancel
 -- What no worker ever held ends at once; what one holds or held is told to, and ends when the provider confirms it.

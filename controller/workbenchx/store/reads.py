@@ -1,0 +1,179 @@
+"""What people ask: rows as dictionaries, for the command line and the console. Reads only."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from psycopg import rows
+
+from workbenchx import errors
+from workbenchx.planner import model
+from workbenchx.store import connections, postgres, queries, runs
+from workbenchx.store import events as chains
+
+_SQL = queries.load("reads")
+_LOG_CHUNKS = 64
+Row = dict[str, Any]
+
+
+class Reads:
+    """Questions to one store. Every answer is one query."""
+
+    def __init__(self, store: postgres.Postgres) -> None:
+        self._store = store
+
+    async def resources(
+        self,
+        *,
+        kind: str | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+        project: str | None = None,
+    ) -> list[Row]:
+        """Living resources, by kind and name. `parent` is the Experiment of a matrix run."""
+        return await self._all(
+            "resources", kind=kind, namespace=namespace, name=name, project=project
+        )
+
+    async def tree(self) -> list[Row]:
+        """All living resources."""
+        return await self.resources()
+
+    async def resource(self, key: model.Key) -> Row:
+        """One living resource with spec, parameters, metrics, and its document's problem.
+
+        Raises:
+            errors.Stalled: reason NotFound.
+        """
+        found = await self.resources(kind=key.kind, namespace=key.namespace, name=key.name)
+        if not found:
+            raise errors.Stalled(f'{key.kind}: "{key.name}" is not recorded', reason="NotFound")
+        detail = await self._all("resource_detail", uid=found[0]["uid"])
+        return found[0] | (detail[0] if detail else {})
+
+    async def resource_by_name(
+        self, kind: str, name: str, *, namespace: str | None = None
+    ) -> list[Row]:
+        """Living resources of that kind and name: one for each namespace that has one."""
+        return await self.resources(kind=kind, name=name, namespace=namespace)
+
+    async def declared_specs(self) -> dict[model.Key, Mapping[str, Any]]:
+        """The spec of every declared identity."""
+        found = await self._all("declared_specs")
+        return {model.Key(row["kind"], row["namespace"], row["name"]): row["spec"] for row in found}
+
+    async def declared_problems(self) -> list[Row]:
+        """Documents that are invalid as they stand; `good`: an earlier version is in force."""
+        return await self._all("declared_problems")
+
+    async def runs(
+        self,
+        *,
+        kind: str | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+        project: str | None = None,
+        uid: str | None = None,
+        state: str | None = None,
+        limit: int = 50,
+    ) -> list[Row]:
+        """Runs, the latest first. `state`: one of the states, or "open"."""
+        states = ["queued", "running"] if state == "open" else [state] if state else None
+        return await self._all(
+            "runs",
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            project=project,
+            uid=uid,
+            states=states,
+            limit=limit,
+        )
+
+    async def run(self, run_id: str) -> Row:
+        """One run by its id or any beginning of it that is no other's.
+
+        Raises:
+            errors.Stalled: reason RunNotFound or RunAmbiguous.
+        """
+        async with self._store.connections.transaction() as conn:
+            full, _ = await runs.resolve(conn, run_id)
+        return (await self._all("run", run_id=full))[0]
+
+    async def events(self, run_id: str, *, after: int = 0, limit: int = 10_000) -> list[Row]:
+        """Events of a run in order, from behind `after` on."""
+        return await self._all("events", run_id=run_id, after=after, limit=limit)
+
+    async def log(self, run_id: str, offset: int = 0) -> bytes:
+        """Recorded output of a run's attempt from `offset` on; at most some megabytes at once, empty at the end."""
+        query = queries.load("logs")["read"]
+        params = {"run_id": run_id, "offset": offset, "limit": _LOG_CHUNKS}
+        async with self._store.connections.transaction() as conn:
+            found = await connections.fetch(conn, query, params)
+        return _joined(found, offset)
+
+    async def artifacts(self, *, run_id: str | None = None) -> list[Row]:
+        """Pointers, the latest first; `kind`, `namespace` and `owner` name the resource whose run made each."""
+        return await self._all("artifacts", run_id=run_id, word=None)
+
+    async def artifact(self, word: str) -> Row:
+        """The latest artifact of that name, id or sha256 (of the two latter, six digits will do).
+
+        Raises:
+            errors.Stalled: reason ArtifactMissing.
+        """
+        found = await self._all("artifacts", run_id=None, word=word)
+        if not found:
+            raise errors.Stalled(f'artifact: "{word}" is not recorded', reason="ArtifactMissing")
+        return found[0]
+
+    async def sandbox_runs(self, run_id: str | None = None) -> list[Row]:
+        """Attempts of a run (None: all), oldest first."""
+        return await self._all("sandbox_runs", run_id=run_id)
+
+    async def history(self, key: model.Key) -> list[Row]:
+        """What was true of a resource when, the latest first; also if it no longer lives."""
+        return await self._all("history", **key._asdict())
+
+    async def held(self) -> list[Row]:
+        """What waits for a person."""
+        return await self._all("held")
+
+    async def leader(self) -> Row:
+        """Who leads; `alive`: the lease is good."""
+        return (await self._all("leader"))[0]
+
+    async def counts_open(self) -> Row:
+        """Open runs: `reconciling`, `executing` (unscheduled), `scheduled`, and how many of them are `waiting`."""
+        return (await self._all("counts_open"))[0]
+
+    async def interventions(self, *, limit: int = 50) -> list[Row]:
+        """What people ordered, the latest first."""
+        return await self._all("interventions", limit=limit)
+
+    async def plan(self, prefix: str | None = None) -> Row | None:
+        """A kept plan by the beginning of its id; None: the latest."""
+        found = await self._all("plan", prefix=prefix)
+        return found[0] if found else None
+
+    def verify(self, run_id: str | None = None) -> AsyncIterator[chains.Chain]:
+        """How the chains of events stand: of one run, or of all."""
+        return self._store.verify([run_id] if run_id else None)
+
+    async def _all(self, query: str, **params: Any) -> list[Row]:
+        async with (
+            self._store.connections.transaction() as conn,
+            conn.cursor(row_factory=rows.dict_row) as cursor,
+        ):
+            await cursor.execute(_SQL[query], params)
+            return await cursor.fetchall()
+
+
+def _joined(chunks: list[tuple[Any, ...]], offset: int) -> bytes:
+    """The bytes from `offset` on, up to the first gap."""
+    found = bytearray()
+    for start, data in chunks:
+        position = offset + len(found)
+        if start > position:
+            break
+        found += data[position - start :]
+    return bytes(found)

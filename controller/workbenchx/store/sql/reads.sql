@@ -1,0 +1,115 @@
+-- name: resources
+-- The living, with the name of their project, their experiment, and what they cost so far.
+select r.kind, r.id::text as uid, r.namespace, r.name,
+  case when r.kind = 'Project' then null else p.name end as project, r.state, r.ready, r.reason, r.message,
+  r.last_run_id::text, r.external_id, r.provider, e.name as parent, coalesce(c.cost, 0) as cost, r.generation,
+  r.declared_hash, r.owned, r.source, r.source_repo, r.source_commit, r.source_path, r.source_line, r.facts,
+  r.created_at, r.updated_at, null::timestamptz as deleted_at
+from ops.resources r
+left join ops.projects p on p.id = r.project_id
+left join ops.experiment_runs x on x.id = r.id
+left join ops.experiments e on e.id = x.experiment_id
+left join (select resource_uid, sum(cost) as cost from ops.runs where cost > 0 group by resource_uid) c
+  on c.resource_uid = r.id
+where (%(kind)s::text is null or r.kind = %(kind)s) and (%(namespace)s::text is null or r.namespace = %(namespace)s)
+  and (%(name)s::text is null or r.name = %(name)s) and (%(project)s::text is null or p.name = %(project)s)
+order by r.kind, r.namespace, r.name;
+
+-- name: resource_detail
+-- What a list leaves out.
+select r.spec, r.conditions, x.parameters, x.metrics, d.problem, d.spec as declared_spec, d.hash as declared_now
+from ops.resources r
+left join ops.experiment_runs x on x.id = r.id
+left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.name = r.name
+where r.id = %(uid)s;
+
+-- name: declared_specs
+-- Every declared identity with its spec, for checking references of a part of the tree.
+select kind, namespace, name, spec from ops.declared;
+
+-- name: declared_problems
+-- Documents that are invalid as they stand.
+select kind, namespace, name, project, source, path, line, problem, good from ops.declared
+where problem is not null order by path, line, kind, name;
+
+-- name: runs
+-- The latest first. Every filter is optional.
+select r.run_id::text, p.name as project, r.operation, r.kind, r.namespace, r.name, r.resource_uid::text, r.provider,
+  r.external_id, r.state, r.attempt, r.tries, r.execution_hash, r.lease_owner, r.lease_until, r.fencing, r.deadline,
+  r.not_before, r.scheduled_for, r.cancel_requested_at, r.exit_code, r.reason, r.message, r.metrics, r.cost_estimate,
+  r.cost, r."commit", r.queued_at, r.queued_at as created_at, r.started_at, r.ended_at, r.event_seq as events
+from ops.runs r left join ops.projects p on p.id = r.project_id
+where (%(kind)s::text is null or r.kind = %(kind)s) and (%(namespace)s::text is null or r.namespace = %(namespace)s)
+  and (%(name)s::text is null or r.name = %(name)s) and (%(project)s::text is null or p.name = %(project)s)
+  and (%(states)s::text[] is null or r.state = any(%(states)s)) and (%(uid)s::uuid is null or r.resource_uid = %(uid)s)
+order by r.queued_at desc, r.run_id desc limit %(limit)s;
+
+-- name: run
+-- One run with its order.
+select r.run_id::text, p.name as project, r.operation, r.kind, r.namespace, r.name, r.resource_uid::text, r.provider,
+  r.external_id, r.state, r.attempt, r.tries, r.execution_hash, r.lease_owner, r.lease_until, r.fencing, r.deadline,
+  r.not_before, r.scheduled_for, r.cancel_requested_at, r.exit_code, r.reason, r.message, r.metrics, r.cost_estimate,
+  r.cost, r."commit", r.queued_at, r.queued_at as created_at, r.started_at, r.ended_at, r.event_seq as events,
+  r.document, encode(r.event_head, 'hex') as event_head
+from ops.runs r left join ops.projects p on p.id = r.project_id
+where r.run_id = %(run_id)s;
+
+-- name: events
+-- In order.
+select run_id::text, seq, at, type, actor, data from ops.run_events
+where run_id = %(run_id)s and seq > %(after)s order by seq limit %(limit)s;
+
+-- name: artifacts
+-- The latest first, with the resource whose run made them.
+select a.id::text, a.run_id::text, p.name as project, r.kind, r.namespace, r.name as owner, a.name, a.bucket, a.key, a.bytes,
+  a.media_type, a.sha256, a.created_at, a.removed_at
+from ops.artifacts a
+left join ops.runs r on r.run_id = a.run_id
+left join ops.projects p on p.id = a.project_id
+where (%(run_id)s::uuid is null or a.run_id = %(run_id)s)
+  and (%(word)s::text is null or a.id::text = %(word)s or a.sha256 = %(word)s or a.name = %(word)s
+       or (length(%(word)s) >= 6 and (starts_with(a.id::text, %(word)s) or starts_with(a.sha256, %(word)s))))
+order by a.created_at desc, a.name;
+
+-- name: sandbox_runs
+-- Attempts of a run, or all.
+select id::text, run_id::text, attempt, resource_uid::text, provider, external_id, command, state, reason, exit_code,
+  started_at, ended_at
+from ops.sandbox_runs where %(run_id)s::uuid is null or run_id = %(run_id)s order by started_at, attempt;
+
+-- name: history
+-- What was true when, the latest first; also of what no longer lives.
+select h.action, h.name, h.declared_hash, h.generation, h.state, h.ready, h.reason, h.external_id, h.revision, h."commit",
+  h.run_id::text, h.deleted, h.valid_from, h.valid_until, h.spec, h.uid::text
+from ops.resource_timeline h
+where h.uid in (select uid from ops.resource_history
+                where kind = %(kind)s and namespace = %(namespace)s and name = %(name)s)
+order by h.valid_from desc, h.id desc;
+
+-- name: held
+-- What waits for a person, and the latest plan that says for what.
+select kind, namespace, name, state, reason, message from ops.resources where state = 'Held' or reason = 'Held'
+order by kind, namespace, name;
+
+-- name: leader
+-- Who leads, and whether the lease is still good.
+select holder, epoch, until, holder is not null and until > now() as alive from ops.leader;
+
+-- name: counts_open
+-- What keeps an installation from being settled.
+select
+  count(*) filter (where operation not in ('execute', 'reproduce')) as reconciling,
+  count(*) filter (where operation in ('execute', 'reproduce') and scheduled_for is null) as executing,
+  count(*) filter (where operation in ('execute', 'reproduce') and scheduled_for is not null) as scheduled,
+  count(*) filter (where state = 'queued' and not_before > now()) as waiting
+from ops.runs where state in ('queued', 'running');
+
+-- name: interventions
+-- Orders, the latest first.
+select id::text, verb, kind, namespace, name, args, actor, at, applied_at, applied_run_id::text from ops.interventions
+order by at desc limit %(limit)s;
+
+-- name: plan
+-- A kept plan by the beginning of its id, or the latest.
+select id, destroy_token, complete, "commit", document, run_id::text, created_at, last_seen_at from ops.plans
+where %(prefix)s::text is null or starts_with(id, %(prefix)s) order by last_seen_at desc limit 1;
