@@ -31,7 +31,8 @@ begin
     return;
   end if;
   perform pg_advisory_xact_lock(7762310004);
-  if to_regclass('ops.' || part) is null then
+  -- Not to_regclass: it remembers the miss from before the lock.
+  if not exists (select 1 from pg_catalog.pg_class c where c.relname = part and c.relnamespace = 'ops'::regnamespace) then
     execute format('create table ops.%I (like ops.log_chunks including defaults including constraints)', part);
     execute format('alter table ops.%I enable row level security', part);
     execute format('revoke all on ops.%I from public, anon, authenticated, service_role', part);

@@ -12,11 +12,11 @@ _GATHER_SECONDS = 0.2
 
 async def pump(held: context.Held) -> None:
     """Copy the sandbox's output until it ends, from where an earlier holder stopped."""
-    run = held.run
-    offset = await held.context.store.log_end(run.run_id, run.attempt)
-    async for data in _gathered(held.provider.follow_log(held.sandbox, offset)):
-        await held.context.store.append_log(run.run_id, run.attempt, offset, data)
-        offset += len(data)
+    offset = await held.context.store.log_end(held.run.run_id, held.run.attempt)
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_feed(held.provider.follow_log(held.sandbox, offset), queue))
+        await _write(held, queue, offset)
 
 
 async def artifact(held: context.Held) -> ports.Blob:
@@ -31,16 +31,13 @@ async def _whole(provider: ports.SandboxProvider, name: str) -> AsyncIterator[by
         yield data
 
 
-async def _gathered(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _write(held: context.Held, queue: asyncio.Queue[bytes | None], offset: int) -> None:
     """Join what comes within a moment, so that a chatty program costs few rows."""
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_feed(stream, queue))
-        while (first := await queue.get()) is not None:
-            joined, ended = await _join(first, queue)
-            yield joined
-            if ended:
-                break
+    ended = False
+    while not ended and (first := await queue.get()) is not None:
+        data, ended = await _join(first, queue)
+        await held.context.store.append_log(held.run.run_id, held.run.attempt, offset, data)
+        offset += len(data)
 
 
 async def _feed(stream: AsyncIterator[bytes], queue: asyncio.Queue[bytes | None]) -> None:

@@ -1,0 +1,176 @@
+"""The one place that picks adapters: everything of one process, connected.
+
+Embedded mode: Postgres, storage and sandboxes of `WBX_HOME`; `local` stands in for every declared adapter.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from workbenchx import errors, ports
+from workbenchx.declared import validate
+from workbenchx.engine import clock, context, loop, mirror, observer, reproduction, worker
+from workbenchx.planner import model
+from workbenchx.planner import plan as planner
+from workbenchx.providers import probe
+from workbenchx.providers.sandbox import local as local_sandbox
+from workbenchx.providers.storage import local as local_storage
+from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
+from workbenchx.wiring import declaring, process, running, settings
+from workbenchx.wiring import home as homes
+
+REACHED: Mapping[str | None, Callable[[loop.Pass], bool]] = {
+    None: running.never,
+    "settled": running.settled,
+    "applied": running.applied,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class App:
+    """What commands, console and operator work with."""
+
+    settings: settings.Settings
+    home: homes.Home
+    store: postgres.Postgres
+    reads: reads.Reads
+    storage: ports.StorageProvider
+    sandboxes: Mapping[str, ports.SandboxProvider]
+    installation: ports.Installation
+    clock: ports.Clock
+
+    @property
+    def policy(self) -> model.Policy:
+        """The planner's settings."""
+        return model.Policy(
+            installation=self.installation.id,
+            environment=self.installation.environment,
+            stand_in=self.settings.stand_in,
+        )
+
+    async def mirror(self, path: pathlib.Path) -> validate.Report:
+        """Read the files under `path` and record what they declare; the report says what is wrong with them."""
+        known = await self.reads.declared_specs()
+        read = await declaring.read(self.storage, self.settings.root, path, known=known)
+        await mirror.record(self.store, read.reading)
+        return read.report
+
+    async def plan(self, path: pathlib.Path | None = None) -> model.Plan:
+        """What would happen; with `path`, if its files were recorded as they are now. Writes nothing."""
+        world = await self.store.world(now=self.clock.now(), policy=self.policy)
+        if path is None:
+            return planner.plan(world)
+        known = {row.key: row.spec for row in world.declared}
+        read = await declaring.read(None, self.settings.root, path, known=known)
+        return planner.plan(mirror.swap(world, read.reading))
+
+    async def reconcile(
+        self,
+        *,
+        until: str | None,
+        progress: Callable[[running.Progress], None],
+        stop: asyncio.Event,
+    ) -> loop.Pass | None:
+        """Work (or follow whoever leads) until "settled", "applied", or `stop` is set; the last pass seen."""
+        await self._bury_the_dead()
+        return await running.until(self._parts(), REACHED[until], progress, stop)
+
+    async def intervene(self, verb: str, key: model.Key | None, args: Mapping[str, Any]) -> str:
+        """Record what a person orders."""
+        return await self.store.intervene(verb, key, args, actor=_actor())
+
+    async def reproduce(self, run_id: str) -> str:
+        """Queue the order of an ended run again; the new run's id."""
+        return await reproduction.queue(self.store, run_id)
+
+    async def stop(self) -> int:
+        """End every sandbox of this installation; how many ran. Their rows say what they were."""
+        ended = 0
+        for provider in self.sandboxes.values():
+            for status in (await provider.observe()).objects:
+                if status.state in {"running", "created"}:
+                    await provider.stop(status.name, "Stopped")
+                    ended += 1
+        return ended
+
+    def _parts(self) -> running.Parts:
+        surroundings = context.Context(
+            store=self.store,
+            storage=self.storage,
+            sandboxes=self.sandboxes,
+            installation=self.installation,
+            clock=self.clock,
+            lookup=os.environ.get,
+            probe=probe.answers,
+        )
+        return running.Parts(
+            engine=loop.Engine(
+                self.store,
+                clock=self.clock,
+                policy=self.policy,
+                holder=process.identity("engine"),
+            ),
+            worker=worker.Worker(
+                surroundings,
+                name=process.identity("worker"),
+                slots=self.settings.concurrency,
+            ),
+            observer=observer.Observer(self.store, self.sandboxes),
+        )
+
+    async def _bury_the_dead(self) -> None:
+        """Give back what processes of this machine held that were killed: nobody has to wait for a lease to run out."""
+        for name in await self.store.holders():
+            if process.is_dead(name):
+                await self.store.release(name)
+                await self.store.release_leadership(name)
+
+
+@contextlib.asynccontextmanager
+async def open(chosen: settings.Settings) -> AsyncIterator[App]:  # noqa: A001 - app.open reads as what it is
+    """Everything connected; the embedded server is started and brought up to date if need be.
+
+    Raises:
+        errors.Stalled: it cannot run here; the message says what to do.
+        errors.Waiting: the database does not answer.
+    """
+    if not chosen.embedded:
+        raise errors.Stalled(
+            "this command works on the embedded database only: unset WBX_DATABASE_URL",
+            reason="EmbeddedOnly",
+        )
+    home = homes.Home(chosen.home)
+    home.prepare()
+    server = await embedded.ensure_running(home.path)
+    await bootstrap.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"))
+    await migrate.apply(server.url_for("wbx_migrate"), environment=chosen.environment)
+    store = postgres.Postgres(server.url_for("wbx_engine"))
+    try:
+        yield await _assembled(chosen, home, store)
+    finally:
+        await store.close()
+
+
+async def _assembled(chosen: settings.Settings, home: homes.Home, store: postgres.Postgres) -> App:
+    installation = await store.installation()
+    storage = local_storage.LocalStorage(home.storage)
+    sandbox = local_sandbox.LocalSandbox(home.sandboxes, storage, installation.id)
+    return App(
+        settings=chosen,
+        home=home,
+        store=store,
+        reads=reads.Reads(store),
+        storage=storage,
+        sandboxes={sandbox.adapter: sandbox},
+        installation=installation,
+        clock=clock.SystemClock(),
+    )
+
+
+def _actor() -> str:
+    """Who gives orders in embedded mode: the user of this machine."""
+    return f"local:{os.environ.get('USER') or os.getuid()}"
