@@ -156,6 +156,7 @@ class Execution:
     scheduled_for: datetime.datetime | None = None
     metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
     outputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    cancel_requested: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ class Destroyed:
     project: str | None
     kind: str
     at: datetime.datetime
+    revision: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -259,6 +261,7 @@ class Step:
     """One thing to do. `document` is the complete, resolved order for the worker of a run (see engine/orders).
 
     A matrix run names its Experiment in `parent` and its cell ({"params": …, "seed": …}) in `parameters`.
+    A hold says in `holds` which action it keeps from happening.
     """
 
     action: Action
@@ -282,6 +285,7 @@ class Step:
     document: Mapping[str, Any] | None = None
     parent: str | None = None
     parameters: Mapping[str, Any] | None = None
+    holds: Action | None = None
 
     @property
     def executable(self) -> bool:

@@ -1,0 +1,144 @@
+"""How much may be destroyed at once without a person: counted for each project and each source."""
+
+import collections
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from workbenchx.api import canonical
+from workbenchx.planner import draft, index, model, subjects
+
+_DECIDED = frozenset({model.Because.ORDERED, model.Because.REVERTED, model.Because.EXPIRED})
+Group = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is held, and the tokens. `token` is over everything destructive, `hold_token` over what is held."""
+
+    held: Mapping[model.Key, model.Because]
+    token: str
+    hold_token: str
+    confirmed: frozenset[str]
+
+
+def judge(looked_up: index.Index, writing: draft.Draft) -> Judgement:
+    """Look at the destructive steps of an unbraked evaluation."""
+    destructive = [step for step in writing.steps if step.destructive]
+    held = _held(looked_up, destructive, writing.data_bearing)
+    everything = token(destructive)
+    held_token = token([step for step in destructive if step.subject in held])
+    confirmed = {
+        order.id
+        for order in looked_up.people.confirmations
+        if order.args.get("token") in {everything, held_token} - {""}
+    }
+    stale = {order.id for order in looked_up.people.confirmations if _stale(looked_up, order)}
+    if confirmed:
+        held = {}
+    return Judgement(held, everything, held_token if held else "", frozenset(confirmed | stale))
+
+
+def token(steps: Iterable[model.Step]) -> str:
+    """The first 12 hex digits over the sorted destructive steps with their external ids; "" if there are none."""
+    lines = sorted(
+        [*step.subject, (step.holds or step.action).value, step.external_id or ""] for step in steps
+    )
+    return hashlib.sha256(canonical.encode(lines)).hexdigest()[:12] if lines else ""
+
+
+def _stale(looked_up: index.Index, order: model.Intervention) -> bool:
+    """A confirmation that fits no plan is forgotten with the brakes' window."""
+    if order.at is None:
+        return False
+    return (looked_up.now - order.at).total_seconds() > looked_up.policy.brake_window
+
+
+def _held(
+    looked_up: index.Index, destructive: Sequence[model.Step], data_bearing: set[model.Key]
+) -> dict[model.Key, model.Because]:
+    counted = [step for step in destructive if _counts(looked_up, step)]
+    held: dict[model.Key, model.Because] = {}
+    for steps in _tripped(looked_up, counted):
+        held.update((step.subject, model.Because.BRAKED) for step in steps)
+    for step in counted:
+        if step.subject in data_bearing:
+            held[step.subject] = model.Because.DATA_BEARING
+    return held
+
+
+def _counts(looked_up: index.Index, step: model.Step) -> bool:
+    """What a person ordered, or what has begun already and is only tried again, is not braked."""
+    if step.because in _DECIDED:
+        return False
+    last = looked_up.runs_of(step.subject).last
+    return not (last is not None and last.operation == "delete" and step.operation == "delete")
+
+
+def _tripped(looked_up: index.Index, counted: Sequence[model.Step]) -> list[list[model.Step]]:
+    """The steps of each group that would destroy too much."""
+    groups: dict[Group, list[model.Step]] = {}
+    for step in counted:
+        for group in _groups(looked_up, step):
+            groups.setdefault(group, []).append(step)
+    if not groups:
+        return []
+    before = _before(looked_up)
+    living = _living(looked_up, groups)
+    return [
+        steps
+        for group, steps in sorted(groups.items())
+        if _too_much(looked_up.policy, steps, before.get(group), living.get(group))
+    ]
+
+
+def _groups(looked_up: index.Index, step: model.Step) -> list[Group]:
+    subject = looked_up.resources[step.subject]
+    return _groups_of(subjects.project_of(subject), subject.recorded)
+
+
+def _groups_of(project: str | None, row: model.Recorded | None) -> list[Group]:
+    source = row.source.source if row else ""
+    return [("project", project or ""), ("source", source)]
+
+
+def _before(looked_up: index.Index) -> dict[Group, collections.Counter[str]]:
+    """What was destroyed lately: by project within the window, by source for the same revision."""
+    found: dict[Group, collections.Counter[str]] = {}
+    policy = looked_up.policy
+    for gone in looked_up.world.destroyed:
+        age = (looked_up.now - gone.at).total_seconds()
+        if 0 <= age <= policy.brake_window:
+            group = ("project", gone.project or "")
+            found.setdefault(group, collections.Counter())[gone.kind] += 1
+    return found
+
+
+def _living(
+    looked_up: index.Index, groups: Mapping[Group, Sequence[model.Step]]
+) -> dict[Group, collections.Counter[str]]:
+    """How many of each kind live in each group."""
+    found: dict[Group, collections.Counter[str]] = {}
+    for subject in looked_up.ordered:
+        if subject.recorded is not None:
+            for group in _groups_of(subjects.project_of(subject), subject.recorded):
+                if group in groups:
+                    found.setdefault(group, collections.Counter())[subject.key.kind] += 1
+    return found
+
+
+def _too_much(
+    policy: model.Policy,
+    steps: Sequence[model.Step],
+    before: collections.Counter[str] | None,
+    living: collections.Counter[str] | None,
+) -> bool:
+    before, living = before or collections.Counter(), living or collections.Counter()
+    if len(steps) + before.total() > policy.brake_count:
+        return True
+    kinds = collections.Counter(step.subject.kind for step in steps)
+    for kind, number in kinds.items():
+        gone, had = number + before[kind], living[kind] + before[kind]
+        if gone >= policy.brake_share_from and gone > policy.brake_share * had:
+            return True
+    return False

@@ -1,0 +1,55 @@
+"""What a month would cost if everything went on as this plan leaves it, beside each Project's budget."""
+
+import decimal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbenchx.planner import draft, model
+
+HOURS_A_MONTH = decimal.Decimal(730)
+_CENT = decimal.Decimal("0.000001")
+
+
+def totals(
+    writing: draft.Draft, steps: Sequence[model.Step]
+) -> tuple[decimal.Decimal, decimal.Decimal]:
+    """USD per hour before and after the plan."""
+    before = sum((rate for _, rate in writing.rates.values()), model.ZERO)
+    after = before
+    for step in steps:
+        if step.subject not in writing.rates:
+            before += step.cost_before
+            after += step.cost_before
+        after += step.cost_after - step.cost_before
+    return before, after
+
+
+def forecasts(writing: draft.Draft, steps: Sequence[model.Step]) -> dict[str, dict[str, Any]]:
+    """For each Project with a budget: its monthly USD, the forecast, and whether it is within."""
+    spent: dict[str, decimal.Decimal] = {}
+    for project, rate in writing.rates.values():
+        if project:
+            spent[project] = spent.get(project, model.ZERO) + rate * HOURS_A_MONTH
+    for step in steps:
+        if step.project:
+            added = (step.cost_after - step.cost_before) * _hours(step)
+            spent[step.project] = spent.get(step.project, model.ZERO) + added
+    return {
+        subject.key.name: _verdict(subject.spec, spent.get(subject.key.name, model.ZERO))
+        for subject in writing.index.ordered
+        if subject.key.kind == "Project" and subject.spec.get("budget")
+    }
+
+
+def _hours(step: model.Step) -> decimal.Decimal:
+    """A run costs until its deadline, what is kept alive costs all month."""
+    if step.operation != "execute":
+        return HOURS_A_MONTH
+    timeout = (step.document or {}).get("timeout") or 3600.0
+    return decimal.Decimal(str(timeout)) / 3600
+
+
+def _verdict(spec: Mapping[str, Any], spent: decimal.Decimal) -> dict[str, Any]:
+    limit = decimal.Decimal(str(spec["budget"].get("monthlyUSD") or 0))
+    amount = max(spent, model.ZERO).quantize(_CENT)
+    return {"monthly_usd": str(limit), "forecast_usd": str(amount), "within": amount <= limit}

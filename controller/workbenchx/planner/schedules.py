@@ -1,0 +1,62 @@
+"""Cron: which firings are due. `World.now` is the only clock; a firing is known by its time (decision 031)."""
+
+import datetime
+import functools
+import itertools
+import zoneinfo
+
+import cronsim
+
+MOST_AT_ONCE = 100
+LATE_SECONDS = 300.0
+_SECOND = datetime.timedelta(seconds=1)
+
+
+def last(schedule: str, zone: str | None, now: datetime.datetime) -> datetime.datetime | None:
+    """The newest firing at or before `now`."""
+    start = (now.replace(microsecond=0) + _SECOND).astimezone(_zone(zone))
+    return _utc(next(cronsim.CronSim(schedule, start, reverse=True), None))
+
+
+def following(schedule: str, zone: str | None, now: datetime.datetime) -> datetime.datetime | None:
+    """The first firing after `now`."""
+    return _utc(next(cronsim.CronSim(schedule, now.astimezone(_zone(zone))), None))
+
+
+def missed(
+    schedule: str, zone: str | None, since: datetime.datetime, now: datetime.datetime
+) -> list[datetime.datetime]:
+    """Every firing after `since` and not after `now`, oldest first; at most 100, the newest ones."""
+    start = (now.replace(microsecond=0) + _SECOND).astimezone(_zone(zone))
+    backwards = (_utc(found) for found in cronsim.CronSim(schedule, start, reverse=True))
+    due = itertools.takewhile(lambda found: found is not None and found > since, backwards)
+    return [found for found in itertools.islice(due, MOST_AT_ONCE) if found][::-1]
+
+
+def late(firing: datetime.datetime, now: datetime.datetime) -> bool:
+    """Whether a firing was missed rather than just seen."""
+    return (now - firing).total_seconds() > LATE_SECONDS
+
+
+def _utc(found: datetime.datetime | None) -> datetime.datetime | None:
+    return found.astimezone(datetime.UTC) if found else None
+
+
+@functools.lru_cache(maxsize=256)
+def _zone(name: str | None) -> datetime.tzinfo:
+    if name in {None, "", "UTC"}:
+        return datetime.UTC
+    return zoneinfo.ZoneInfo(str(name))
+
+
+def parse(text: object) -> datetime.datetime | None:
+    """A recorded time (ISO 8601 with its offset); None if there is none."""
+    if isinstance(text, datetime.datetime):
+        return text
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
