@@ -35,8 +35,8 @@ where problem is not null order by path, line, kind, name;
 -- name: runs
 -- The latest first. Every filter is optional.
 select r.run_id::text, p.name as project, r.operation, r.kind, r.namespace, r.name, r.resource_uid::text, r.provider,
-  r.external_id, r.state, r.attempt, r.tries, r.execution_hash, r.lease_owner, r.lease_until, r.fencing, r.deadline,
-  r.not_before, r.scheduled_for, r.cancel_requested_at, r.exit_code, r.reason, r.message, r.metrics, r.cost_estimate,
+  r.external_id, r.state, r.attempt, r.tries, r.execution_hash, r.lease_owner, nullif(r.lease_until, '-infinity') as lease_until, r.fencing, r.deadline,
+  nullif(r.not_before, '-infinity') as not_before, r.scheduled_for, r.cancel_requested_at, r.exit_code, r.reason, r.message, r.metrics, r.cost_estimate,
   r.cost, r."commit", r.queued_at, r.queued_at as created_at, r.started_at, r.ended_at, r.event_seq as events
 from ops.runs r left join ops.projects p on p.id = r.project_id
 where (%(kind)s::text is null or r.kind = %(kind)s) and (%(namespace)s::text is null or r.namespace = %(namespace)s)
@@ -47,8 +47,8 @@ order by r.queued_at desc, r.run_id desc limit %(limit)s;
 -- name: run
 -- One run with its order.
 select r.run_id::text, p.name as project, r.operation, r.kind, r.namespace, r.name, r.resource_uid::text, r.provider,
-  r.external_id, r.state, r.attempt, r.tries, r.execution_hash, r.lease_owner, r.lease_until, r.fencing, r.deadline,
-  r.not_before, r.scheduled_for, r.cancel_requested_at, r.exit_code, r.reason, r.message, r.metrics, r.cost_estimate,
+  r.external_id, r.state, r.attempt, r.tries, r.execution_hash, r.lease_owner, nullif(r.lease_until, '-infinity') as lease_until, r.fencing, r.deadline,
+  nullif(r.not_before, '-infinity') as not_before, r.scheduled_for, r.cancel_requested_at, r.exit_code, r.reason, r.message, r.metrics, r.cost_estimate,
   r.cost, r."commit", r.queued_at, r.queued_at as created_at, r.started_at, r.ended_at, r.event_seq as events,
   r.document, encode(r.event_head, 'hex') as event_head
 from ops.runs r left join ops.projects p on p.id = r.project_id
@@ -93,7 +93,7 @@ order by kind, namespace, name;
 
 -- name: leader
 -- Who leads, and whether the lease is still good.
-select holder, epoch, until, holder is not null and until > now() as alive from ops.leader;
+select holder, epoch, nullif(until, '-infinity') as until, holder is not null and until > now() as alive from ops.leader;
 
 -- name: counts_open
 -- What keeps an installation from being settled.
