@@ -72,6 +72,7 @@ class LocalSandbox:
         self._shelf = shelf.Shelf(root.resolve())
         self._shelf.sweep()
         isolation.generate(self._shelf.root / ".etc")
+        self._pythons = interpreters.Shelf(orders.venvs(self._shelf.root))
         self._link = link.Link(self._shelf.root)
         if not self._walls.bubblewrap:
             _LOG.warning("sandboxes do not isolate: %s", self._warning())
@@ -108,9 +109,7 @@ class LocalSandbox:
             raise _refused(self._shelf.root, problem) from problem
 
     async def _create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
-        python = await interpreters.prepare(
-            orders.venvs(self._shelf.root), spec.python, spec.packages
-        )
+        python = await self._pythons.get(spec.python, spec.packages)
         with self._shelf.making(spec.name) as folder:
             await staging.stage(self._storage, spec, folder.work)
             record = records.document(records.spec_document(spec), self._made(spec, python))

@@ -40,9 +40,20 @@ class _Found:
     version: str
 
 
-async def prepare(root: pathlib.Path, python: str | None, packages: tuple[str, ...]) -> Interpreter:
-    """The interpreter for a runtime; builds its environment once. Stalled(RuntimeUnavailable) if that fails."""
-    return await asyncio.to_thread(_prepare, root, python, tuple(sorted(packages)))
+class Shelf:
+    """The folder of environments, shared by all processes of an installation."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self._root = root
+        self._known: dict[tuple[str | None, tuple[str, ...]], Interpreter] = {}
+
+    async def get(self, python: str | None, packages: tuple[str, ...]) -> Interpreter:
+        """The interpreter for a runtime; its environment is built once. Stalled(RuntimeUnavailable) if it fails."""
+        known = self._known.get((python, packages))
+        if known is None or not _ready(pathlib.Path(known.folder)):
+            known = await asyncio.to_thread(_prepare, self._root, python, tuple(sorted(packages)))
+            self._known[python, packages] = known
+        return known
 
 
 def _prepare(root: pathlib.Path, python: str | None, packages: tuple[str, ...]) -> Interpreter:
@@ -111,18 +122,21 @@ def _outside_system(found: _Found) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _once(folder: pathlib.Path) -> Iterator[bool]:
     """Yields whether the folder must be made; holds all others off, in every process, until it is."""
-    ready = folder / "ready"
-    if ready.exists():
+    if _ready(folder):
         yield False
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = not ready.exists()
+        missing = not _ready(folder)
         if missing:
             shutil.rmtree(folder, ignore_errors=True)
         yield missing
-        ready.touch()
+        (folder / "ready").touch()
+
+
+def _ready(folder: pathlib.Path) -> bool:
+    return (folder / "ready").exists()
 
 
 def _link(folder: pathlib.Path, found: _Found) -> None:

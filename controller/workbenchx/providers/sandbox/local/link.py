@@ -9,7 +9,8 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import NamedTuple
 
 import workbenchx
@@ -41,7 +42,8 @@ class Link:
 
     def __init__(self, root: pathlib.Path) -> None:
         self._root = root
-        self._lease: socket.socket | None = None
+        self._lease = -1
+        self._give_back: Callable[[], object] = _nothing
         self._obtaining = asyncio.Lock()
 
     async def start(self, order: layout.Json) -> str:
@@ -58,9 +60,8 @@ class Link:
 
     def close(self) -> None:
         """Give the lease back; the zygote ends when nobody else has one."""
-        if self._lease is not None:
-            self._lease.close()
-            self._lease = None
+        self._give_back()
+        self._lease = -1
 
     async def _ask(self, order: layout.Json) -> str:
         loop = asyncio.get_running_loop()
@@ -75,14 +76,19 @@ class Link:
 
     async def _ensure(self) -> None:
         async with self._obtaining:
-            if self._lease is None or not _alive(self._lease):
+            if self._lease == -1 or not _alive(self._lease):
                 self.close()
-                self._lease = await asyncio.to_thread(_obtain, self._root)
+                self._lease = (await asyncio.to_thread(_obtain, self._root)).detach()
+                self._give_back = weakref.finalize(self, os.close, self._lease)
 
 
-def _alive(lease: socket.socket) -> bool:
+def _nothing() -> None:
+    """There is no lease to give back."""
+
+
+def _alive(lease: int) -> bool:
     try:
-        return bool(lease.recv(1))
+        return bool(os.read(lease, 1))
     except BlockingIOError:
         return True
     except OSError:

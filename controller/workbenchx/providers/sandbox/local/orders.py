@@ -37,12 +37,12 @@ def build(
     walls: isolation.Isolation,
     limits: Limits,
 ) -> layout.Json:
-    """The order. `env` goes over what every program gets, except for the mark."""
+    """The order. `env` goes over what every program gets, except for its ports and its mark."""
     spec = record["spec"]
     isolated = bool(walls.bubblewrap)
     private = isolated and not spec["egress"]
     shared = {} if private else _free_ports(spec["ports"])
-    environment = _environment(folder, record, isolated=isolated) | _ports(spec, shared) | dict(env)
+    environment = _environment(folder, record, isolated=isolated) | dict(env) | _ports(spec, shared)
     environment["WBX_SANDBOX"] = records.made(record).mark
     order = {
         "folder": str(folder.path),

@@ -36,20 +36,23 @@ class Watch:
         self._folder = folder
         self._order = order
         self._interval = _FIRST
-        self._files_at = math.inf
+        self._look_at = self._files_at = math.inf
         self.peak = 0
 
     def begin(self) -> None:
         """A program starts."""
         self._interval = _FIRST
+        self._look_at = time.monotonic() + _FIRST
         self._files_at = time.monotonic() + _DISK_FIRST
 
     def interval(self) -> float:
         """Seconds until the next look."""
-        return self._interval
+        return max(0.0, self._look_at - time.monotonic())
 
     def look(self, held: holder.Holder) -> tuple[str, str]:
         """(reason, message) if a limit is broken, else empty texts."""
+        if time.monotonic() < self._look_at:
+            return "", ""
         pids = held.program()
         if len(pids) > self._order["processes"]:
             return "Signalled", f"more than {self._order['processes']} processes"
@@ -61,6 +64,7 @@ class Watch:
         self.peak = max(self.peak, used)
         usual = _USUAL if self._order["shape"] == "execution" else _IDLE
         self._interval = _FIRST if used > limit / 2 else min(usual, self._interval * 1.5)
+        self._look_at = time.monotonic() + self._interval
         if used > limit:
             return "OutOfMemory", f"the program used {used} of {limit} bytes of memory"
         return None

@@ -7,6 +7,7 @@ A connection says one byte: `L` is a lease (the zygote lives while it is open), 
 supervisor's, which reads its order from it (four bytes of length, then JSON).
 """
 
+import gc
 import json
 import os
 import pathlib
@@ -56,6 +57,9 @@ class _Zygote:
         """Until nobody needs us."""
         for descriptor in (1, 2):
             os.dup2(0, descriptor)
+        # A collection would write to every object, and a fork would pay for each page with a copy.
+        gc.disable()
+        gc.freeze()
         last = time.monotonic()
         while self._leases or time.monotonic() - last < _IDLE:
             for key, _ in self._selector.select(_IDLE):
@@ -91,6 +95,7 @@ class _Zygote:
         code = 1
         try:
             os.setsid()
+            gc.enable()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             kernel.close_all_but({0, 1, 2, caller.fileno()})
             supervisor.serve(caller, _order(caller))
