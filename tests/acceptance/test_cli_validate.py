@@ -3,12 +3,10 @@
 import json
 import pathlib
 
+import cli_schemas
 import cli_tree
 import cli_wbx
-import jsonschema
 import pytest
-
-SCHEMAS = pathlib.Path(__file__).parent.parent.parent / "schemas" / "output"
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def test_json_says_the_same_by_its_schema(repository: pathlib.Path) -> None:
     done = cli_wbx.wbx("validate", "--json", folder=repository)
 
     answer = json.loads(done.stdout)
-    jsonschema.validate(answer, json.loads((SCHEMAS / "validate.json").read_text()))
+    cli_schemas.check("validate", answer)
     assert (done.returncode, answer["valid"]) == (1, False)
     assert [item["line"] for item in answer["problems"]] == [9]
 

@@ -113,7 +113,7 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     [
         (failure.Failure("no", hint="go", code=7), 7, "wbx: error: no\n  go\n"),
         (errors.Stalled("general:\n specific"), 1, "wbx: error: general: specific\n"),
-        (errors.Waiting("db", reason="DatabaseUnavailable"), 1, "wbx: error: db\n  wbx up --stop"),
+        (errors.Waiting("db", reason="DatabaseUnavailable"), 1, "wbx: error: db\n  wbx db status"),
         (KeyboardInterrupt(), 130, "wbx: interrupted\n"),
         (click.Abort(), 130, "wbx: interrupted\n"),
         (failure.Failure("interrupted", code=143), 143, "wbx: interrupted\n"),

@@ -66,17 +66,6 @@ def test_no_words_ask_for_everything() -> None:
     assert names.matching(names.parse([], "wine"), KEYS) == [KEYS[1]]
 
 
-def test_a_run_is_named_by_the_start_of_its_id() -> None:
-    """If it is the only one that starts so."""
-    other = cli_rows.RUN[:-1] + "c"
-
-    assert names.run(cli_rows.RUN.upper(), [cli_rows.RUN, other]) == cli_rows.RUN
-    with pytest.raises(failure.Failure, match="is the start of 2 runs"):
-        names.run(cli_rows.RUN[:10], [cli_rows.RUN, other])
-    with pytest.raises(failure.Failure, match='there is no run "ffff"'):
-        names.run("ffff", [cli_rows.RUN])
-
-
 def test_a_run_id_is_told_from_a_kind() -> None:
     """`wbx logs 019cb8a2` and `wbx logs rj train` are not confused."""
     assert names.looks_like_run(cli_rows.RUN[:8])

@@ -45,14 +45,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
             {"verb": "confirm", "actor": "ana", "at": cli_rows.before(7200)},
         ],
     },
-    "waiting": {
-        "row": row("Pending", "DependencyNotReady", "waits for Runtime/py"),
-        "waits": [{"reason": "DependencyNotReady", "message": "waits for Runtime/py"}],
-    },
-    "waiting for more than one thing": {
-        "row": row("Pending", "DependencyNotReady", "waits for Runtime/py"),
-        "waits": [{"reason": "QuotaExceeded", "message": "2 of 2 runs"}],
-    },
+    "waiting": {"row": row("Pending", "DependencyNotReady", "waits for Runtime/py")},
     "held": {"row": row("Held", "Held", "12 would be destroyed")},
     "drifted": {"row": row("Held", "Drifted", "port differs")},
     "expired": {"row": row("Stopped", "Expired", "its ttl of 8h is over")},

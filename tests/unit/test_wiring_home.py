@@ -79,3 +79,15 @@ def test_a_bug_leaves_its_trace_in_a_file_of_its_own(tmp_path: pathlib.Path) -> 
         path = logs.write_trace(error, tmp_path / "logs")
 
     assert "invalid literal for int() with base 10: 'boom'" in path.read_text()
+
+
+def test_what_libraries_log_is_kept_from_the_screen(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pool that cannot connect tells the file; the person gets our one line of error."""
+    logs.configure("warning", tmp_path)
+    logging.getLogger("a.library").warning("a page of details")
+    logs.configure("error", None)
+
+    assert "a page of details" in (tmp_path / "wbx.log").read_text()
+    assert capsys.readouterr().err == ""

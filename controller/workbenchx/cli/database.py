@@ -3,12 +3,17 @@
 import os
 import pathlib
 import re
+from typing import TYPE_CHECKING, Any
 
+from workbenchx import errors, ports
 from workbenchx.cli import failure, interrupts
 from workbenchx.store import bootstrap as bootstrapping
-from workbenchx.store import embedded
+from workbenchx.store import embedded, postgres
 from workbenchx.store import migrate as migrating
 from workbenchx.wiring import home, settings
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app
 
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 
@@ -63,3 +68,50 @@ async def _bootstrapped(chosen: settings.Settings) -> embedded.Server:
     server = await embedded.ensure_running(chosen.home)
     await bootstrapping.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"))
     return server
+
+
+async def status(chosen: settings.Settings) -> dict[str, Any]:
+    """Where it is, whether it answers, and which migrations are missing. Starts nothing.
+
+    Raises:
+        errors.Waiting: a database of the user's own does not answer.
+    """
+    server = None if chosen.database_url else await embedded.find(chosen.home)
+    where = server.url_for("wbx_engine") if server else chosen.database_url
+    owner = server.url_for("wbx_migrate") if server else chosen.database_url
+    installation = await _installation(where) if where else None
+    return {
+        "mode": "external" if chosen.database_url else "embedded",
+        "url": _PASSWORD.sub(r"\1@", where) if where else None,
+        "running": where is not None,
+        "installation": installation and installation.id,
+        "environment": installation and installation.environment,
+        "pending": await migrating.pending(owner) if owner else [],
+    }
+
+
+async def _installation(where: str) -> ports.Installation | None:
+    """None: the database was never migrated."""
+    opened = postgres.Postgres(where, most=1)
+    try:
+        return await opened.installation()
+    except errors.Stalled as problem:
+        if problem.reason != "DatabaseNotMigrated":
+            raise
+        return None
+    finally:
+        await opened.close()
+
+
+async def verify(opened: "app.App", prefix: str | None) -> list[dict[str, Any]]:
+    """The verdict on each run's chain of events."""
+    wanted = [str((await opened.reads.run(prefix))["run_id"])] if prefix else None
+    return [
+        {
+            "run_id": chain.run_id,
+            "events": chain.events,
+            "verdict": "intact" if chain.broken_at is None else "broken",
+            "broken_at": chain.broken_at,
+        }
+        async for chain in opened.store.verify(wanted)
+    ]

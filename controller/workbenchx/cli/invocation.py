@@ -82,9 +82,13 @@ def _plain(value: Any) -> Any:
 
 
 def with_app(
-    chosen: settings.Settings, work: Callable[["app.App"], Awaitable[int]], *, fresh: bool = False
+    chosen: settings.Settings,
+    work: Callable[["app.App"], Awaitable[int]],
+    *,
+    fresh: bool = False,
+    after: Callable[[settings.Settings], Awaitable[None]] | None = None,
 ) -> int:
-    """Run `work` with everything connected. `fresh` True: an installation may begin here.
+    """Run `work` with everything connected, and `after` once nothing is any more. `fresh`: an installation may begin.
 
     Raises:
         failure.Failure: the settings point elsewhere, or nothing was ever started here.
@@ -99,7 +103,10 @@ def with_app(
         from workbenchx.wiring import app  # noqa: PLC0415 - psycopg and pydantic only when needed
 
         async with app.open(chosen) as opened:
-            return await work(opened)
+            code = await work(opened)
+        if after is not None:
+            await after(chosen)
+        return code
 
     return interrupts.call(body)
 

@@ -82,8 +82,12 @@ def _report(error: Exception) -> int:
 
 
 _WAYS_OUT = {
-    "DatabaseUnavailable": "wbx up --stop, then wbx up, starts the embedded database anew",
+    "DatabaseUnavailable": "wbx db status shows where it is; wbx up starts the embedded one",
     "DiskFull": "free some space and run the command again; nothing recorded is lost",
+    "RunNotFound": "wbx runs lists runs",
+    "RunAmbiguous": "wbx runs --json shows whole ids",
+    "ArtifactMissing": "wbx artifact ls lists artifacts",
+    "NotFound": "wbx get lists what there is",
     "HomeNotWritable": "set WBX_HOME (or --home) to a folder that you may write",
 }
 

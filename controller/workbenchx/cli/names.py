@@ -1,4 +1,4 @@
-"""How people name things: `Kind/name`, `kind name`, plurals and short names, and a run by the first of its id. Pure."""
+"""How people name things: `Kind/name`, `kind name`, plurals and short names. Pure."""
 
 import dataclasses
 import difflib
@@ -113,22 +113,6 @@ def _nearest(wanted: Wanted, known: Sequence[model.Key]) -> str:
     if same_name:
         return f"did you mean {same_name[0]}?"
     return "wbx get lists what there is"
-
-
-def run(prefix: str, run_ids: Iterable[str]) -> str:
-    """The one run whose id starts with `prefix`.
-
-    Raises:
-        failure.Failure: none, or several.
-    """
-    found = sorted({run_id for run_id in run_ids if run_id.startswith(prefix.lower())})
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise failure.Failure(
-            f'"{prefix}" is the start of {len(found)} runs', hint=f"for one: {found[0]}"
-        )
-    raise failure.Failure(f'there is no run "{prefix}"', hint="wbx runs lists them")
 
 
 def looks_like_run(word: str) -> bool:

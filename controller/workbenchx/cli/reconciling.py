@@ -2,7 +2,7 @@
 
 import asyncio
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbenchx.cli import interrupts, invocation, records
 from workbenchx.cli.show import changes, problems, style, tree
@@ -53,6 +53,28 @@ async def reconcile(app: "wiring.App", chosen: "settings.Settings", until: str |
     watcher = Watcher(invocation.paint_errors(chosen))
     with interrupts.gently(stop.set):
         await app.reconcile(until=until, progress=watcher, stop=stop)
+
+
+async def until_ended(app: "wiring.App", chosen: "settings.Settings", run_id: str) -> None:
+    """Work, or follow whoever works, until the run has ended."""
+    stop = asyncio.Event()
+    watcher = Watcher(invocation.paint_errors(chosen))
+
+    def progress(seen: "running.Progress") -> None:
+        watcher(seen)
+        runs = {run.run_id: run for run in seen.last.world.executions}
+        if run_id not in runs or not runs[run_id].state.open:
+            stop.set()
+
+    with interrupts.gently(stop.set):
+        await app.reconcile(until=None, progress=progress, stop=stop)
+
+
+async def reproduce(app: "wiring.App", chosen: "settings.Settings", run_id: str) -> dict[str, Any]:
+    """Run the order of an ended run again, to its end; the new run."""
+    again = await app.reproduce(run_id)
+    await until_ended(app, chosen, again)
+    return await app.reads.run(again)
 
 
 async def report(app: "wiring.App", chosen: "settings.Settings", until: str) -> bool:

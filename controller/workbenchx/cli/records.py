@@ -1,12 +1,14 @@
 """What commands ask of the store, by the names that people give."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbenchx.cli import failure, names
+from workbenchx.cli.show import phrases, sentence
 from workbenchx.planner import model
 
 if TYPE_CHECKING:
-    pass
+    from workbenchx.wiring import app as wiring
 
 Row = dict[str, Any]
 COLUMNS = (
@@ -32,6 +34,9 @@ COLUMNS = (
     "updated_at",
 )
 _OPEN = frozenset({"queued", "running"})
+_EXECUTING = frozenset({"execute", "reproduce", "create", "replace"})
+_ORDERS = 1000
+_RUNS = 1000
 _ENDED_STATES = frozenset({"Failed", "Held", "Cancelled"})
 
 
@@ -53,3 +58,167 @@ def needs_person(row: Mapping[str, Any]) -> bool:
 def key_of_run(run: Mapping[str, Any]) -> model.Key:
     """The resource that the run acted for."""
     return model.Key(str(run["kind"]), str(run.get("namespace") or ""), str(run["name"]))
+
+
+async def resources(app: "wiring.App") -> list[Row]:
+    """All living resources; `url` is where one answers."""
+    return [row | {"url": (row["facts"] or {}).get("url")} for row in await app.reads.resources()]
+
+
+async def resource(app: "wiring.App", key: model.Key) -> Row:
+    """One living resource with its spec, its document and its document's problem."""
+    row = await app.reads.resource(key)
+    return row | {"id": row["uid"], "url": (row["facts"] or {}).get("url")}
+
+
+async def find(app: "wiring.App", words: Sequence[str], namespace: str | None) -> model.Key:
+    """The one recorded resource that `words` name.
+
+    Raises:
+        failure.Failure: none, or several; the hint names the nearest.
+    """
+    wanted = names.one(words, namespace)
+    rows = await app.reads.resource_by_name(
+        wanted.kind or "", wanted.name or "", namespace=namespace
+    )
+    if len(rows) != 1:
+        rows = await app.reads.resources()
+    return names.choose(wanted, map(names.key_of, rows))
+
+
+async def facts(app: "wiring.App", words: Sequence[str], namespace: str | None) -> sentence.Facts:
+    """All that is known about the resource that `words` name, also if it is declared and not recorded."""
+    wanted = names.one(words, namespace)
+    recorded = [names.key_of(row) for row in await app.reads.resources()]
+    if names.matching(wanted, recorded):
+        return await facts_of(app, names.choose(wanted, recorded))
+    declared = list(await app.reads.declared_specs())
+    if names.matching(wanted, declared):
+        return await _unrecorded(app, names.choose(wanted, declared))
+    raise await _never(app, wanted, [*recorded, *declared])
+
+
+async def _never(
+    app: "wiring.App", wanted: names.Wanted, known: Sequence[model.Key]
+) -> failure.Failure:
+    """What to say of a name that neither lives nor is declared: when it was deleted, or what is near it."""
+    key = model.Key(wanted.kind or "", wanted.namespace or "", wanted.name or "")
+    spaces = [key.namespace] if wanted.namespace else sorted({each.namespace for each in known})
+    for space in spaces:
+        past = await app.reads.history(key._replace(namespace=space))
+        if past:
+            when = phrases.moment(past[0]["valid_from"])
+            return failure.Failure(f"{wanted} was deleted at {when}", hint="wbx get lists what is")
+    try:
+        names.choose(wanted, known)
+    except failure.Failure as problem:
+        return problem
+    raise AssertionError(wanted)
+
+
+async def facts_of(app: "wiring.App", key: model.Key) -> sentence.Facts:
+    """All that is known about a recorded resource."""
+    row = await app.reads.resource(key)
+    latest = await app.reads.runs(uid=row["uid"], limit=1)
+    return sentence.Facts(
+        key=key,
+        now=app.clock.now(),
+        row=row,
+        declared=row,
+        run=latest[0] if latest else None,
+        orders=await _orders(app, key),
+    )
+
+
+async def _unrecorded(app: "wiring.App", key: model.Key) -> sentence.Facts:
+    found = [row for row in await app.reads.declared_problems() if names.key_of(row) == key]
+    row = found[0] if found else {}
+    declared = {
+        "problem": row.get("problem"),
+        "source_path": row.get("path"),
+        "source_line": row.get("line"),
+    }
+    return sentence.Facts(key=key, now=app.clock.now(), declared=declared)
+
+
+async def _orders(app: "wiring.App", key: model.Key) -> list[Row]:
+    """What people ordered of it and is still in force."""
+    return [
+        row
+        for row in await app.reads.interventions(limit=_ORDERS)
+        if row["kind"] == key.kind
+        and (row["namespace"], row["name"]) == (key.namespace, key.name)
+        and row["applied_at"] is None
+    ]
+
+
+async def run_of(
+    app: "wiring.App",
+    words: Sequence[str],
+    namespace: str | None,
+    *,
+    attempt: int | None = None,
+) -> Row:
+    """The run that `words` name: by its id, or the latest one of a resource (or that `attempt` of it).
+
+    Raises:
+        failure.Failure: there is none.
+    """
+    if len(words) == 1 and names.looks_like_run(words[0]):
+        return await app.reads.run(words[0])
+    key = await find(app, words, namespace)
+    found = await app.reads.runs(**key._asdict(), limit=_RUNS)
+    chosen = [run for run in found if attempt in (None, run["attempt"])]
+    if not chosen:
+        which = f" of attempt {attempt}" if attempt is not None else ""
+        hint = "wbx runs lists runs"
+        if key.kind == "Experiment":
+            hint = "its matrix runs have: wbx get ExperimentRun lists them"
+        raise failure.Failure(f"{key} has no run{which}", hint=hint)
+    executing = [run for run in chosen if run["operation"] in _EXECUTING]
+    return (executing or chosen)[0]
+
+
+async def artifacts_of(app: "wiring.App", words: Sequence[str], namespace: str | None) -> list[Row]:
+    """All artifacts, or those of one resource or run."""
+    if not words:
+        return await app.reads.artifacts()
+    if len(words) == 1 and names.looks_like_run(words[0]):
+        run = await app.reads.run(words[0])
+        return await app.reads.artifacts(run_id=run["run_id"])
+    key = await find(app, words, namespace)
+    return [
+        row
+        for row in await app.reads.artifacts()
+        if (row["kind"], row["namespace"], row["owner"]) == key
+    ]
+
+
+async def artifact(app: "wiring.App", word: str) -> Row:
+    """One artifact by `Kind/name/output`, id, sha256 or name; of several the latest.
+
+    Raises:
+        failure.Failure: there is none.
+    """
+    owner, slash, output = word.rpartition("/")
+    if not slash:
+        return await app.reads.artifact(word)
+    found = [row for row in await artifacts_of(app, [owner], None) if row["name"] == output]
+    if not found:
+        raise failure.Failure(
+            f'{owner} has no artifact "{output}"', hint=f"wbx artifact ls {owner}"
+        )
+    return found[0]
+
+
+async def sides(app: "wiring.App", key: model.Key) -> tuple[Any, Any, Any]:
+    """The declared spec, the recorded spec, and the owned fields that the provider showed (None: not there)."""
+    world = await app.store.world(now=app.clock.now(), policy=app.policy)
+    declared = [row.spec for row in world.declared if row.key == key]
+    recorded = [row for row in world.recorded if row.key == key]
+    seen = [item.fields for row in recorded for item in world.observed if item.uid == row.uid]
+    return (
+        declared[0] if declared else None,
+        recorded[0].spec if recorded else None,
+        seen[0] if seen else None,
+    )

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workbenchx.cli import failure, interrupts, invocation, reconciling, records
+from workbenchx.cli import failure, interrupts, invocation, reconciling
 from workbenchx.cli.show import phrases
 from workbenchx.wiring import home, process, settings
 
@@ -124,8 +124,7 @@ async def _stop(app: "wiring.App", chosen: settings.Settings) -> int:
 
     if ended := await end_serving(chosen):
         invocation.tell(f"ended {phrases.count(ended, 'serving wbx up', 'serving wbx up')}")
-    await app.recover()
-    for run_id in await stopping.executions(app, await records.running(app)):
+    for run_id in await stopping.executions(app):
         invocation.tell(f"cancelled run {phrases.short_id(run_id)}")
     if ended := await app.stop():
         invocation.tell(f"ended {phrases.count(ended, 'sandbox', 'sandboxes')}")

@@ -42,27 +42,32 @@ class ShortLines(logging.Formatter):
 
 
 def configure(level: str, folder: pathlib.Path | None) -> None:
-    """Send our loggers to stderr from `level` on, and from info on to `folder`/wbx.log (None: no file)."""
-    root = logging.getLogger("workbenchx")
-    for handler in list(root.handlers):
-        root.removeHandler(handler)
-        handler.close()
-    root.propagate = False
-    root.setLevel(min(logging.INFO, _LEVELS.get(level, logging.ERROR)))
+    """Send our lines to stderr from `level` on, and all from info on to `folder`/wbx.log (None: no file).
+
+    What libraries log goes to the file alone.
+    """
+    ours, everything = logging.getLogger("workbenchx"), logging.getLogger()
+    for logger in (ours, everything):
+        for handler in [each for each in logger.handlers if isinstance(each.formatter, _OURS)]:
+            logger.removeHandler(handler)
+            handler.close()
+    ours.setLevel(min(logging.INFO, _LEVELS.get(level, logging.ERROR)))
     screen = logging.StreamHandler(sys.stderr)
     screen.setLevel(_LEVELS.get(level, logging.ERROR))
     screen.setFormatter(ShortLines())
-    root.addHandler(screen)
-    if folder is not None:
-        root.addHandler(_file(folder))
+    ours.addHandler(screen)
+    kept: logging.Handler = _file(folder) if folder is not None else logging.NullHandler()
+    kept.setFormatter(JsonLines())
+    everything.addHandler(kept)
+
+
+_OURS = (JsonLines, ShortLines)
 
 
 def _file(folder: pathlib.Path) -> logging.Handler:
-    handler = logging.handlers.RotatingFileHandler(
+    return logging.handlers.RotatingFileHandler(
         folder / "wbx.log", maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8", delay=True
     )
-    handler.setFormatter(JsonLines())
-    return handler
 
 
 def write_trace(error: BaseException, folder: pathlib.Path) -> pathlib.Path:

@@ -8,18 +8,37 @@ from workbenchx.providers import probe
 from workbenchx.wiring import app, process
 
 _LEASE_SECONDS = 60.0
+_EXECUTING = ("execute", "reproduce")
+_MOST = 10_000
 
 
-async def executions(opened: app.App, running: int) -> list[str]:
-    """Cancel the `running` executions that nobody serves any more, to their recorded end; their run ids.
+async def executions(opened: app.App) -> list[str]:
+    """Cancel the executions that nobody serves any more, to their recorded end; their run ids.
 
     Their leases are over, and a claim takes those up first; what is only queued goes back and stays queued.
     """
+    await _bury_the_dead(opened)
+    running = [
+        run
+        for run in await opened.reads.runs(state="running", limit=_MOST)
+        if run["operation"] in _EXECUTING
+    ]
     if not running:
         return []
     name = process.identity("stop")
-    claimed = await opened.store.claim(name, limit=running, lease=_LEASE_SECONDS)
-    surroundings = context.Context(
+    claimed = await opened.store.claim(
+        name, limit=len(running), lease=_LEASE_SECONDS, operations=_EXECUTING
+    )
+    held = [context.Held(_surroundings(opened), run) for run in claimed]
+    try:
+        await asyncio.gather(*(_end(each) for each in held))
+    finally:
+        await opened.store.release(name)
+    return [each.run.run_id for each in held if each.run.reattach]
+
+
+def _surroundings(opened: app.App) -> context.Context:
+    return context.Context(
         store=opened.store,
         storage=opened.storage,
         sandboxes=opened.sandboxes,
@@ -28,12 +47,13 @@ async def executions(opened: app.App, running: int) -> list[str]:
         lookup=os.environ.get,
         probe=probe.answers,
     )
-    held = [context.Held(surroundings, run) for run in claimed]
-    try:
-        await asyncio.gather(*(_end(each) for each in held))
-    finally:
-        await opened.store.release(name)
-    return [each.run.run_id for each in held if each.run.reattach]
+
+
+async def _bury_the_dead(opened: app.App) -> None:
+    for name in await opened.store.holders():
+        if process.is_dead(name):
+            await opened.store.release(name)
+            await opened.store.release_leadership(name)
 
 
 async def _end(held: context.Held) -> None:

@@ -84,7 +84,7 @@ def verify(context: click.Context, name: str | None, *, as_json: bool) -> int:
     chosen = invocation.settings_of(context)
 
     async def work(app: "wiring.App") -> int:
-        found = [await records.artifact(app, name)] if name else await records.artifacts(app)
+        found = [await records.artifact(app, name)] if name else await app.reads.artifacts()
         verdicts = [(item, await fetching.verdict(app.storage, item["sha256"])) for item in found]
         bad = [pair for pair in verdicts if pair[1] != "intact"]
         if as_json:

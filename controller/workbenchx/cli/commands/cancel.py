@@ -36,7 +36,7 @@ def command(
         await app.intervene("cancel", records.key_of_run(run), {"run_id": run["run_id"]})
         if not no_wait:
             await reconciling.until_ended(app, chosen, str(run["run_id"]))
-            run = await records.run(app, str(run["run_id"]))
+            run = await app.reads.run(run["run_id"])
         if as_json:
             invocation.answer({"run_id": run["run_id"], "state": run["state"]})
         else:

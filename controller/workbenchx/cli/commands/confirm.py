@@ -20,16 +20,19 @@ def command(context: click.Context, token: str) -> int:
     chosen = invocation.settings_of(context)
 
     async def work(app: "wiring.App") -> int:
-        answer = await app.plan()
-        expected = answer.destroy_token
-        if not expected:
-            raise failure.Failure("no plan waits to be confirmed", hint="wbx plan shows the plan")
-        if token.lower() != expected:
+        plan = await app.plan()
+        held = str(plan.inputs.get("hold_token") or "")
+        if not held:
             raise failure.Failure(
-                f'the plan is not the one of token "{token}"',
-                hint=f"wbx plan shows what is destroyed now; its token is {expected}",
+                "nothing recorded waits to be confirmed",
+                hint="wbx apply records the files; wbx plan shows what they would change",
             )
-        await app.intervene("confirm", None, {"token": expected})
+        if token.lower() not in {held, plan.destroy_token}:
+            raise failure.Failure(
+                f'"{token}" is not the token of what is held now',
+                hint=f"wbx plan shows what is destroyed; its token is {held}",
+            )
+        await app.intervene("confirm", None, {"token": token.lower()})
         await reconciling.reconcile(app, chosen, "applied")
         return 0 if await reconciling.report(app, chosen, "applied") else 1
 

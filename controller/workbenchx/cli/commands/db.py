@@ -108,7 +108,7 @@ def status(context: click.Context, *, as_json: bool) -> int:
 @options.as_json
 @click.pass_context
 def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
-    """Per run: intact, broken (and at which event), or open. Exit 0 when none is broken, else 1."""
+    """Per run: intact, or broken and at which event. Exit 0 when none is broken, else 1."""
     chosen = invocation.settings_of(context)
 
     async def work(app: "wiring.App") -> int:
@@ -118,7 +118,7 @@ def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
             invocation.answer({"items": found})
         else:
             for item in broken:
-                invocation.say(f"{item['run_id']} broken at event {item['at_seq']}")
+                invocation.say(f"{item['run_id']} broken at event {item['broken_at']}")
             intact = sum(item["verdict"] == "intact" for item in found)
             invocation.say(f"{phrases.count(len(found), 'chain')}, {intact} intact")
         return 1 if broken else 0

@@ -27,7 +27,7 @@ def command(
     chosen = invocation.settings_of(context)
 
     async def work(app: "wiring.App") -> int:
-        key = await records.find(app, words, namespace, declared=True)
+        key = await records.find(app, words, namespace)
         rows = fields.compare(*await records.sides(app, key))
         differing = [row for row in rows if not row["same"]]
         if as_json:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbenchx.cli import invocation, options, records
+from workbenchx.cli import invocation, options, output, records
 
 if TYPE_CHECKING:
     from workbenchx.wiring import app as wiring
@@ -29,7 +29,7 @@ def command(
 
     async def work(app: "wiring.App") -> int:
         run = await records.run_of(app, words, namespace, attempt=attempt)
-        async for data in records.output(app, run, follow=follow):
+        async for data in output.of(app, run, follow=follow):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         return 0

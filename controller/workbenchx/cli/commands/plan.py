@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbenchx.cli import invocation, options
+from workbenchx.cli import invocation, options, previewing
 from workbenchx.cli.show import problems
 
 if TYPE_CHECKING:
@@ -27,12 +27,13 @@ def command(context: click.Context, path: pathlib.Path | None, *, form: str, as_
     target = invocation.declared(chosen, path)
 
     async def work(app: "wiring.App") -> int:
-        answer = await app.plan(target)
-        invocation.say(_render(answer.plan, "json" if as_json else form, invocation.paint(chosen)))
-        for line in problems.lines(answer.report):
+        plan, report = await previewing.preview(app, target)
+        colour = invocation.paint(chosen).colour
+        invocation.say(previewing.render(plan, "json" if as_json else form, colour=colour))
+        for line in problems.lines(report):
             invocation.tell(line)
-        if problems.wrong(answer.report):
+        if problems.wrong(report):
             return 1
-        return 2 if answer.plan.steps else 0
+        return 2 if plan.steps else 0
 
     return invocation.with_app(chosen, work, fresh=True)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbenchx.cli import failure, invocation, options, reconciling, records
+from workbenchx.cli import failure, invocation, options, reconciling
 from workbenchx.cli.show import phrases, reproduction
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ def command(context: click.Context, run_id: str, *, as_json: bool) -> int:
     chosen = invocation.settings_of(context)
 
     async def work(app: "wiring.App") -> int:
-        before = await records.run(app, run_id)
+        before = await app.reads.run(run_id)
         if before["state"] != "succeeded":
             raise failure.Failure(
                 f"run {before['run_id']} {before['state']}: only a run that succeeded is reproduced",
                 hint="wbx runs lists runs",
             )
         invocation.tell(f"running {phrases.short_id(str(before['run_id']))} again")
-        again = await reconciling.reproduce(app, chosen, before)
+        again = await reconciling.reproduce(app, chosen, str(before["run_id"]))
         found = await _compared(app, before, again)
         if as_json:
             invocation.answer(found)
@@ -40,6 +40,6 @@ def command(context: click.Context, run_id: str, *, as_json: bool) -> int:
 async def _compared(
     app: "wiring.App", before: dict[str, Any], again: dict[str, Any]
 ) -> dict[str, Any]:
-    old = await records.artifacts(app, run_id=str(before["run_id"]))
-    new = await records.artifacts(app, run_id=str(again["run_id"]))
+    old = await app.reads.artifacts(run_id=before["run_id"])
+    new = await app.reads.artifacts(run_id=again["run_id"])
     return reproduction.compare(before, again, old, new)

@@ -28,11 +28,11 @@ def command(
     chosen = invocation.settings_of(context)
 
     async def one(app: "wiring.App") -> int:
-        run = await records.run(app, words[0])
+        run = await app.reads.run(words[0])
         detail = {
             **run,
-            "events": await records.events(app, run["run_id"]),
-            "artifacts": await records.artifacts(app, run_id=run["run_id"]),
+            "events": await app.reads.events(run["run_id"]),
+            "artifacts": await app.reads.artifacts(run_id=run["run_id"]),
         }
         if as_json:
             invocation.answer(runs.plain_detail(detail))
@@ -41,8 +41,10 @@ def command(
         return 0
 
     async def many(app: "wiring.App") -> int:
-        key = await records.find(app, words, namespace) if words else None
-        found = await records.runs(app, key=key, namespace=namespace, limit=limit)
+        only = {"namespace": namespace}
+        if words:
+            only = (await records.find(app, words, namespace))._asdict()
+        found = await app.reads.runs(**only, limit=limit)
         if as_json:
             invocation.answer({"items": [runs.plain(run) for run in found]})
         else:

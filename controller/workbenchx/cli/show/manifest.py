@@ -17,7 +17,7 @@ def of(row: Mapping[str, Any], *, now: datetime.datetime, why: str = "") -> dict
         "generation": row["generation"],
         "creationTimestamp": row.get("created_at"),
     }
-    return _pruned(
+    document: dict[str, Any] = _pruned(
         {
             "apiVersion": registry.API_VERSION,
             "kind": row["kind"],
@@ -26,6 +26,7 @@ def of(row: Mapping[str, Any], *, now: datetime.datetime, why: str = "") -> dict
             "status": _status(row, now, why),
         }
     )
+    return document
 
 
 def _status(row: Mapping[str, Any], now: datetime.datetime, why: str) -> dict[str, Any]:

@@ -26,7 +26,6 @@ class Facts:
     declared: Mapping[str, Any] | None = None
     run: Mapping[str, Any] | None = None
     orders: Sequence[Mapping[str, Any]] = ()
-    waits: Sequence[Mapping[str, Any]] = ()
 
 
 def why(facts: Facts) -> str:
@@ -37,7 +36,6 @@ def why(facts: Facts) -> str:
         _standing(facts.row),
         _run(facts),
         *_orders(facts),
-        *_waits(facts),
         _problem(facts),
         _way_out(facts),
     ]
@@ -110,15 +108,6 @@ def _orders(facts: Facts) -> list[str]:
     ]
 
 
-def _waits(facts: Facts) -> list[str]:
-    said = str((facts.row or {}).get("message") or "")
-    return [
-        f"waits ({wait['reason']}){_because(str(wait.get('message') or ''))}"
-        for wait in facts.waits
-        if wait.get("message") != said
-    ]
-
-
 def _problem(facts: Facts) -> str:
     declared = facts.declared
     if declared is None or not declared.get("problem"):
@@ -138,10 +127,10 @@ def _place(declared: Mapping[str, Any]) -> str:
 
 def _way_out(facts: Facts) -> str:
     row = facts.row or {}
-    if row["ready"] or row.get("deleted_at"):
+    if row["ready"] or row.get("deleted_at") or "wbx " in str(row.get("message")):
         return ""
     reason = str(row["reason"])
-    if reason == "Held" and "wbx confirm" not in str(row.get("message")):
+    if reason == "Held":
         return "wbx plan shows the token for wbx confirm"
     if reason == "Drifted":
         return f"adopt it by a commit, or wbx resume --revert {facts.key} reverts it"

@@ -1,7 +1,8 @@
 """The tree of everything recorded: platform first, then each project with what belongs to it.
 
 A row is a mapping with kind, namespace, name, project, ready, state, reason, message, last_run_id, cost, parent
-(the name of the Experiment that a matrix run belongs to).
+(the name of the Experiment that a matrix run belongs to), url. The last column is the message of what is not Ready, and
+the address of what is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ def _leaves(rows: Sequence[Row], indent: str, short: Mapping[str, str]) -> list[
 
 def _cells(prefix: str, row: Row, short: Mapping[str, str]) -> list[table.Cell | str]:
     tone = style.tone_of(ready=bool(row["ready"]), state=str(row.get("state") or ""))
-    message = "" if row["ready"] else table.safe(str(row.get("message") or ""))
+    message = table.safe(str((row.get("url") if row["ready"] else row.get("message")) or ""))
     return [
         f"{prefix}{row['kind']}/{row['name']}",
         ("True" if row["ready"] else "False", tone),

@@ -1,0 +1,214 @@
+"""Runs while they run: live output, cancel, Ctrl-C, two at once, kill -9; and the brakes."""
+
+import os
+import pathlib
+import signal
+from collections.abc import Iterator
+
+import cli_schemas
+import cli_tree
+import cli_wbx
+import pytest
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cli_wbx.Workbench]:
+    """A workbench that was brought up once."""
+    root = tmp_path_factory.mktemp("runs")
+    made = cli_wbx.Workbench(cli_tree.make(root / "repository"), root / "home")
+    done = made.run("up", "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield made
+    assert made.run("up", "--stop").returncode == 0
+
+
+def starts_of(bench: cli_wbx.Workbench, name: str) -> int:
+    """How often the command of RunnerJob/`name` was started, by the record that the start claims."""
+    query = (
+        "select r.name from sandbox_runs s join runs r using (run_id) where r.operation = 'execute'"
+    )
+    return bench.ok("db", "psql", "-Atc", query).split().count(name)
+
+
+def test_logs_follow_a_run_live(bench: cli_wbx.Workbench) -> None:
+    """`logs -f` prints a line while the run goes on, and ends with the run."""
+    cli_tree.write(bench.root, "live", cli_tree.ticking("live", 40))
+    applying = bench.start("apply", "--wait")
+    bench.until(lambda: bench.run_of("live", "running"), "the run to start")
+
+    following = bench.start("logs", "-f", "RunnerJob/live")
+    assert following.stdout is not None
+    first = following.stdout.readline()
+    still_running = bench.run_of("live", "running")
+    rest, _ = following.communicate(timeout=30)
+
+    assert first == "tick 0\n"
+    assert still_running
+    assert rest.splitlines() == [f"tick {at}" for at in range(1, 40)]
+    assert following.returncode == 0
+    applying.communicate(timeout=30)
+    assert applying.returncode == 0
+
+
+def test_a_run_is_cancelled(bench: cli_wbx.Workbench) -> None:
+    """`cancel` returns once the process tree is gone; `why` says so; an ended run cannot be cancelled."""
+    cli_tree.write(bench.root, "endless", cli_tree.ticking("endless", 1000))
+    bench.ok("apply")
+    run = bench.until(lambda: bench.run_of("endless", "running"), "the run to start")
+
+    answer = bench.json("cancel", run["run_id"][:18], "--json")
+
+    cli_schemas.check("cancel", answer)
+    assert answer == {"run_id": run["run_id"], "state": "cancelled"}
+    assert "ancelled" in bench.ok("why", "RunnerJob/endless")
+    again = bench.run("cancel", run["run_id"])
+    assert again.returncode == 1
+    assert "is not running" in again.stderr
+    cli_tree.remove(bench.root, "endless")
+    bench.ok("apply")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_up_in_good_order(
+    bench: cli_wbx.Workbench, number: signal.Signals, code: int
+) -> None:
+    """Ctrl-C: exit 130, no traceback, and the database stays up for the next command."""
+    serving = bench.start("up")
+    marks = bench.home / "serving"
+    bench.until(lambda: list(marks.glob("*")), "wbx up to serve")
+
+    serving.send_signal(number)
+    output, _ = serving.communicate(timeout=30)
+
+    assert serving.returncode == code, output
+    assert "Traceback" not in output
+    assert "stopped serving" in output
+    assert not list(marks.glob("*"))
+    assert bench.json("db", "status", "--json")["running"]
+
+
+def test_a_serving_up_takes_up_edits(bench: cli_wbx.Workbench) -> None:
+    """Saving a file is enough; the change is one line."""
+    serving = bench.start("up")
+    bench.until(lambda: list((bench.home / "serving").glob("*")), "wbx up to serve")
+    cli_tree.write(bench.root, "watched", cli_tree.dataset("watched"))
+
+    bench.until(lambda: bench.run("get", "Dataset/watched").returncode == 0, "the new file")
+
+    serving.send_signal(signal.SIGINT)
+    output, _ = serving.communicate(timeout=30)
+    assert "Dataset/watched Ready" in output
+
+
+def test_two_at_once_start_a_command_once(bench: cli_wbx.Workbench) -> None:
+    """Two `up --once` on one home: both end well, and the job's command was started exactly once."""
+    cli_tree.write(bench.root, "twice", cli_tree.ticking("twice", 10))
+
+    both = [bench.start("up", "--once") for _ in range(2)]
+    ends = [(each.communicate(timeout=60)[0], each.returncode) for each in both]
+
+    assert [code for _, code in ends] == [0, 0], ends
+    assert starts_of(bench, "twice") == 1
+
+
+def test_kill_9_in_the_middle_of_a_run_loses_nothing(bench: cli_wbx.Workbench) -> None:
+    """The run goes on without `wbx`; the next `up --once` takes it over, and its command is not started again."""
+    cli_tree.write(bench.root, "orphan", cli_tree.ticking("orphan", 30))
+    serving = bench.start("up")
+    bench.until(lambda: bench.run_of("orphan", "running"), "the run to start")
+    bench.until(lambda: "tick" in bench.run("logs", "RunnerJob/orphan").stdout, "its output")
+
+    os.killpg(serving.pid, signal.SIGKILL)
+    serving.communicate(timeout=30)
+    bench.ok("up", "--once")
+
+    run = bench.run_of("orphan", "succeeded")
+    assert run is not None
+    assert starts_of(bench, "orphan") == 1
+    assert bench.ok("logs", "RunnerJob/orphan").splitlines() == [f"tick {at}" for at in range(30)]
+
+
+def test_deleting_most_files_holds_until_it_is_confirmed(tmp_path: pathlib.Path) -> None:
+    """A brake: nothing is destroyed without the plan's token, and a wrong token destroys nothing."""
+    bench = cli_wbx.Workbench(cli_tree.make(tmp_path / "repository"), tmp_path / "home")
+    many = "---\n".join(cli_tree.dataset(f"d{at:02}") for at in range(20))
+    cli_tree.write(bench.root, "many", many)
+    bench.ok("up", "--once")
+    cli_tree.remove(bench.root, "many")
+
+    held = bench.run("apply")
+    count = len(bench.json("get", "datasets", "--json")["items"])
+    token = bench.json("plan", "--json", code=2)["destroy_token"]
+    wrong = bench.run("confirm", "0" * 12)
+
+    assert held.returncode == 1
+    assert count == 21
+    assert token in bench.run("plan").stdout
+    assert wrong.returncode == 1
+    assert len(bench.json("get", "datasets", "--json")["items"]) == 21
+    bench.ok("confirm", token)
+    assert [item["name"] for item in bench.json("get", "ds", "--json")["items"]] == ["prices"]
+    assert bench.run("plan").returncode == 0
+    assert bench.run("confirm", token).returncode == 1
+    assert bench.run("up", "--stop").returncode == 0
+
+
+def test_stop_ends_everything_that_up_left(tmp_path: pathlib.Path) -> None:
+    """Apps, running jobs and Postgres; the run is cancelled and says so; `up` brings the app back."""
+    bench = cli_wbx.Workbench(cli_tree.make(tmp_path / "repository"), tmp_path / "home")
+    cli_tree.write(bench.root, "app", APP)
+    bench.ok("up", "--once")
+    cli_tree.write(bench.root, "endless", cli_tree.ticking("endless", 1000))
+    bench.ok("apply")
+    bench.until(lambda: bench.run_of("endless", "running"), "the run to start")
+    serving = bench.start("up")
+    bench.until(lambda: list((bench.home / "serving").glob("*")), "wbx up to serve")
+
+    done = bench.run("up", "--stop")
+
+    serving.communicate(timeout=30)
+    assert (done.returncode, serving.returncode) == (0, 143), done.stderr
+    assert "cancelled run " in done.stderr
+    assert "stopped Postgres" in done.stderr
+    assert not bench.json("db", "status", "--json", code=1)["running"]
+    assert not processes_of(bench.home)
+    assert bench.run("up", "--stop").returncode == 0
+    assert bench.run_of("endless", "cancelled")
+    cli_tree.remove(bench.root, "endless")
+    bench.ok("up", "--once")
+    assert bench.run("up", "--stop").returncode == 0
+
+
+APP = f"""\
+{cli_tree.API}
+kind: App
+metadata: {{name: web, namespace: lab}}
+spec:
+  project: lab
+  repo: .
+  command: [python, serve.py]
+  port: 8080
+---
+{cli_tree.API}
+kind: AppDeployment
+metadata: {{name: web, namespace: lab}}
+spec:
+  project: lab
+  app: web
+  runtime: python
+  health: {{path: /, interval: 5s, timeout: 2s}}
+"""
+
+
+def processes_of(home: pathlib.Path) -> list[str]:
+    """Processes that work in the home folder or name it."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            folder = str((entry / "cwd").readlink())
+        except OSError:
+            continue
+        if str(home) in line or folder.startswith(str(home)):
+            found.append(f"{entry.name} {line}")
+    return found
