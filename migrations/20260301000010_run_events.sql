@@ -37,15 +37,6 @@ $$;
 comment on function ops_private.refuse_change() is 'Trigger: refuses UPDATE, DELETE and TRUNCATE of an append-only table, for its owner too.';
 revoke all on function ops_private.refuse_change() from public;
 
-create function ops_private.event_digest(seq bigint, at timestamptz, type text, actor text, project_id uuid, data jsonb)
-returns bytea language sql immutable parallel safe set search_path = '' as $$
-  select sha256(convert_to(concat_ws(E'\n', seq, (extract(epoch from at) * 1000000)::bigint, type,
-                                     coalesce(project_id::text, ''), data::text, actor), 'UTF8'))
-$$;
-comment on function ops_private.event_digest(bigint, timestamptz, text, text, uuid, jsonb) is 'The sha256 of one event''s canonical bytes. Only the actor may hold a line break, and it comes last.';
-revoke all on function ops_private.event_digest(bigint, timestamptz, text, text, uuid, jsonb) from public;
-grant execute on function ops_private.event_digest(bigint, timestamptz, text, text, uuid, jsonb) to service_role;
-
 create table ops.run_events (
   run_id uuid not null,
   seq bigint not null check (seq > 0),

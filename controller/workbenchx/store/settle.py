@@ -18,6 +18,7 @@ _EVENT_TYPES = {
     model.Action.DELETE: "ResourceDeleted",
     model.Action.FORGET: "ResourceForgotten",
 }
+_Rows = list[dict[str, Any]]
 # The order in which tables are written: a project before what names it, an experiment before its cells.
 _FIRST = ("projects", "experiments")
 
@@ -67,8 +68,7 @@ async def _write(conn: connections.Connection, batch: ports.Batch) -> None:
         if len(renamed) > 1:
             park = queries.for_table("settle", "park_names", table)
             await conn.execute(park, {"ids": renamed})
-        query = queries.for_table("settle", "write_rows", table)
-        await conn.execute(query, {"rows": encode.document(rows)})
+        await _write_table(conn, table, rows, batch)
     cells = [
         {"id": row.uid, "parent": row.parent_uid, "parameters": row.parameters}
         for row in batch.rows
@@ -78,53 +78,72 @@ async def _write(conn: connections.Connection, batch: ports.Batch) -> None:
         await conn.execute(_SQL["link_cells"], {"rows": encode.document(cells)})
 
 
-def _by_table(batch: ports.Batch) -> list[tuple[str, list[dict[str, Any]]]]:
+async def _write_table(
+    conn: connections.Connection, table: str, rows: _Rows, batch: ports.Batch
+) -> None:
+    """Send what is needed; what was declared anew since the plan was made is sent whole."""
+    query = queries.for_table("settle", "write_rows", table)
+    params = {"run_id": batch.run_id, "commit": batch.commit}
+    sent = {"rows": encode.document(rows)}
+    missing = {row[0] for row in await connections.fetch(conn, query, params | sent)}
+    if missing:
+        whole = {row.uid: _whole(row) for row in batch.rows if row.uid in missing}
+        again = [row | whole[row["id"]] for row in rows if row["id"] in missing]
+        await conn.execute(query, params | {"rows": encode.document(again)})
+
+
+def _by_table(batch: ports.Batch) -> list[tuple[str, _Rows]]:
     """The rows and verdicts of each table, a verdict beside the row that it is about."""
     verdicts = dict(batch.verdicts)
-    found: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    found: dict[str, _Rows] = collections.defaultdict(list)
     for row in batch.rows:
         if table := tables.of(row.declared.key.kind):
-            found[table].append(_row(row, batch) | _verdict(verdicts.pop(row.uid, None)))
+            found[table].append(_row(row) | _verdict(verdicts.pop(row.uid, None)))
     for uid, verdict in verdicts.items():
         if table := tables.of(verdict.key.kind):
-            bare = {"id": uid, "kind": verdict.key.kind, "has_row": False}
-            found[table].append(bare | _verdict(verdict))
+            found[table].append({"id": uid, "kind": verdict.key.kind} | _verdict(verdict))
     return sorted(found.items(), key=lambda item: (item[0] not in _FIRST, item[0]))
 
 
-def _row(write: ports.RowWrite, batch: ports.Batch) -> dict[str, Any]:
+def _row(write: ports.RowWrite) -> dict[str, Any]:
+    """The row without what `ops.declared` has. A cell of a matrix is not declared there."""
+    kind, namespace, name = write.declared.key
+    row: dict[str, Any] = {
+        "id": write.uid,
+        "kind": kind,
+        "namespace": namespace,
+        "name": name,
+        "declared_hash": write.declared.hash,
+        "action": write.action,
+    }
+    if write.renamed_from is not None:
+        row["renamed"] = True
+    return row | _whole(write) if write.parent_uid is not None else row
+
+
+def _whole(write: ports.RowWrite) -> dict[str, Any]:
     declared = write.declared
     return {
-        "id": write.uid,
-        "kind": declared.key.kind,
-        "namespace": declared.key.namespace,
-        "name": declared.key.name,
+        "spec": declared.spec,
         "project": declared.project,
-        "declared_hash": declared.hash,
         "source": declared.source.source,
         "repo": declared.source.repo,
-        "commit": declared.source.commit or batch.commit,
+        "commit": declared.source.commit,
         "path": declared.source.path,
         "line": declared.source.line,
-        "spec": declared.spec,
-        "has_row": True,
-        "action": write.action,
-        "run_id": batch.run_id,
-        "renamed": write.renamed_from is not None,
     }
 
 
 def _verdict(verdict: model.Verdict | None) -> dict[str, Any]:
     if verdict is None:
-        return {"has_verdict": False}
-    facts, unset = encode.merged(verdict.facts)
-    said = {
-        "has_verdict": True,
+        return {}
+    said: dict[str, Any] = {
         "state": verdict.state,
         "ready": verdict.ready,
         "reason": verdict.reason,
-        "message": verdict.message,
+        "message": encode.text(verdict.message),
     }
+    facts, unset = encode.merged(verdict.facts)
     if facts:
         said["facts"] = facts
     if unset:

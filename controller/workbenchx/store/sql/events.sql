@@ -1,5 +1,7 @@
 -- name: append
--- Number, digest, chain and write the events of any number of runs: the runs' rows are the lock of their chains.
+-- Number, digest, chain and write the events of any number of runs: the runs' rows are the lock of their chains. The
+-- digest is written out here and in verify, because a function would cost more than the hash. Only the actor may hold
+-- a line break, and it comes last.
 with input as materialized (
   select * from rows from (json_to_recordset(%(events)s::json) as (run_id uuid, type text, actor text, project text,
     data jsonb)) with ordinality as e(run_id, type, actor, project, data, nr)
@@ -14,7 +16,8 @@ with input as materialized (
 ), batches as materialized (
   select n.run_id, min(n.seq) as first_seq, max(n.seq) as last_seq, c.event_hash as prev_hash, c.project_id,
     sha256(c.event_hash || string_agg(
-      ops_private.event_digest(n.seq, n.at, n.type, n.actor, n.project_id, n.data), ''::bytea order by n.seq)) as hash
+      sha256(convert_to(concat_ws(E'\n', n.seq, (extract(epoch from n.at) * 1000000)::bigint, n.type,
+        coalesce(n.project_id::text, ''), n.data::text, n.actor), 'UTF8')), ''::bytea order by n.seq)) as hash
   from numbered n join chained c using (run_id)
   group by n.run_id, c.event_hash, c.project_id
 ), written as (
@@ -37,7 +40,8 @@ with chosen as (
 ), digested as (
   select b.run_id, b.first_seq, b.last_seq, b.prev_hash, b.hash, count(e.seq) as found,
     sha256(b.prev_hash || coalesce(string_agg(
-      ops_private.event_digest(e.seq, e.at, e.type, e.actor, e.project_id, e.data), ''::bytea order by e.seq), '')) as computed,
+      sha256(convert_to(concat_ws(E'\n', e.seq, (extract(epoch from e.at) * 1000000)::bigint, e.type,
+        coalesce(e.project_id::text, ''), e.data::text, e.actor), 'UTF8')), ''::bytea order by e.seq), '')) as computed,
     lag(b.hash, 1, ''::bytea) over w as expected_prev, lag(b.last_seq, 1, 0::bigint) over w as before
   from chosen c join ops.event_batches b using (run_id)
   left join ops.run_events e on e.run_id = b.run_id and e.seq between b.first_seq and b.last_seq

@@ -10,12 +10,26 @@ returning 1;
 update {table} set name = '~' || id where id = any(%(ids)s::uuid[]);
 
 -- name: write_rows
--- New rows, changed rows and verdicts of one table, with their history: one statement, whatever their number.
-with input as materialized (
+-- New rows, changed rows and verdicts of one table, with their history: one statement, whatever their number. A row whose
+-- spec is not sent has the one of ops.declared, if that is still the version meant; answers the ids of those it is not.
+with sent as materialized (
   select * from json_to_recordset(%(rows)s::json) as r(
     id uuid, kind text, namespace text, name text, project text, declared_hash text, source text, repo text,
-    "commit" text, path text, line integer, spec jsonb, has_row boolean, action text, run_id uuid,
-    has_verdict boolean, state text, ready boolean, reason text, message text, facts jsonb, unset text[])
+    "commit" text, path text, line integer, spec jsonb, action text,
+    state text, ready boolean, reason text, message text, facts jsonb, unset text[])
+), input as materialized (
+  select s.id, s.kind, s.namespace, s.name, s.action, s.declared_hash, s.state, s.ready, s.reason, s.message, s.facts, s.unset,
+    s.action is not null as has_row, s.state is not null as has_verdict, %(run_id)s::uuid as run_id,
+    coalesce(s.spec, d.spec) as spec,
+    case when s.spec is null then d.project else s.project end as project,
+    case when s.spec is null then d.source else s.source end as source,
+    case when s.spec is null then d.repo else s.repo end as repo,
+    coalesce(case when s.spec is null then d."commit" else s."commit" end, %(commit)s) as "commit",
+    case when s.spec is null then d.path else s.path end as path,
+    case when s.spec is null then d.line else s.line end as line
+  from sent s left join ops.declared d on s.spec is null and d.kind = s.kind and d.namespace = s.namespace
+    and d.name = s.name and d.hash = s.declared_hash
+  where s.action is null or s.spec is not null or d.spec is not null
 ), old as materialized (
   select t.id, t.project_id, t.namespace, t.name, t.declared_hash, t.generation, t.state, t.ready, t.reason, t.message,
     t.external_id, t.facts, t.source_commit
@@ -64,15 +78,18 @@ with input as materialized (
     source_line = case when n.has_row then n.line else t.source_line end,
     spec = case when n.has_row then n.spec else t.spec end
   from next n where t.id = n.id and not n.is_new
-)
-insert into ops.resource_history (uid, kind, namespace, name, project_id, action, declared_hash, generation, state, ready,
+), told as (
+  insert into ops.resource_history (uid, kind, namespace, name, project_id, action, declared_hash, generation, state, ready,
   reason, external_id, revision, "commit", run_id, spec)
-select id, kind, namespace, name, project_id, action, declared_hash, generation, state, ready, reason, external_id,
-  facts ->> 'revision', source_commit, run_id,
-  case when old_hash is distinct from declared_hash then spec end
-from next
-where (is_new and has_row) or (not is_new and (old_hash, old_state, old_ready, old_reason, old_external_id, old_revision, old_name)
-  is distinct from (declared_hash, state, ready, reason, external_id, facts ->> 'revision', name));
+  select id, kind, namespace, name, project_id, action, declared_hash, generation, state, ready, reason, external_id,
+    facts ->> 'revision', source_commit, run_id,
+    case when old_hash is distinct from declared_hash then spec end
+  from next
+  where (is_new and has_row) or (not is_new
+    and (old_hash, old_state, old_ready, old_reason, old_external_id, old_revision, old_name)
+      is distinct from (declared_hash, state, ready, reason, external_id, facts ->> 'revision', name))
+)
+select id::text from sent where action is not null and not exists (select 1 from input i where i.id = sent.id);
 
 -- name: link_cells
 -- The cells of a matrix know their experiment and their parameters.

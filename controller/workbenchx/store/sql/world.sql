@@ -19,7 +19,8 @@ order by e.at, e.source;
 -- All tables of resources in one look. A spec that equals the declared one is not sent twice.
 select r.kind, r.namespace, r.name, r.id::text, p.name, case when d.hash is null then r.spec end, r.declared_hash, r.state,
   r.ready, r.reason, r.message, r.external_id, r.provider, r.last_run_id::text, r.source, r.source_repo, r.source_commit,
-  r.source_path, r.source_line, r.facts, r.owned, r.generation, r.updated_at
+  r.source_path, r.source_line,
+  case when r.facts <> '{}' then r.facts end, r.owned, r.generation, r.updated_at
 from ops.resources r
 left join ops.projects p on p.id = r.project_id and r.kind <> 'Project'
 left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.name = r.name
