@@ -133,7 +133,8 @@ def _rlimits(spec: layout.Json, limits: Limits) -> dict[str, int]:
     """The backstop by the kernel, for each process by itself."""
     found = {
         "RLIMIT_CORE": 0,
-        "RLIMIT_FSIZE": limits.disk,
+        # The supervisor lives under the same limits, and writes the log.
+        "RLIMIT_FSIZE": max(limits.disk, spec["log_limit"] + _MEGABYTE),
         "RLIMIT_DATA": 2 * spec["memory"] + 256 * _MEGABYTE,
         "RLIMIT_NOFILE": min(65536, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
     }

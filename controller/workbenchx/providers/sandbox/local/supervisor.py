@@ -85,6 +85,7 @@ class Supervisor:
         self._folder = folder
         self._order = order
         self._lock = lock
+        holder.limit(order)
         self._selector = selectors.DefaultSelector()
         self._control = control.Control(folder, self._selector, self)
         self._output = output.Output(folder.log, order["log_limit"])
