@@ -359,6 +359,9 @@ class Store(Protocol):
     async def renew_leader(self, holder: str, epoch: int, ttl: float) -> bool:
         """Keep the lease; False: lost."""
 
+    async def release_leadership(self, holder: str) -> None:
+        """Give back leadership that a process surely no longer uses (it is known dead)."""
+
     async def release_leader(self, holder: str, epoch: int) -> None:
         """Give the lease back (another may acquire at once)."""
 
@@ -393,6 +396,12 @@ class Store(Protocol):
     # runs
     async def enqueue(self, orders: Sequence[RunOrder]) -> bool:
         """Queue runs that a person ordered outside any plan (a reproduction); False: an attempt number is taken."""
+
+    async def order_of(self, run_id: str, *, as_run: str) -> RunOrder | None:
+        """The order of a run that executed a command, as a new run `as_run` of operation `reproduce`.
+
+        Its attempt is the resource's next; None: there is no such run, or it executed nothing.
+        """
 
     async def claim(
         self, worker: str, *, limit: int, lease: float, operations: Sequence[str] = ()
@@ -430,6 +439,9 @@ class Store(Protocol):
 
     async def release(self, worker: str) -> int:
         """Give back the leases of a worker that stopped or is known dead; how many."""
+
+    async def holders(self) -> list[str]:
+        """The names of all processes that hold a run or leadership."""
 
     # ledger and observation
     async def intend(

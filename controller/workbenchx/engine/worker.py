@@ -15,6 +15,7 @@ from workbenchx.engine import context, failpoints, operations, outcomes
 LOG = logging.getLogger(__name__)
 LEASE_SECONDS = 15.0
 BEAT_SECONDS = 4.0
+SOON_SECONDS = 0.5
 LOOK_SECONDS = 10.0
 _BUG_DELAY = 15.0
 
@@ -28,6 +29,7 @@ class Worker:
         self._slots = slots
         self._held: dict[str, tuple[context.Held, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
 
     @property
     def busy(self) -> int:
@@ -51,6 +53,7 @@ class Worker:
     async def _listen(self) -> None:
         async for _ in surviving(self._context.store.changes):
             self._wake.set()
+            self._changed.set()
 
     async def _claim_for_ever(self) -> None:
         while True:
@@ -87,8 +90,13 @@ class Worker:
             self._wake.set()
 
     async def _beat(self) -> None:
+        """Renew in time; and look soon after a change, which may be that a person wants a run to stop."""
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(SOON_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self._changed.wait()
+            self._changed.clear()
             with database_pauses():
                 await self._renew()
 

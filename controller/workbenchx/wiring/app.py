@@ -17,7 +17,7 @@ from workbenchx.engine import clock, context, loop, mirror, observer, reproducti
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 from workbenchx.providers import probe
-from workbenchx.providers.sandbox import local as local_sandbox
+from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
 from workbenchx.wiring import declaring, process, running, settings

@@ -1,0 +1,149 @@
+"""Kill -9 between any two lines: same end state, no command started twice, nothing leaked.
+
+`WBX_CRASHES` is how many random moments are tried (CI: few; `make bench ARGS=crash`: 200).
+"""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import crash_tree
+import pytest
+from workbenchx.engine import failpoints
+
+MOMENTS = int(os.environ.get("WBX_CRASHES", "12"))
+SEED = int(os.environ.get("WBX_CRASH_SEED", "20261123"))
+_LIMIT = 120.0
+
+
+class Bench:
+    """One installation that is crashed again and again."""
+
+    def __init__(self, root: pathlib.Path, watching: crash_tree.Witness) -> None:
+        self.root = root
+        self.watching = watching
+        self.home = root / ".wbx"
+        self.round = 0
+        self.seconds = 3.0
+
+    def environment(self, failpoint: str = "") -> dict[str, str]:
+        """What `wbx` gets to see."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return kept | {"WBX_HOME": str(self.home), "WBX_FAILPOINT": failpoint}
+
+    def start(self, *arguments: str, failpoint: str = "") -> subprocess.Popen[str]:
+        """`wbx` in the background, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "workbenchx.cli.main", *arguments],
+            cwd=self.root,
+            env=self.environment(failpoint),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wbx(self, *arguments: str) -> str:
+        """`wbx`, to its end; it must succeed."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=_LIMIT)
+        assert process.returncode == 0, f"wbx {' '.join(arguments)}:\n{output}"
+        return output
+
+    def change(self) -> list[str]:
+        """The next version of the tree; the tokens that must start once."""
+        self.round += 1
+        return crash_tree.write(
+            self.root,
+            self.watching.port,
+            f"t{self.round}",
+            session=self.round % 2 == 1,
+        )
+
+    def proven(self, tokens: list[str]) -> None:
+        """After a restart: converged, each command started once, nothing left over."""
+        self.wbx("up", "--once")
+        plan = json.loads(self.wbx("plan", "--format", "json"))
+        assert plan["steps"] == []
+        for token in tokens:
+            starts = [n for (said, _), n in self.watching.starts.items() if said == token]
+            assert starts == [1], f"{token} started {starts}"
+        self.no_leaks()
+
+    def no_leaks(self) -> None:
+        """Only what is declared to live has a sandbox; no half-written file; no stray process."""
+        wanted = 1 if (self.root / "ssot" / "session.yaml").exists() else 0
+        deadline = time.monotonic() + 15
+        while True:
+            boxes = [p.name for p in (self.home / "sandboxes").glob("wbx-*")]
+            stray = strays(boxes, self.home)
+            if len(boxes) == wanted and not stray:
+                break
+            assert time.monotonic() < deadline, f"left over: {boxes} {stray}"
+            os.sched_yield()
+        leftovers = [p for p in (self.home / "storage").rglob("*") if "tmp" in p.name and p.is_file()]
+        assert leftovers == []
+
+
+def strays(boxes: list[str], home: pathlib.Path) -> list[str]:
+    """Processes of sandboxes that no longer exist."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        ours = str(home / "sandboxes") in line and "wbx-" in line
+        if ours and not any(box in line for box in boxes):
+            found.append(line[:200])
+    return found
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """An installation with one finished round behind it."""
+    root = tmp_path_factory.mktemp("crash")
+    with crash_tree.witness() as watching:
+        made = Bench(root, watching)
+        tokens = made.change()
+        made.proven(tokens)
+        yield made
+        made.wbx("up", "--stop")
+
+
+@pytest.mark.parametrize("name", failpoints.NAMES)
+def test_a_kill_at_each_failpoint_is_survived(bench: Bench, name: str):
+    """The process dies exactly there; the next one finishes the work."""
+    tokens = bench.change()
+    process = bench.start("up", "--once", failpoint=name)
+    output, _ = process.communicate(timeout=_LIMIT)
+
+    reached = process.returncode == -signal.SIGKILL
+    assert reached or name in NOT_EVERY_ROUND, f"{name} was not reached:\n{output}"
+    bench.proven(tokens)
+
+
+NOT_EVERY_ROUND = frozenset(
+    {"service.started", "delete.before", "delete.after"}
+)
+
+
+def test_a_kill_at_random_moments_is_survived(bench: Bench):
+    """Wherever the process is: at any instant of an apply."""
+    chance = random.Random(SEED)
+    for _ in range(MOMENTS):
+        tokens = bench.change()
+        moment = chance.uniform(0.0, bench.seconds)
+        process = bench.start("up", "--once")
+        try:
+            process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate(timeout=_LIMIT)
+        bench.proven(tokens)

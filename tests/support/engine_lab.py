@@ -1,0 +1,101 @@
+"""A real installation in a temporary folder, and short-cuts to order runs and wait for them."""
+
+import asyncio
+import contextlib
+import dataclasses
+import pathlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.engine import context, ids, worker
+from workbenchx.planner import model
+from workbenchx.providers import probe
+from workbenchx.wiring import app, settings
+
+IMAGE = "docker.io/library/python@sha256:" + "1" * 64
+PATIENCE = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Lab:
+    """One installation."""
+
+    app: app.App
+
+    def surroundings(self, **secrets: str) -> context.Context:
+        """What a worker gets."""
+        return context.Context(
+            store=self.app.store,
+            storage=self.app.storage,
+            sandboxes=self.app.sandboxes,
+            installation=self.app.installation,
+            clock=self.app.clock,
+            lookup=secrets.get,
+            probe=probe.answers,
+        )
+
+    @contextlib.asynccontextmanager
+    async def working(self, name: str = "w1", slots: int = 2) -> AsyncIterator[worker.Worker]:
+        """A worker that serves inside the block."""
+        made = worker.Worker(self.surroundings(), name=name, slots=slots)
+        task = asyncio.create_task(made.serve())
+        try:
+            yield made
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def order(self, command: list[str], *, seconds: float = 60.0, **more: Any) -> str:
+        """Queue one execution; its run id."""
+        document = {
+            "shape": "execution",
+            "runtime": {"name": "py", "image": IMAGE, "python": "3.11", "packages": []},
+            "adapter": "vercel_sandbox",
+            "stand_in": "local",
+            "command": command,
+            **more,
+        }
+        run_id = ids.run_id()
+        order = ports.RunOrder(
+            run_id=run_id,
+            key=model.Key("RunnerJob", "lab", f"job-{run_id[-6:]}"),
+            resource_uid=str(uuid.uuid4()),
+            project=None,
+            operation="execute",
+            provider="box",
+            document=document,
+            timeout=seconds,
+        )
+        assert await self.app.store.enqueue([order])
+        return run_id
+
+    async def run(self, run_id: str) -> dict[str, Any]:
+        """The run's row now."""
+        return await self.app.reads.run(run_id)
+
+    async def ended(self, run_id: str) -> dict[str, Any]:
+        """The run's row once it has ended."""
+        await self.until(run_id, lambda row: row["state"] not in {"queued", "running"})
+        return await self.run(run_id)
+
+    async def until(self, run_id: str, true: Callable[[dict[str, Any]], bool]) -> None:
+        """Look again and again until the run's row satisfies `true`."""
+        async with asyncio.timeout(PATIENCE):
+            while not true(await self.run(run_id)):  # noqa: ASYNC110 - a start wakes nobody
+                await asyncio.sleep(0.02)
+
+    async def output(self, run_id: str) -> str:
+        """What the run printed so far."""
+        return (await self.app.reads.log(run_id)).decode()
+
+
+@contextlib.asynccontextmanager
+async def lab(folder: pathlib.Path) -> AsyncIterator[Lab]:
+    """An installation in `folder`, stopped at the end."""
+    chosen = settings.load(folder=folder, environ={"WBX_HOME": str(folder / ".wbx")})
+    async with app.open(chosen) as opened:
+        yield Lab(opened)
+        await opened.stop()
