@@ -78,7 +78,7 @@ class Draft:
     ) -> None:
         """Put into the report what does not happen now."""
         if not self._muted:
-            self.waits.append(model.Wait(key, refusal.reason, refusal.message, until))
+            self.waits.append(model.Wait(key, str(refusal.reason), refusal.message, until))
 
     @contextlib.contextmanager
     def gathered(self, key: model.Key) -> Iterator[None]:

@@ -46,7 +46,8 @@ def refused(
     facts: Mapping[str, Any] | None = None,
 ) -> model.Verdict:
     """Not Ready, for this cause."""
-    return model.Verdict(key, state.value, False, refusal.reason, refusal.message, facts or {})
+    reason = str(refusal.reason)
+    return model.Verdict(key, state.value, False, reason, refusal.message, facts or {})
 
 
 def unchanged(row: model.Recorded) -> model.Verdict:
