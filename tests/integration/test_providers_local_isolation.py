@@ -228,9 +228,9 @@ async def test_the_network_is_there_when_asked_for(bench: support.Bench) -> None
             f"import socket; socket.create_connection(('127.0.0.1', {port}), 5); print('connected')"
         )
         spec = bench.python(code, egress=("example.com",))
-        status = await bench.begin(spec)
-        assert "local cannot filter hosts" in status.message
-        await bench.sandbox.wait(NAME)
+        made = await bench.sandbox.create(spec)
+        assert "local cannot filter hosts" in made.message
+        await bench.run(spec)
         assert await bench.log() == b"connected\n"
 
 
@@ -249,9 +249,9 @@ async def test_a_plain_sandbox_says_so(
     with caplog.at_level(logging.WARNING), support.local(tmp_path, isolate=False) as bench:
         assert not bench.sandbox.capabilities.isolates
         assert "do not isolate" in caplog.text
-        status = await bench.begin(bench.spec(NAME, "true"))
-        assert "NOT ISOLATED" in status.message
-        ended = await bench.sandbox.wait(NAME)
+        made = await bench.sandbox.create(bench.spec(NAME, "true"))
+        assert "NOT ISOLATED" in made.message
+        ended = await bench.run(bench.spec(NAME, "true"))
         assert any("NOT ISOLATED" in note for note in ended.fields["notes"])
 
 

@@ -105,6 +105,7 @@ def options(view: View, environment: dict[str, str]) -> str:
     return "".join(f"{part}\0" for part in parts)
 
 
+@functools.cache
 def filter_program() -> str:
     """The seccomp filter as hex, "" on a machine that we have no table for."""
     return seccomp.program(os.uname().machine).hex()
@@ -123,14 +124,15 @@ def _walls(*, network: bool) -> list[str]:
     return [*walls, "--share-net"] if network else walls
 
 
-def _system() -> list[str]:
-    parts = []
+@functools.cache
+def _system() -> tuple[str, ...]:
+    parts: list[str] = []
     for path in map(pathlib.Path, _SYSTEM):
         if path.is_symlink():
             parts += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             parts += ["--ro-bind", str(path), str(path)]
-    return parts
+    return tuple(parts)
 
 
 def _etc(view: View) -> list[str]:

@@ -88,7 +88,9 @@ class Watch:
 def verdict(order: layout.Json, report: bytes, code: int, log: bytes) -> Verdict:
     """What the end of a program that nobody ended means. `log` is the start of its output."""
     if order["isolated"]:
-        failed = b'"exit-code"' not in report or (code == 1 and log.startswith(b"bwrap: execvp"))
+        # Without the word about the command's end, it was bubblewrap that ended: by itself, or killed.
+        failed = code <= 128 and b'"exit-code"' not in report
+        failed |= code == 1 and log.startswith(b"bwrap: execvp")
         why = log.strip().split(b"\n")[0].decode(errors="replace")
     else:
         failed, why = bool(report), report.decode(errors="replace")
