@@ -106,8 +106,8 @@ async def copy(connection: psycopg.AsyncConnection, rows: dict[str, bytes]) -> f
     started = time.perf_counter()
     async with connection.transaction():
         for table, data in rows.items():
-            query = sql.SQL("COPY pg_temp.{} FROM STDIN").format(sql.Identifier(table))
-            async with connection.cursor().copy(query) as stream:
+            target = sql.SQL("COPY pg_temp.{} FROM STDIN").format(sql.Identifier(table))
+            async with connection.cursor().copy(target) as stream:
                 await stream.write(data)
     took = time.perf_counter() - started
     for table in rows:

@@ -1,0 +1,86 @@
+"""The README's walk: what it tells a newcomer to type works, in its order, on a copy of the sample."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import tree
+
+BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+BIN = pathlib.Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """A repository with the sample, committed, and with `.venv` where `make up` would have made it."""
+    folder = tmp_path_factory.mktemp("clone")
+    for path in tree.under("ssot"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tree.ROOT / path, folder / path)
+    (folder / ".gitignore").write_text(".venv/\n.wbx/\n", encoding="utf-8")
+    (folder / ".venv").symlink_to(BIN.parent)
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    for arguments in (
+        ["init", "-q", "-b", "main"],
+        ["add", "."],
+        [*identity, "commit", "-qm", "x"],
+    ):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run([BIN / "wbx", "up", "--stop"], cwd=folder, check=False, timeout=120)
+
+
+def shell(line: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """One line, as a person types it."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WBX_")}
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=folder,
+        env=env | {"NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def lines(start: str) -> list[str]:
+    """The `wbx` lines of the README's block that begins with `start`."""
+    blocks = [block for block in BLOCK.findall(tree.read("README.md")) if block.startswith(start)]
+    assert len(blocks) == 1
+    return [line.partition("  #")[0].strip() for line in blocks[0].splitlines()]
+
+
+def test_readme_walk(clone: pathlib.Path) -> None:
+    """Up, look around, edit, plan (exit 2, exactly that field), apply, plan again (exit 0)."""
+    up = shell(".venv/bin/wbx up --once", clone)
+    assert up.returncode == 0, up.stdout + up.stderr
+    for name in ("species", "ingest", "notebook", "which-penguin", "penguins"):
+        assert name in up.stdout
+
+    for line in lines(".venv/bin/wbx why"):
+        done = shell(line, clone)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        assert done.stdout.strip() or "psql" in line
+
+    edit, plan, apply, again = lines("$EDITOR")
+    path = clone / edit.removeprefix("$EDITOR ")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("epochs: [20, 80]", "epochs: [20, 80, 160]"), encoding="utf-8")
+    changed = shell(plan, clone)
+    applied = shell(apply, clone)
+    unchanged = shell(again, clone)
+
+    assert changed.returncode == 2, changed.stdout + changed.stderr
+    assert "epochs" in changed.stdout
+    assert "command" not in changed.stdout
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert unchanged.returncode == 0, unchanged.stdout + unchanged.stderr
