@@ -1,0 +1,207 @@
+"""Readiness: references, runtimes, providers, dependencies; what is not there keeps nothing else from being told."""
+
+import planner_worlds as worlds
+import pytest
+
+from workbenchx.planner import model
+
+
+@pytest.mark.parametrize("runtime", [{"approved": False}, {"providers": {"do_runner": {}}}])
+def test_a_runtime_that_is_not_approved_keeps_its_users_from_running(
+    runtime: dict[str, object],
+) -> None:
+    """Jobs, sessions and apps are recorded, say RuntimeNotApproved, and start by themselves once it is approved."""
+    users = [worlds.job(), worlds.session(), *worlds.app(), worlds.experiment()]
+    life = worlds.Life(*worlds.platform(**runtime), *users)
+    found = life.apply()
+
+    for name in ("RunnerJob/ingest", "Session/notebook", "AppDeployment/shop", "Experiment/species"):
+        assert (False, "RuntimeNotApproved") == worlds.standing(found, name)
+    assert [] == [step for step in found.steps if step.operation]
+    life.add(*worlds.platform())
+    assert 5 == len([step for step in life.plan().steps if step.operation])
+
+
+def test_a_missing_runtime_is_not_approved_either() -> None:
+    """The users of a Runtime that is deleted say RuntimeNotApproved, also those that ran well before."""
+    life = worlds.Life(*worlds.platform(), worlds.job())
+    life.settle()
+    life.add(worlds.declare("Project/penguins", {}))
+    life.drop("Runtime/py")
+    life.apply()
+    found = life.plan()
+
+    assert (False, "RuntimeNotApproved") == worlds.standing(found, "RunnerJob/ingest")
+    assert [] == worlds.said(found)
+
+
+def test_a_project_allows_only_the_runtimes_it_lists() -> None:
+    """Named runtimes: only those; none named: every approved one."""
+    life = worlds.Life(*worlds.platform(), worlds.job(runtime="other"))
+    life.add(worlds.declare("Runtime/other", {"image": worlds.IMAGE, "approved": True}))
+
+    assert (False, "RuntimeNotApproved") == worlds.standing(life.plan(), "RunnerJob/ingest")
+    life.add(worlds.declare("Project/penguins", {}))
+    assert (False, "Queued") == worlds.standing(life.plan(), "RunnerJob/ingest")
+
+
+@pytest.mark.parametrize(
+    ("spec", "part"),
+    [
+        ({"resources": {"cpu": 8}}, "spec.resources.cpu"),
+        ({"resources": {"memory": "64Gi"}}, "spec.resources.memory"),
+        ({"resources": {"gpu": 1}}, "spec.resources.gpu"),
+        ({"network": {"egress": ["evil.example.com"]}}, "spec.network.egress"),
+    ],
+)
+def test_the_runtime_is_the_ceiling(spec: dict[str, object], part: str) -> None:
+    """What asks for more than its Runtime allows is refused by name."""
+    limits = {"cpu": 4, "memory": "8Gi", "gpu": 0}
+    network = {"egress": ["*.example.org", "pypi.example:443"]}
+    life = worlds.Life(*worlds.platform(limits=limits, network=network), worlds.job(**spec))
+    found = worlds.verdict(life.plan(), "RunnerJob/ingest")
+
+    assert (False, "RuntimeNotApproved") == (found.ready, found.reason)
+    assert part in found.message
+
+
+def test_egress_below_the_ceiling_is_granted() -> None:
+    """A host below an allowed domain and an allowed port are in the order."""
+    hosts = ["data.example.org", "pypi.example:443"]
+    network = {"egress": ["*.example.org", "pypi.example:443"]}
+    life = worlds.Life(
+        *worlds.platform(network=network), worlds.job(network={"egress": hosts})
+    )
+    order = next(step.document for step in life.plan().steps if step.operation)
+
+    assert order is not None
+    assert hosts == order["egress"]
+
+
+def test_missing_references_are_named() -> None:
+    """The field and the name of what is not declared."""
+    life = worlds.Life(
+        *worlds.platform(),
+        worlds.job(inputs=[{"name": "x", "from": "Dataset/gone"}]),
+        worlds.declare("Dataset/lost", {"uri": "s3://x"}, project="nobody"),
+    )
+    found = life.plan()
+
+    assert "spec.inputs[0].from: Dataset/gone is not declared" == (
+        worlds.verdict(found, "RunnerJob/ingest").message
+    )
+    lost = next(item for item in found.verdicts if item.key.name == "lost")
+    assert (False, "ReferenceMissing") == (lost.ready, lost.reason)
+
+
+def test_no_provider_at_all() -> None:
+    """No named one and no default: ProviderMissing."""
+    life = worlds.Life(*worlds.platform(), worlds.job())
+    life.add(worlds.declare("SandboxProvider/vercel", {"adapter": "vercel_sandbox"}))
+
+    assert (False, "ProviderMissing") == worlds.standing(life.plan(), "RunnerJob/ingest")
+
+
+def test_which_provider_is_used() -> None:
+    """The resource's own, else its project's, else the default one."""
+    life = worlds.Life(*worlds.platform(), worlds.job(), worlds.job("own", provider="third"))
+    for name in ("second", "third"):
+        life.add(worlds.declare(f"SandboxProvider/{name}", {"adapter": "do_runner"}))
+    life.add(worlds.declare("Project/penguins", {"providers": {"sandbox": "second"}}))
+    orders = {s.subject.name: s.document for s in life.plan().steps if s.document}
+
+    assert {"ingest": "second", "own": "third"} == {
+        name: document["provider"] for name, document in orders.items()
+    }
+
+
+def test_unused_providers_are_ready() -> None:
+    """A provider that nothing uses is Ready/Unused; the default one is used by each project."""
+    life = worlds.Life(*worlds.platform())
+    life.add(worlds.declare("SandboxProvider/spare", {"adapter": "do_runner"}))
+    found = life.plan()
+
+    assert (True, "Unused") == worlds.standing(found, "SandboxProvider/spare")
+    assert (True, "Ready") == worlds.standing(found, "SandboxProvider/vercel")
+    assert "local stands in for vercel_sandbox" == (
+        worlds.verdict(found, "SandboxProvider/vercel").message
+    )
+
+
+def test_depends_on_waits_until_ready() -> None:
+    """What is named in lifecycle.dependsOn must be Ready first, then it goes on by itself."""
+    life = worlds.Life(
+        *worlds.platform(),
+        worlds.job(),
+        worlds.job("after", lifecycle={"dependsOn": ["RunnerJob/ingest"]}),
+    )
+    first = life.apply()
+    life.finish()
+
+    assert {"DependencyNotReady"} == worlds.waits(first, "RunnerJob/after")
+    assert ["run RunnerJob/after New execute"] == worlds.said(life.plan())
+
+
+def test_a_circle_hangs_nothing() -> None:
+    """Resources that wait for each other wait; the plan is made all the same."""
+    life = worlds.Life(
+        *worlds.platform(),
+        worlds.job("a", lifecycle={"dependsOn": ["RunnerJob/b"]}),
+        worlds.job("b", lifecycle={"dependsOn": ["RunnerJob/a"]}),
+    )
+    found = life.plan()
+
+    assert 0 == found.counts["run"]
+    assert (False, "DependencyNotReady") == worlds.standing(found, "RunnerJob/a")
+
+
+def test_a_long_chain_is_planned_in_one_pass() -> None:
+    """Three thousand row-only resources, each waiting for the one before: all Ready at once."""
+    rows = [
+        worlds.declare(
+            f"Dataset/d{n}",
+            {"uri": "s3://x", "lifecycle": {"dependsOn": [f"Dataset/d{n - 1}"] if n else []}},
+        )
+        for n in range(3000)
+    ]
+    found = worlds.Life(*worlds.platform(), *rows).plan()
+
+    assert all(verdict.ready for verdict in found.verdicts)
+
+
+def test_kinds_of_later_versions_say_so() -> None:
+    """ModelDeployment and Source are recorded and say NotImplementedYet."""
+    life = worlds.Life(*worlds.platform(), worlds.declare("Source/s", {"url": "x"}))
+    found = life.apply()
+
+    assert ["create New"] == worlds.steps_of(found, "Source/s")
+    assert (False, "NotImplementedYet") == worlds.standing(found, "Source/s")
+
+
+def test_only_observed_means_only_observed() -> None:
+    """management: observe makes a row and nothing else; what was only observed is let go, never deleted."""
+    life = worlds.Life(*worlds.platform(), worlds.session(lifecycle={"management": "observe"}))
+    found = life.apply()
+    life.drop("Session/notebook")
+
+    assert ["create New"] == worlds.steps_of(found, "Session/notebook")
+    assert (True, "Observed") == worlds.standing(found, "Session/notebook")
+    assert [] == [step for step in found.steps if step.operation]
+    assert ["forget NotDeclared"] == worlds.steps_of(life.plan(), "Session/notebook")
+
+
+def test_every_verdict_is_in_published_words() -> None:
+    """State and reason of every verdict are members of the published enums."""
+    from workbenchx.api import reasons, states  # noqa: PLC0415
+
+    life = worlds.Life(
+        *worlds.platform(), worlds.job(), worlds.session(), *worlds.app(), worlds.experiment()
+    )
+    for _ in range(6):
+        found = life.apply()
+        life.finish()
+        for verdict in found.verdicts:
+            assert verdict.state in set(states.State)
+            assert verdict.reason in set(reasons.Reason)
+            assert type(verdict.reason) is str
+        assert isinstance(found, model.Plan)
