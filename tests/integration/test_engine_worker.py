@@ -25,7 +25,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[engine_
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_a_run_leaves_its_whole_story(lab: engine_lab.Lab):
+async def test_a_run_leaves_its_whole_story(lab: engine_lab.Lab) -> None:
     """Exit code, output, metrics, artifacts with sha256, the attempt's row, an intact chain of events."""
     script = (
         "import json, os; print('hello');"
@@ -52,7 +52,7 @@ async def test_a_run_leaves_its_whole_story(lab: engine_lab.Lab):
     assert types[-1] == "RunSucceeded"
 
 
-async def test_a_failing_command_fails_the_run_and_keeps_its_output(lab: engine_lab.Lab):
+async def test_a_failing_command_fails_the_run_and_keeps_its_output(lab: engine_lab.Lab) -> None:
     """The exit code is the program's; what it printed before stays readable."""
     async with lab.working():
         run_id = await lab.order(["sh", "-c", "echo before; exit 3"])
@@ -62,7 +62,7 @@ async def test_a_failing_command_fails_the_run_and_keeps_its_output(lab: engine_
     assert await lab.output(run_id) == "before\n"
 
 
-async def test_a_missing_output_fails_the_run(lab: engine_lab.Lab):
+async def test_a_missing_output_fails_the_run(lab: engine_lab.Lab) -> None:
     """A declared output that is not there is no success."""
     async with lab.working():
         run_id = await lab.order(["true"], outputs=[{"name": "a", "path": "outputs/a.txt"}])
@@ -71,7 +71,7 @@ async def test_a_missing_output_fails_the_run(lab: engine_lab.Lab):
     assert (run["state"], run["reason"]) == ("failed", "OutputMissing")
 
 
-async def test_a_secret_that_is_not_set_fails_before_anything_starts(lab: engine_lab.Lab):
+async def test_a_secret_that_is_not_set_fails_before_anything_starts(lab: engine_lab.Lab) -> None:
     """No attempt is recorded; the message names the variable."""
     env = [{"name": "KEY", "secretRef": {"env": "WBX_SECRET__KEY"}}]
     async with lab.working():
@@ -83,7 +83,7 @@ async def test_a_secret_that_is_not_set_fails_before_anything_starts(lab: engine
     assert await lab.app.reads.sandbox_runs(run_id) == []
 
 
-async def test_the_deadline_ends_the_run(lab: engine_lab.Lab):
+async def test_the_deadline_ends_the_run(lab: engine_lab.Lab) -> None:
     """A program that never ends is ended at its time-out."""
     async with lab.working():
         run_id = await lab.order(["sh", "-c", "trap '' TERM; sleep 600"], seconds=1.0)
@@ -92,7 +92,7 @@ async def test_the_deadline_ends_the_run(lab: engine_lab.Lab):
     assert (run["state"], run["reason"]) == ("timed_out", "TimedOut")
 
 
-async def test_cancel_is_cancelled_only_when_the_program_is_gone(lab: engine_lab.Lab):
+async def test_cancel_is_cancelled_only_when_the_program_is_gone(lab: engine_lab.Lab) -> None:
     """The row says cancelled after the provider has confirmed the end."""
     async with lab.working():
         run_id = await lab.order(["sh", "-c", "echo begun; sleep 600"])
@@ -106,7 +106,7 @@ async def test_cancel_is_cancelled_only_when_the_program_is_gone(lab: engine_lab
     assert status is None or status.state == "exited"
 
 
-async def test_a_queued_run_that_is_cancelled_never_starts(lab: engine_lab.Lab):
+async def test_a_queued_run_that_is_cancelled_never_starts(lab: engine_lab.Lab) -> None:
     """No worker is needed for that."""
     run_id = await lab.order(["true"])
     await lab.app.store.intervene("cancel", None, {"run_id": run_id}, actor="test")
@@ -119,7 +119,7 @@ async def test_a_queued_run_that_is_cancelled_never_starts(lab: engine_lab.Lab):
 
 async def test_a_run_outlives_its_worker_and_is_attached_again(
     lab: engine_lab.Lab, tmp_path: pathlib.Path
-):
+) -> None:
     """The second worker waits for the program that the first one started; it is started once."""
     script = "echo begun; sleep 4; echo done"
     async with lab.working("first"):
@@ -143,7 +143,7 @@ async def _printed(provider: ports.SandboxProvider, name: str) -> None:
             return
 
 
-async def test_a_sandbox_that_vanished_makes_the_run_lost(lab: engine_lab.Lab):
+async def test_a_sandbox_that_vanished_makes_the_run_lost(lab: engine_lab.Lab) -> None:
     """What was started and is gone is never started again in that attempt."""
     async with lab.working("first"):
         run_id = await lab.order(["sh", "-c", "echo begun; sleep 600"])
@@ -158,7 +158,7 @@ async def test_a_sandbox_that_vanished_makes_the_run_lost(lab: engine_lab.Lab):
     assert len(await lab.app.reads.sandbox_runs(run_id)) == 1
 
 
-async def test_output_comes_while_the_program_runs(lab: engine_lab.Lab):
+async def test_output_comes_while_the_program_runs(lab: engine_lab.Lab) -> None:
     """A reader sees the first line before the program ends."""
     async with lab.working():
         run_id = await lab.order(["sh", "-c", "echo early; sleep 600"])
@@ -172,7 +172,7 @@ async def test_output_comes_while_the_program_runs(lab: engine_lab.Lab):
     assert early == "running"
 
 
-async def test_binary_and_long_output_is_kept_as_it_is(lab: engine_lab.Lab):
+async def test_binary_and_long_output_is_kept_as_it_is(lab: engine_lab.Lab) -> None:
     """Bytes that are no text, and more of them than one chunk."""
     script = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 2000)"
     async with lab.working():

@@ -61,7 +61,7 @@ SESSION = """\
 apiVersion: workbenchx.dev/v1alpha1
 kind: Session
 metadata: {name: box, namespace: crash}
-spec: {project: crash, runtime: py, ttl: 1h}
+spec: {project: crash, runtime: py, ttl: 1h, lifecycle: {onDelete: delete}}
 """
 
 

@@ -19,7 +19,7 @@ def order(**changes: object) -> dict[str, object]:
     return document | changes
 
 
-def test_code_is_unpacked_into_the_working_folder_and_inputs_lie_under_inputs():
+def test_code_is_unpacked_into_the_working_folder_and_inputs_lie_under_inputs() -> None:
     """The code snapshot comes first; a stored input is a file, a member comes out of the code snapshot."""
     document = order(
         inputs=[
@@ -38,7 +38,7 @@ def test_code_is_unpacked_into_the_working_folder_and_inputs_lie_under_inputs():
     ]
 
 
-def test_spec_takes_limits_and_deadline_from_the_order():
+def test_spec_takes_limits_and_deadline_from_the_order() -> None:
     """What the order says is what the provider gets."""
     spec = orders.sandbox_spec(order(), name="wbx-1", tags={"a": "b"}, deadline=DEADLINE)
 
@@ -46,7 +46,7 @@ def test_spec_takes_limits_and_deadline_from_the_order():
     assert spec.egress == ()
 
 
-def test_environment_holds_parameters_seed_and_input_uris_and_ours_win():
+def test_environment_holds_parameters_seed_and_input_uris_and_ours_win() -> None:
     """A declared variable cannot pose as one of ours; parameters come as JSON and one by one."""
     document = order(
         params={"learning-rate": 0.1, "name": "x"},
@@ -67,7 +67,7 @@ def test_environment_holds_parameters_seed_and_input_uris_and_ours_win():
     assert env["WBX_INPUT_FAR_URI"] == "https://example.org/x"
 
 
-def test_secret_values_replace_references():
+def test_secret_values_replace_references() -> None:
     """A secret variable has the resolved value, not the reference."""
     document = order(env=[{"name": "KEY", "secretRef": {"env": "WBX_SECRET_P_KEY"}}])
 

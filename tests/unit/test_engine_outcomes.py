@@ -22,7 +22,7 @@ from workbenchx.engine import outcomes
 )
 def test_state_and_reason_follow_from_the_provider(
     state: str, reason: str, code: int | None, expected: tuple[str, str]
-):
+) -> None:
     """Every way a sandbox can end has one outcome; only a clean exit is a success."""
     status = ports.SandboxStatus(name="wbx-1", state=state, tags={}, exit_code=code, reason=reason)
 
@@ -31,14 +31,14 @@ def test_state_and_reason_follow_from_the_provider(
     assert (outcome.state.value, outcome.reason) == expected
 
 
-def test_metrics_keep_finite_numbers_only():
+def test_metrics_keep_finite_numbers_only() -> None:
     """NaN, infinity, text and booleans are not metrics."""
     document = b'{"loss": 0.5, "n": 3, "bad": NaN, "inf": Infinity, "text": "x", "flag": true}'
 
     assert outcomes.metrics(document) == {"loss": 0.5, "n": 3.0}
 
 
-def test_metrics_that_are_no_object_are_refused():
+def test_metrics_that_are_no_object_are_refused() -> None:
     """A list is not metrics."""
     with pytest.raises(ValueError, match="metrics"):
         outcomes.metrics(b"[1, 2]")

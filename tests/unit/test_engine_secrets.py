@@ -8,9 +8,9 @@ from workbenchx.engine import secrets
 ORDER = {"env": [{"name": "KEY", "secretRef": {"env": "WBX_SECRET_MY_TEAM_KEY"}}]}
 
 
-def test_a_project_reads_its_own_variables():
+def test_a_project_reads_its_own_variables() -> None:
     """The project's name, upper case with underscores, is the prefix."""
-    values = secrets.resolve(ORDER, "my-team", {"WBX_SECRET_MY_TEAM_KEY": "v"}.get)
+    values = secrets.resolve(ORDER, "my-team", lambda _: "v")
 
     assert values == {"KEY": "v"}
 
@@ -26,9 +26,9 @@ def test_a_project_reads_its_own_variables():
 )
 def test_anything_else_stalls_and_says_no_value(
     project: str, reference: dict[str, str], reason: str
-):
+) -> None:
     """Another project's secret, the host's own variables, an unset one, a Kubernetes Secret: refused."""
     with pytest.raises(errors.Stalled) as caught:
-        secrets.resolve({"env": [{"name": "K", "secretRef": reference}]}, project, {}.get)
+        secrets.resolve({"env": [{"name": "K", "secretRef": reference}]}, project, lambda _: None)
 
     assert caught.value.reason == reason

@@ -24,7 +24,7 @@ def pack(target: pathlib.Path, root: pathlib.Path, path: str, files: list[str]) 
     target.write_bytes(b"".join(snapshots.tar(root, path, files)))
 
 
-def test_same_files_give_the_same_bytes(tmp_path: pathlib.Path):
+def test_same_files_give_the_same_bytes(tmp_path: pathlib.Path) -> None:
     """Neither times, nor order, nor owners count."""
     files = tree(tmp_path)
     pack(tmp_path / "one.tar", tmp_path, "code", files)
@@ -34,7 +34,7 @@ def test_same_files_give_the_same_bytes(tmp_path: pathlib.Path):
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
 
 
-def test_names_are_relative_and_modes_are_plain(tmp_path: pathlib.Path):
+def test_names_are_relative_and_modes_are_plain(tmp_path: pathlib.Path) -> None:
     """The tar unpacks into a working folder; only "executable" survives of the mode."""
     pack(tmp_path / "one.tar", tmp_path, "code", tree(tmp_path))
 
@@ -43,7 +43,7 @@ def test_names_are_relative_and_modes_are_plain(tmp_path: pathlib.Path):
     assert members == {"a.py": 0o644, "sub/run.sh": 0o755}
 
 
-def test_links_and_files_that_vanish_are_left_out(tmp_path: pathlib.Path):
+def test_links_and_files_that_vanish_are_left_out(tmp_path: pathlib.Path) -> None:
     """A link could point anywhere; a file deleted meanwhile is simply not there."""
     files = tree(tmp_path)
     (tmp_path / "code" / "link").symlink_to("/etc/passwd")
@@ -53,7 +53,7 @@ def test_links_and_files_that_vanish_are_left_out(tmp_path: pathlib.Path):
         assert sorted(archive.getnames()) == ["a.py", "sub/run.sh"]
 
 
-def test_a_huge_folder_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_huge_folder_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Data does not belong into the code folder; the message says so."""
     monkeypatch.setattr(snapshots, "LIMIT", 1024)
     files = tree(tmp_path)

@@ -12,7 +12,9 @@ _GATHER_SECONDS = 0.2
 
 async def pump(held: context.Held) -> None:
     """Copy the sandbox's output until it ends, from where an earlier holder stopped."""
-    offset = await held.context.store.log_end(held.run.run_id, held.run.attempt)
+    offset = 0
+    if held.run.reattach:
+        offset = await held.context.store.log_end(held.run.run_id, held.run.attempt)
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
     async with asyncio.TaskGroup() as group:
         group.create_task(_feed(held.provider.follow_log(held.sandbox, offset), queue))

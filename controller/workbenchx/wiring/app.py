@@ -130,6 +130,23 @@ class App:
                 await self.store.release_leadership(name)
 
 
+class EmbeddedStore(postgres.Postgres):
+    """The store on the embedded server, which nobody but us starts again when it dies."""
+
+    def __init__(self, server: embedded.Server, home: pathlib.Path) -> None:
+        super().__init__(server.url_for("wbx_engine"))
+        self._home = home
+
+    async def changes(self) -> AsyncIterator[None]:
+        """As `ports.Store.changes`; a server that is gone is started before the caller hears of it."""
+        try:
+            async for change in super().changes():
+                yield change
+        except errors.Waiting:
+            await embedded.ensure_running(self._home)
+            raise
+
+
 @contextlib.asynccontextmanager
 async def open(chosen: settings.Settings) -> AsyncIterator[App]:  # noqa: A001 - app.open reads as what it is
     """Everything connected; the embedded server is started and brought up to date if need be.
@@ -148,7 +165,7 @@ async def open(chosen: settings.Settings) -> AsyncIterator[App]:  # noqa: A001 -
     server = await embedded.ensure_running(home.path)
     await bootstrap.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"))
     await migrate.apply(server.url_for("wbx_migrate"), environment=chosen.environment)
-    store = postgres.Postgres(server.url_for("wbx_engine"))
+    store = EmbeddedStore(server, home.path)
     try:
         yield await _assembled(chosen, home, store)
     finally:

@@ -1,0 +1,52 @@
+"""The database goes away under a running installation."""
+
+import asyncio
+import os
+import pathlib
+import signal
+
+import engine_lab
+
+from workbenchx import errors
+from workbenchx.store import embedded
+from workbenchx.wiring import running
+
+
+async def test_a_killed_postgres_is_started_again_and_no_run_is_lost(
+    tmp_path: pathlib.Path,
+) -> None:
+    """Kill -9 of the postmaster in the middle of a run: the run succeeds in the same attempt."""
+    async with engine_lab.lab(tmp_path) as lab:
+        stop = asyncio.Event()
+        serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
+        run_id = await lab.order(["sh", "-c", "echo begun; sleep 3; echo done"])
+        await lab.until(run_id, lambda row: row["external_id"] is not None)
+        postmaster = embedded.postmaster(tmp_path / ".wbx")
+        assert postmaster is not None
+        os.kill(postmaster, signal.SIGKILL)
+        await _answers_again(lab, run_id)
+        run = await lab.ended(run_id)
+        attempts = await lab.app.reads.sandbox_runs(run_id)
+        output = await lab.output(run_id)
+        stop.set()
+        await serving
+    await embedded.stop(tmp_path / ".wbx")
+
+    assert run["state"] == "succeeded"
+    assert len(attempts) == 1
+    assert output == "begun\ndone\n"
+
+
+def _ignore(progress: running.Progress) -> None:
+    """Nobody watches."""
+
+
+async def _answers_again(lab: engine_lab.Lab, run_id: str) -> None:
+    async with asyncio.timeout(engine_lab.PATIENCE):
+        while True:
+            try:
+                await lab.run(run_id)
+            except errors.WorkbenchError:
+                await asyncio.sleep(0.05)
+            else:
+                return
