@@ -55,10 +55,10 @@ async def copy_everything(url: str, count: int, rounds: int) -> float:
 
 
 async def resource_tables(connection: psycopg.AsyncConnection) -> list[str]:
-    """The tables of `ops` that hold resources: those with a `declared_hash` and a `ready`."""
+    """The tables of `ops` that hold resources: those with a `declared_hash` and a `deleted_at`."""
     found = await connection.execute(
         "SELECT table_name FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)"
-        " WHERE table_schema = 'ops' AND table_type = 'BASE TABLE' AND column_name IN ('declared_hash', 'ready')"
+        " WHERE table_schema = 'ops' AND table_type = 'BASE TABLE' AND column_name IN ('declared_hash', 'deleted_at')"
         " GROUP BY table_name HAVING count(*) = 2 ORDER BY 1"
     )
     return [name for (name,) in await found.fetchall()]
