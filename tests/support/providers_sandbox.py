@@ -13,6 +13,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
+import pytest
+
 from workbenchx import ports
 from workbenchx.providers.sandbox.local import adapter, isolation, orders
 from workbenchx.providers.storage import local as local_storage
@@ -104,6 +106,21 @@ def local(
         for pid in processes(root):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def _isolated(path: pathlib.Path) -> contextlib.AbstractContextManager[Bench]:
+    if not isolates():
+        pytest.skip("bubblewrap does not work here (allow unprivileged user namespaces)")
+    return local(path, isolate=None)
+
+
+Factory = Callable[[pathlib.Path], contextlib.AbstractContextManager[Bench]]
+
+FACTORIES: dict[str, Factory] = {
+    "local-isolated": _isolated,
+    "local-plain": lambda path: local(path, isolate=False),
+}
+"""Every adapter that the contract suite runs against; a later one adds itself here."""
 
 
 def isolates() -> bool:
