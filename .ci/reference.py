@@ -19,9 +19,36 @@ a command is in `wbx COMMAND --help`.
 """
 
 
+ELSEWHERE = {
+    "WBX_SECRET_<PROJECT>_*": "a secret that a resource of the project may name in `secretRef`, embedded only",
+    "WBX_ADMIN_URL": "for `wbx db bootstrap`: the server, as its administrator",
+    "WBX_PASSWORD_MIGRATE": "for `wbx db bootstrap`: the password of the login wbx_migrate",
+    "WBX_PASSWORD_ENGINE": "for `wbx db bootstrap`: the password of the login wbx_engine",
+    "WBX_PASSWORD_API": "for `wbx db bootstrap`: the password of the login wbx_api",
+    "WBX_FAILPOINT": "for the crash test: where the process kills itself",
+}
+SEEN = {
+    "WBX_RUN_ID": "the run",
+    "WBX_PROJECT": "its project",
+    "WBX_COMMIT": "the commit of the code, if it was clean",
+    "WBX_SEED": "the seed of a matrix run",
+    "WBX_PARAMS": "all parameters, as a JSON object",
+    "WBX_PARAM_<NAME>": "one parameter",
+    "WBX_METRICS": "path where the run may write a JSON object of numbers",
+    "WBX_OUTPUTS": "the folder `outputs/`",
+    "WBX_INPUT_<NAME>_URI": "the address of an input that the run fetches itself",
+    "WBX_SANDBOX": "a mark by which the local provider knows its processes",
+    "PORT": "where a service listens",
+}
+
+
 def render() -> str:
     """The whole page."""
     parts = [HEAD, kinds(), *commands(), setting_table()]
+    parts += [
+        variables("Other environment variables", ELSEWHERE),
+        variables("What a run sees", SEEN),
+    ]
     parts += words("Reasons", "The `reason` of the condition Ready.", reasons.Reason)
     parts += words("States", "The column `state` of every resource table.", states.State)
     parts += words("Event types", "The column `type` of `ops.run_events`.", event_types.EventType)
@@ -61,6 +88,12 @@ def setting_table() -> str:
     ]
     head = ("key in wbx.toml", "environment variable", "form", "what it means")
     return f"## Settings\n\n{table(head, rows)}\n"
+
+
+def variables(title: str, known: dict[str, str]) -> str:
+    """One row a variable."""
+    rows = [(f"`{name}`", meaning) for name, meaning in known.items()]
+    return f"## {title}\n\n{table(('environment variable', 'what it means'), rows)}\n"
 
 
 def form(found: str | tuple[str, ...]) -> str:
