@@ -169,9 +169,8 @@ def _explained(lodging: lodgings.Lodging) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        way = "free some space"
-        if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            way = "make it writable or set WBX_HOME to another folder"
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        way = "free some space" if full else "mend it or set WBX_HOME to another folder"
         raise errors.Stalled(
             f'embedded Postgres: "{error.filename or lodging.base}": {error.strerror}; {way}',
             reason="HomeNotWritable",
@@ -181,7 +180,7 @@ def _explained(lodging: lodgings.Lodging) -> Iterator[None]:
 def _make(lodging: lodgings.Lodging) -> None:
     """A cluster under its name, whole or not at all: built beside, renamed last."""
     for draft in lodging.base.glob("data.new-*"):
-        shutil.rmtree(draft)
+        shutil.rmtree(draft, ignore_errors=True)  # an orphaned initdb may still tidy up in there
     if lodging.data.is_dir():
         _check_version(lodging)
         return

@@ -1,0 +1,28 @@
+"""Fixtures of the store's tests: import what a test file needs."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import store_server
+
+from workbenchx.store import embedded, postgres
+
+
+@pytest.fixture
+def server(pytestconfig: pytest.Config) -> embedded.Server:
+    """The server of this test process."""
+    return store_server.shared(pytestconfig)
+
+
+@pytest.fixture
+async def database(server: embedded.Server) -> AsyncIterator[str]:
+    """A migrated database of this test's own: its name."""
+    async with store_server.database(server) as name:
+        yield name
+
+
+@pytest.fixture
+async def store(server: embedded.Server, database: str) -> AsyncIterator[postgres.Postgres]:
+    """The store on it, as the engine."""
+    async with store_server.opened(server.url_for("wbx_engine", database)) as opened:
+        yield opened
