@@ -13,12 +13,9 @@ import pytest
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cli_wbx.Workbench]:
     """A workbench that was brought up once; each test adds files of its own and takes them away."""
-    root = tmp_path_factory.mktemp("changes")
-    made = cli_wbx.Workbench(cli_tree.make(root / "repository"), root / "home")
-    done = made.run("up", "--once")
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield made
-    assert made.run("up", "--stop").returncode == 0
+    with cli_wbx.workbench(tmp_path_factory.mktemp("changes")) as made:
+        made.ok("up", "--once")
+        yield made
 
 
 def test_up_once_shows_everything_ready(bench: cli_wbx.Workbench) -> None:
@@ -28,8 +25,9 @@ def test_up_once_shows_everything_ready(bench: cli_wbx.Workbench) -> None:
     lines = {
         line.split("/")[1].split()[0]: line.split() for line in tree.splitlines() if "/" in line
     }
-    assert set(lines) == {"vercel", "supabase", "python", "lab", "hello", "prices"}
-    assert all("True" in words for words in lines.values())
+    shipped = {"vercel", "supabase", "python", "lab", "hello", "prices"}
+    assert shipped <= set(lines)
+    assert all("True" in lines[name] for name in shipped)
     assert "Succeeded" in lines["hello"]
     assert bench.run("plan").returncode == 0
 
@@ -178,7 +176,7 @@ def test_damaged_bytes_are_refused(bench: cli_wbx.Workbench, tmp_path: pathlib.P
     (bench.root / "code" / "precious.py").write_text(hurt)
     text = cli_tree.job("precious", "[python, precious.py]", more=cli_tree.GREETING)
     cli_tree.write(bench.root, "precious", text)
-    bench.ok("apply", "--wait")
+    bench.ok("apply")
     digest = hashlib.sha256(b"precious\n").hexdigest()
     (blob,) = bench.home.rglob(f"*{digest[2:]}")
     blob.chmod(0o600)
@@ -203,7 +201,7 @@ def test_a_run_is_reproduced(bench: cli_wbx.Workbench) -> None:
     )
     text = cli_tree.job("dice", "[python, dice.py]", more=cli_tree.GREETING)
     cli_tree.write(bench.root, "dice", text)
-    bench.ok("apply", "--wait")
+    bench.ok("apply")
     same, dice = (
         bench.json("runs", f"RunnerJob/{name}", "--json")["items"][0]["run_id"]
         for name in ("hello", "dice")
@@ -237,16 +235,16 @@ def test_the_database_is_open_to_any_client(bench: cli_wbx.Workbench) -> None:
 def test_suspend_and_resume(bench: cli_wbx.Workbench) -> None:
     """Who suspended it is told; while suspended a new version is not run; resumed, it is."""
     cli_tree.write(bench.root, "paused", cli_tree.job("paused", "[python, hello.py]"))
-    bench.ok("apply", "--wait")
+    bench.ok("apply")
     assert "suspended by" in bench.ok("suspend", "RunnerJob/paused")
     before = len(bench.json("runs", "RunnerJob/paused", "--json")["items"])
 
     text = cli_tree.job("paused", "[python, hello.py, again]")
     cli_tree.write(bench.root, "paused", text)
-    bench.run("apply", "--wait")
+    bench.run("apply")
     assert len(bench.json("runs", "RunnerJob/paused", "--json")["items"]) == before
     bench.ok("resume", "RunnerJob/paused")
-    bench.ok("apply", "--wait")
+    bench.ok("apply")
 
     assert len(bench.json("runs", "RunnerJob/paused", "--json")["items"]) == before + 1
 

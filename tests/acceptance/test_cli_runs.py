@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import cli_schemas
 import cli_tree
@@ -14,12 +15,9 @@ import pytest
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cli_wbx.Workbench]:
     """A workbench that was brought up once."""
-    root = tmp_path_factory.mktemp("runs")
-    made = cli_wbx.Workbench(cli_tree.make(root / "repository"), root / "home")
-    done = made.run("up", "--once")
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield made
-    assert made.run("up", "--stop").returncode == 0
+    with cli_wbx.workbench(tmp_path_factory.mktemp("runs")) as made:
+        made.ok("up", "--once")
+        yield made
 
 
 def starts_of(bench: cli_wbx.Workbench, name: str) -> int:
@@ -30,34 +28,24 @@ def starts_of(bench: cli_wbx.Workbench, name: str) -> int:
     return bench.ok("db", "psql", "-Atc", query).split().count(name)
 
 
-def test_logs_follow_a_run_live(bench: cli_wbx.Workbench) -> None:
-    """`logs -f` prints a line while the run goes on, and ends with the run."""
-    cli_tree.write(bench.root, "live", cli_tree.ticking("live", 40))
-    applying = bench.start("apply", "--wait")
-    bench.until(lambda: bench.run_of("live", "running"), "the run to start")
+def test_logs_are_followed_live_and_a_run_is_cancelled(bench: cli_wbx.Workbench) -> None:
+    """`logs -f` prints while the run goes on and ends with it; `cancel` returns once the process tree is gone."""
+    cli_tree.write(bench.root, "endless", cli_tree.ticking("endless", 3000))
+    with bench.start("apply") as applying:
+        run = bench.until(lambda: bench.run_of("endless", "running"), "the run to start")
+        with bench.start("logs", "-f", "RunnerJob/endless") as following:
+            assert following.stdout is not None
+            first = [following.stdout.readline() for _ in range(3)]
+            still_running = bench.run_of("endless", "running")
 
-    following = bench.start("logs", "-f", "RunnerJob/live")
-    assert following.stdout is not None
-    first = following.stdout.readline()
-    still_running = bench.run_of("live", "running")
-    rest, _ = following.communicate(timeout=30)
+            answer = bench.json("cancel", run["run_id"][:18], "--json")
+            rest = cli_wbx.ended(following).splitlines()
+        cli_wbx.ended(applying)
 
-    assert first == "tick 0\n"
+    assert first == ["tick 0\n", "tick 1\n", "tick 2\n"]
     assert still_running
-    assert rest.splitlines() == [f"tick {at}" for at in range(1, 40)]
-    assert following.returncode == 0
-    applying.communicate(timeout=30)
-    assert applying.returncode == 0
-
-
-def test_a_run_is_cancelled(bench: cli_wbx.Workbench) -> None:
-    """`cancel` returns once the process tree is gone; `why` says so; an ended run cannot be cancelled."""
-    cli_tree.write(bench.root, "endless", cli_tree.ticking("endless", 1000))
-    bench.ok("apply")
-    run = bench.until(lambda: bench.run_of("endless", "running"), "the run to start")
-
-    answer = bench.json("cancel", run["run_id"][:18], "--json")
-
+    assert rest == [f"tick {at}" for at in range(3, 3 + len(rest))]
+    assert (following.returncode, applying.returncode) == (0, 1)
     cli_schemas.check("cancel", answer)
     assert answer == {"run_id": run["run_id"], "state": "cancelled"}
     assert "ancelled" in bench.ok("why", "RunnerJob/endless")
@@ -68,35 +56,37 @@ def test_a_run_is_cancelled(bench: cli_wbx.Workbench) -> None:
     bench.ok("apply")
 
 
+def marks_of(bench: cli_wbx.Workbench) -> list[pathlib.Path]:
+    """The marks of the `wbx up` that serve."""
+    return list((bench.home / "serving").glob("*"))
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_up_in_good_order(
     bench: cli_wbx.Workbench, number: signal.Signals, code: int
 ) -> None:
     """Ctrl-C: exit 130, no traceback, and the database stays up for the next command."""
-    serving = bench.start("up")
-    marks = bench.home / "serving"
-    bench.until(lambda: list(marks.glob("*")), "wbx up to serve")
-
-    serving.send_signal(number)
-    output, _ = serving.communicate(timeout=30)
+    with bench.start("up") as serving:
+        bench.until(lambda: marks_of(bench), "wbx up to serve")
+        serving.send_signal(number)
+        output = cli_wbx.ended(serving)
 
     assert serving.returncode == code, output
     assert "Traceback" not in output
     assert "stopped serving" in output
-    assert not list(marks.glob("*"))
+    assert not marks_of(bench)
     assert bench.json("db", "status", "--json")["running"]
 
 
 def test_a_serving_up_takes_up_edits(bench: cli_wbx.Workbench) -> None:
     """Saving a file is enough; the change is one line."""
-    serving = bench.start("up")
-    bench.until(lambda: list((bench.home / "serving").glob("*")), "wbx up to serve")
-    cli_tree.write(bench.root, "watched", cli_tree.dataset("watched"))
+    with bench.start("up") as serving:
+        bench.until(lambda: marks_of(bench), "wbx up to serve")
+        cli_tree.write(bench.root, "watched", cli_tree.dataset("watched"))
+        bench.until(lambda: bench.run("get", "Dataset/watched").returncode == 0, "the new file")
+        serving.send_signal(signal.SIGINT)
+        output = cli_wbx.ended(serving)
 
-    bench.until(lambda: bench.run("get", "Dataset/watched").returncode == 0, "the new file")
-
-    serving.send_signal(signal.SIGINT)
-    output, _ = serving.communicate(timeout=30)
     assert "Dataset/watched Ready" in output
 
 
@@ -104,79 +94,81 @@ def test_two_at_once_start_a_command_once(bench: cli_wbx.Workbench) -> None:
     """Two `up --once` on one home: both end well, and the job's command was started exactly once."""
     cli_tree.write(bench.root, "twice", cli_tree.ticking("twice", 10))
 
-    both = [bench.start("up", "--once") for _ in range(2)]
-    ends = [(each.communicate(timeout=60)[0], each.returncode) for each in both]
+    with bench.start("up", "--once") as one, bench.start("up", "--once") as other:
+        outputs = [cli_wbx.ended(each, seconds=60) for each in (one, other)]
 
-    assert [code for _, code in ends] == [0, 0], ends
+    assert [one.returncode, other.returncode] == [0, 0], outputs
     assert starts_of(bench, "twice") == 1
 
 
 def test_kill_9_in_the_middle_of_a_run_loses_nothing(bench: cli_wbx.Workbench) -> None:
     """The run goes on without `wbx`; the next `up --once` takes it over, and its command is not started again."""
-    cli_tree.write(bench.root, "orphan", cli_tree.ticking("orphan", 30))
-    serving = bench.start("up")
-    bench.until(lambda: bench.run_of("orphan", "running"), "the run to start")
-    bench.until(lambda: "tick" in bench.run("logs", "RunnerJob/orphan").stdout, "its output")
+    cli_tree.write(bench.root, "orphan", cli_tree.ticking("orphan", 80))
+    with bench.start("up") as serving:
+        bench.until(lambda: bench.run_of("orphan", "running"), "the run to start")
+        bench.until(lambda: "tick" in bench.run("logs", "RunnerJob/orphan").stdout, "its output")
+        os.killpg(serving.pid, signal.SIGKILL)
 
-    os.killpg(serving.pid, signal.SIGKILL)
-    serving.communicate(timeout=30)
     bench.ok("up", "--once")
 
-    run = bench.run_of("orphan", "succeeded")
-    assert run is not None
+    assert bench.run_of("orphan", "succeeded")
     assert starts_of(bench, "orphan") == 1
-    assert bench.ok("logs", "RunnerJob/orphan").splitlines() == [f"tick {at}" for at in range(30)]
+    assert bench.ok("logs", "RunnerJob/orphan").splitlines() == [f"tick {at}" for at in range(80)]
 
 
 def test_deleting_most_files_holds_until_it_is_confirmed(tmp_path: pathlib.Path) -> None:
     """A brake: nothing is destroyed without the plan's token, and a wrong token destroys nothing."""
-    bench = cli_wbx.Workbench(cli_tree.make(tmp_path / "repository"), tmp_path / "home")
-    many = "---\n".join(cli_tree.dataset(f"d{at:02}") for at in range(20))
-    cli_tree.write(bench.root, "many", many)
-    bench.ok("up", "--once")
-    cli_tree.remove(bench.root, "many")
+    with cli_wbx.workbench(tmp_path) as bench:
+        many = "---\n".join(cli_tree.dataset(f"d{at:02}") for at in range(20))
+        cli_tree.write(bench.root, "many", many)
+        bench.ok("up", "--once")
+        cli_tree.remove(bench.root, "many")
 
-    held = bench.run("apply")
-    count = len(bench.json("get", "datasets", "--json")["items"])
-    token = bench.json("plan", "--json", code=2)["destroy_token"]
-    wrong = bench.run("confirm", "0" * 12)
+        held = bench.run("apply")
+        count = len(bench.json("get", "datasets", "--json")["items"])
+        token = bench.json("plan", "--json", code=2)["destroy_token"]
+        wrong = bench.run("confirm", "0" * 12)
 
-    assert held.returncode == 1
-    assert count == 21
-    assert token in bench.run("plan").stdout
-    assert wrong.returncode == 1
-    assert len(bench.json("get", "datasets", "--json")["items"]) == 21
-    bench.ok("confirm", token)
-    assert [item["name"] for item in bench.json("get", "ds", "--json")["items"]] == ["prices"]
-    assert bench.run("plan").returncode == 0
-    assert bench.run("confirm", token).returncode == 1
-    assert bench.run("up", "--stop").returncode == 0
+        assert held.returncode == 1
+        assert count == 21
+        assert token in bench.run("plan").stdout
+        assert wrong.returncode == 1
+        assert len(bench.json("get", "datasets", "--json")["items"]) == 21
+        bench.ok("confirm", token)
+        assert [item["name"] for item in bench.json("get", "ds", "--json")["items"]] == ["prices"]
+        assert bench.run("plan").returncode == 0
+        assert bench.run("confirm", token).returncode == 1
 
 
 def test_stop_ends_everything_that_up_left(tmp_path: pathlib.Path) -> None:
     """Apps, running jobs and Postgres; the run is cancelled and says so; `up` brings the app back."""
-    bench = cli_wbx.Workbench(cli_tree.make(tmp_path / "repository"), tmp_path / "home")
-    cli_tree.write(bench.root, "app", APP)
-    bench.ok("up", "--once")
-    cli_tree.write(bench.root, "endless", cli_tree.ticking("endless", 1000))
-    bench.ok("apply")
-    bench.until(lambda: bench.run_of("endless", "running"), "the run to start")
-    serving = bench.start("up")
-    bench.until(lambda: list((bench.home / "serving").glob("*")), "wbx up to serve")
+    with cli_wbx.workbench(tmp_path) as bench:
+        cli_tree.write(bench.root, "app", APP)
+        cli_tree.write(bench.root, "endless", cli_tree.ticking("endless", 1000))
+        with bench.start("up") as serving:
+            bench.until(lambda: bench.run_of("endless", "running"), "the run to start")
+            web = ("get", "AppDeployment/web", "-o", "json")
+            bench.until(lambda: is_ready(bench.json(*web)), "the app to answer")
 
-    done = bench.run("up", "--stop")
+            done = bench.run("up", "--stop")
+            cli_wbx.ended(serving)
 
-    serving.communicate(timeout=30)
-    assert (done.returncode, serving.returncode) == (0, 143), done.stderr
-    assert "cancelled run " in done.stderr
-    assert "stopped Postgres" in done.stderr
-    assert not bench.json("db", "status", "--json", code=1)["running"]
-    assert not processes_of(bench.home)
-    assert bench.run("up", "--stop").returncode == 0
-    assert bench.run_of("endless", "cancelled")
-    cli_tree.remove(bench.root, "endless")
-    bench.ok("up", "--once")
-    assert bench.run("up", "--stop").returncode == 0
+        assert (done.returncode, serving.returncode) == (0, 143), done.stderr
+        assert "cancelled run " in done.stderr
+        assert "stopped Postgres" in done.stderr
+        assert not bench.json("db", "status", "--json", code=1)["running"]
+        assert not processes_of(bench.home)
+        assert bench.run("up", "--stop").returncode == 0
+        assert bench.run_of("endless", "cancelled")
+        cli_tree.remove(bench.root, "endless")
+        bench.ok("up", "--once")
+        assert is_ready(bench.json(*web))
+
+
+def is_ready(resource: dict[str, Any]) -> bool:
+    """Whether its Ready condition is true."""
+    (ready,) = (each for each in resource["status"]["conditions"] if each["type"] == "Ready")
+    return bool(ready["status"] == "True")
 
 
 APP = f"""\

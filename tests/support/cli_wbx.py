@@ -1,14 +1,18 @@
 """Runs the real `wbx` in a folder of its own."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import cli_tree
 
 WBX = (sys.executable, "-m", "workbenchx.cli.main")
 
@@ -72,9 +76,10 @@ class Workbench:
         assert done.returncode == code, f"wbx {arguments}: {done.returncode}\n{done.stderr}"
         return json.loads(done.stdout)
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """A command that goes on in the background, its stdout and stderr in one pipe."""
-        return subprocess.Popen(
+    @contextlib.contextmanager
+    def start(self, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+        """A command in the background, its stdout and stderr in one pipe; killed at the end if it still runs."""
+        with subprocess.Popen(
             [*WBX, *arguments],
             cwd=self.root,
             env=environment(self.extra),
@@ -83,7 +88,12 @@ class Workbench:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
 
     def until(self, reached: Callable[[], Any], what: str, *, seconds: float = 30) -> Any:
         """Ask again and again until `reached` answers something true."""
@@ -99,3 +109,27 @@ class Workbench:
         items = json.loads(done.stdout)["items"] if done.returncode == 0 else []
         found: dict[str, Any] | None = items[0] if items and items[0]["state"] == state else None
         return found
+
+
+@contextlib.contextmanager
+def workbench(folder: pathlib.Path) -> Iterator[Workbench]:
+    """A small repository with a home of its own; whatever happens, nothing of it runs on afterwards."""
+    made = Workbench(cli_tree.make(folder / "repository"), folder / "home")
+    try:
+        yield made
+    finally:
+        stopped = made.run("up", "--stop")
+    assert stopped.returncode == 0, stopped.stderr
+
+
+def ended(process: "subprocess.Popen[str]", *, seconds: float = 30) -> str:
+    """The rest of what the command prints, once it has ended; after `seconds` it is killed."""
+    assert process.stdout is not None
+    watch = threading.Timer(seconds, process.kill)
+    watch.start()
+    try:
+        rest = process.stdout.read()
+        process.wait()
+    finally:
+        watch.cancel()
+    return rest

@@ -114,19 +114,31 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         (failure.Failure("no", hint="go", code=7), 7, "wbx: error: no\n  go\n"),
         (errors.Stalled("general:\n specific"), 1, "wbx: error: general: specific\n"),
         (errors.Waiting("db", reason="DatabaseUnavailable"), 1, "wbx: error: db\n  wbx db status"),
+        (
+            ExceptionGroup("both", [ExceptionGroup("one", [errors.Stalled("a")])]),
+            1,
+            "wbx: error: a\n",
+        ),
+        (
+            ExceptionGroup("both", [errors.Stalled("a"), ZeroDivisionError("b")]),
+            1,
+            "wbx: error: a bug in WorkbenchX: ZeroDivisionError: b\n",
+        ),
         (KeyboardInterrupt(), 130, "wbx: interrupted\n"),
         (click.Abort(), 130, "wbx: interrupted\n"),
         (failure.Failure("interrupted", code=143), 143, "wbx: interrupted\n"),
     ],
 )
-def test_foreseen_errors_are_one_line_and_a_way_out(
+def test_foreseen_errors_are_one_line_and_a_way_out(  # noqa: PLR0917 - fixtures and cases
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: pathlib.Path,
     error: BaseException,
     code: int,
     said: str,
 ) -> None:
-    """The exit code is the error's."""
+    """The exit code is the error's; of several that came together a bug is told first."""
+    monkeypatch.setenv("WBX_HOME", str(tmp_path))
     raising(monkeypatch, error)
 
     assert main.run(["get"]) == code

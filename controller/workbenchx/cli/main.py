@@ -61,6 +61,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _report(error: Exception) -> int:
     code = 1
+    error = _telling(error)
     if isinstance(error, failure.Failure):
         if error.code >= _SIGNALLED:
             click.echo("wbx: interrupted", err=True)
@@ -90,6 +91,16 @@ _WAYS_OUT = {
     "NotFound": "wbx get lists what there is",
     "HomeNotWritable": "set WBX_HOME (or --home) to a folder that you may write",
 }
+
+
+def _telling(error: Exception) -> Exception:
+    """Of errors that came together, the first that is a bug; else the first that was foreseen."""
+    leaves = [error]
+    while groups := [each for each in leaves if isinstance(each, ExceptionGroup)]:
+        leaves = [each for each in leaves if each not in groups]
+        leaves += [inner for group in groups for inner in group.exceptions]
+    foreseen = (failure.Failure, errors.WorkbenchError, click.ClickException)
+    return min(leaves, key=lambda each: isinstance(each, foreseen))
 
 
 def _bug(error: Exception) -> tuple[str, str]:

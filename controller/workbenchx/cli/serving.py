@@ -5,9 +5,10 @@ import contextlib
 import os
 import pathlib
 import signal
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
 
+from workbenchx import errors
 from workbenchx.cli import failure, interrupts, invocation, reconciling
 from workbenchx.cli.show import phrases
 from workbenchx.wiring import home, process, settings
@@ -24,7 +25,6 @@ async def serve(
     app: "wiring.App", chosen: settings.Settings, target: pathlib.Path, *, watch: bool
 ) -> int:
     """Mirror, reconcile for ever; the tree once all is settled, then one line per change. Ends by a signal."""
-    await reconciling.mirror(app, target)
     stop, settled = asyncio.Event(), asyncio.Event()
     watcher = reconciling.Watcher(invocation.paint_errors(chosen))
 
@@ -33,18 +33,31 @@ async def serve(
         if seen.last.settled:
             settled.set()
 
+    changed = asyncio.Event()
+    looking = [_look(target, changed, stop)] if watch else []
     with _announced(chosen), interrupts.gently(stop.set):
-        helpers = [asyncio.create_task(_show(app, chosen, settled))]
-        if watch:
-            helpers.append(asyncio.create_task(_watch(app, target, stop)))
-        try:
-            await app.reconcile(until=None, progress=progress, stop=stop)
-        finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-            invocation.tell("stopped serving; what runs goes on (wbx up --stop ends it)")
+        async with _helped(*looking):
+            await asyncio.sleep(0)
+            await reconciling.mirror(app, target)
+            async with _helped(_show(app, chosen, settled), _mirror_again(app, target, changed)):
+                await app.reconcile(until=None, progress=progress, stop=stop)
+        invocation.tell("stopped serving; what runs goes on (wbx up --stop ends it)")
     return 0
+
+
+@contextlib.asynccontextmanager
+async def _helped(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """While inside, the helpers work beside; their errors are ours."""
+    helpers = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        ends = await asyncio.gather(*helpers, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
 
 
 async def _show(app: "wiring.App", chosen: settings.Settings, settled: asyncio.Event) -> None:
@@ -53,16 +66,29 @@ async def _show(app: "wiring.App", chosen: settings.Settings, settled: asyncio.E
     invocation.tell("settled; serving until Ctrl-C")
 
 
-async def _watch(app: "wiring.App", target: pathlib.Path, stop: asyncio.Event) -> None:
-    """Mirror the files anew whenever one changes."""
+async def _look(target: pathlib.Path, changed: asyncio.Event, stop: asyncio.Event) -> None:
+    """Tell of each change of a file. The watch stands after its first step, before it waits."""
     import watchfiles  # noqa: PLC0415 - only a serving wbx needs it
 
     changes = watchfiles.awatch(
-        target, stop_event=stop, debounce=_DEBOUNCE_MS, recursive=True, raise_interrupt=False
+        target, stop_event=stop, debounce=_DEBOUNCE_MS, raise_interrupt=False
     )
     async for _ in changes:
-        invocation.tell(f"{target.name}: read again")
-        await reconciling.mirror(app, target)
+        changed.set()
+
+
+async def _mirror_again(app: "wiring.App", target: pathlib.Path, changed: asyncio.Event) -> None:
+    """Record the files after each change; what cannot be read or written now is told, and tried at the next."""
+    while True:
+        await changed.wait()
+        changed.clear()
+        try:
+            await reconciling.mirror(app, target)
+        except errors.WorkbenchError as problem:
+            invocation.tell(f"wbx: warning: {problem.message}")
+            if isinstance(problem, errors.Waiting):
+                await asyncio.sleep(problem.retry_after)
+                changed.set()
 
 
 @contextlib.contextmanager
@@ -84,7 +110,7 @@ async def end_serving(chosen: settings.Settings) -> int:
     Raises:
         failure.Failure: one did not end in time.
     """
-    names = [name for name in _serving(chosen) if not process.is_dead(name)]
+    names = others(chosen)
     for name in names:
         with contextlib.suppress(ProcessLookupError):
             os.kill(_pid(name), signal.SIGTERM)
@@ -99,12 +125,13 @@ async def end_serving(chosen: settings.Settings) -> int:
     return len(names)
 
 
-def _serving(chosen: settings.Settings) -> list[str]:
+def others(chosen: settings.Settings) -> list[str]:
+    """The names of the processes that serve this home now."""
     found = []
     for mark in sorted(home.Home(chosen.home).serving.glob("*")):
         with contextlib.suppress(OSError):
             found.append(mark.read_text(encoding="utf-8"))
-    return found
+    return [name for name in found if name and not process.is_dead(name)]
 
 
 def _pid(name: str) -> int:

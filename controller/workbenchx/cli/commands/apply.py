@@ -4,16 +4,20 @@ import pathlib
 
 import click
 
-from workbenchx.cli import failure, invocation, options, reconciling
+from workbenchx.cli import failure, invocation, options, reconciling, serving
 
 
 @options.command("apply")
 @options.folder
-@click.option("--wait", is_flag=True, help="Also wait for jobs and experiments to end.")
-def command(context: click.Context, path: pathlib.Path | None, *, wait: bool) -> int:
+@click.option(
+    "--wait/--no-wait",
+    default=None,
+    help="Wait for jobs and experiments to end. Default: only if no wbx up serves here.",
+)
+def command(context: click.Context, path: pathlib.Path | None, *, wait: bool | None) -> int:
     """PATH is a folder or a file (default: ssot/). Only what is recorded from under PATH can be deleted.
 
-    Exit 0: in force; 1: something is wrong or held (wbx why tells).
+    Exit 0: in force; 1: something is wrong or held (wbx why tells). Ctrl-C leaves jobs running.
     """
     chosen = invocation.settings_of(context)
     if chosen.api_url:
@@ -22,8 +26,10 @@ def command(context: click.Context, path: pathlib.Path | None, *, wait: bool) ->
             hint="apply with kubectl apply -f, or commit to git and let the Source do it",
         )
     target = invocation.declared(chosen, path)
+    waits = not serving.others(chosen) if wait is None else wait
+    until = "settled" if waits else "applied"
     return invocation.with_app(
         chosen,
-        lambda app: reconciling.apply(app, chosen, target, until="settled" if wait else "applied"),
+        lambda app: reconciling.apply(app, chosen, target, until=until),
         fresh=True,
     )
