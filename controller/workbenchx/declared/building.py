@@ -147,7 +147,7 @@ class Builder:
         if found is None:
             raise Unreadable(
                 self._made(
-                    event, box, key, "an alias stands for what it is part of", "write it out"
+                    event, (box, key), "an alias stands for what it is part of", "write it out"
                 )
             )
         self.nodes += found[1]

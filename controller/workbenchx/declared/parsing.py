@@ -83,7 +83,7 @@ def _stream(data: bytes, start: int, line: int) -> Iterator[Raw]:
     pull()
     while isinstance(event := pull(), events.DocumentStartEvent):
         mark: Any = event.start_mark
-        offset = mark.index + start
+        offset = mark.index - mark.column + start  # with its indentation
         limited = pull if len(data) < _SMALL else building.limited(pull, start)
         first: Any = pull()
         builder = building.Builder(start, anchored=anchored)

@@ -24,7 +24,7 @@ def scalar(value: Any, style: str = "") -> str:
         return "'" + value.replace("'", "''") + "'"
     if style != '"' and _SAFE.fullmatch(value) and plain.value(value) == value:
         return value
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    return '"' + "".join(map(_escaped, value)) + '"'
 
 
 def flow(value: Any) -> str:
@@ -62,3 +62,10 @@ def block(value: Mapping[str, Any] | Sequence[Any], indent: int) -> list[str]:
 
 def _nests(value: Any) -> bool:
     return isinstance(value, Mapping | list | tuple) and bool(value)
+
+
+def _escaped(sign: str) -> str:
+    """A character inside double quotes. JSON's pairs of surrogates are no YAML."""
+    if sign.isprintable():
+        return json.dumps(sign, ensure_ascii=False)[1:-1]
+    return f"\\U{ord(sign):08X}" if ord(sign) > 0xFF else f"\\x{ord(sign):02X}"

@@ -17,6 +17,7 @@ _WORDS = (
     ("found unexpected end of stream", "a quote or a bracket is not closed", "close it"),
     ("found unknown escape character", "an unknown escape in double quotes", "write \\\\ for a backslash, or use single quotes"),
     ("found character that cannot start any token", "a character that cannot start a value", "put the text in quotes"),
+    ("escape code", "an escape that stands for no character", "write the character itself"),
     ("found a tab character", "a tab is used for indentation", "indent with spaces"),
     ("block sequence entries are not allowed", "a list item where none is expected", "put it on a line of its own"),
     ("found duplicate", "a directive is given twice", "keep one"),

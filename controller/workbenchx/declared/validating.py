@@ -100,11 +100,10 @@ def _flaw(
         text = text.partition(_QUOTED)[0]
     text, hint = _split(text)
     at = _AT.get(item.type, "value")
-    if at == "value" and not isinstance(value, str):
+    if text.startswith("must be text") and isinstance(value, bool | int | float):
         written = places.written(path, offset=offset)
-        if written in plain.WORDS and written not in {"", "~"} and text.startswith("must be text"):
-            text = text.replace(" (put it in quotes)", "")
-            hint = f'`{written}` is read as {str(value).lower()}; write "{written}" in quotes'
+        text = text.replace(" (put it in quotes)", "")
+        hint = plain.doubt(written) or f'write "{written}" in quotes'
     return problem.Flaw(path, text, hint, at=at)
 
 

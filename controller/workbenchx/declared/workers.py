@@ -68,18 +68,29 @@ def _share(
     tickets, give = os.pipe()
     os.write(give, bytes(range(PORTIONS)))
     os.close(give)
-    helpers = [
-        _fork(tickets, files, portions, specs=specs) for _ in range(min(processes, PORTIONS) - 1)
-    ]
+    helpers: list[tuple[int, int]] = []
     done: set[int] = set()
-    while ticket := os.read(tickets, 1):
-        done.add(ticket[0])
-        _add(found, files, portions[ticket[0]], specs=specs)
-    os.close(tickets)
-    for pid, pipe in helpers:
-        done.update(_take(found, pid, pipe))
+    try:
+        for _ in range(min(processes, PORTIONS) - 1):
+            helpers.append(_fork(tickets, files, portions, specs=specs))  # noqa: PERF401 # so that `finally` knows each one
+        while ticket := os.read(tickets, 1):
+            _add(found, files, portions[ticket[0]], specs=specs)
+            done.add(ticket[0])
+        for _, pipe in helpers:
+            done.update(_take(found, pipe))
+    finally:
+        os.close(tickets)
+        _end(helpers)
     for index in set(range(PORTIONS)) - done:
         _add(found, files, portions[index], specs=specs)
+
+
+def _end(helpers: Sequence[tuple[int, int]]) -> None:
+    """No process and no pipe stays behind: a helper that nobody listens to any more ends at its next write."""
+    for _, pipe in helpers:
+        os.close(pipe)
+    for pid, _ in helpers:
+        os.waitpid(pid, 0)
 
 
 def _fork(
@@ -89,6 +100,7 @@ def _fork(
     answer, give = os.pipe()
     pid = os.fork()
     if not pid:
+        os.close(answer)
         _help(tickets, give, files, portions, specs=specs)
     os.close(give)
     return pid, answer
@@ -118,11 +130,10 @@ def _help(
     os._exit(0)
 
 
-def _take(found: Read, pid: int, pipe: int) -> list[int]:
+def _take(found: Read, pipe: int) -> list[int]:
     """Add a helper's answer; the portions that it answers for (none if it died)."""
-    with os.fdopen(pipe, "rb") as stream:
+    with os.fdopen(pipe, "rb", closefd=False) as stream:
         data = stream.read()
-    os.waitpid(pid, 0)
     try:
         return _unpack(found, data)
     except (EOFError, ValueError, TypeError):

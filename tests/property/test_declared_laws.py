@@ -1,0 +1,154 @@
+"""Laws of reading and editing, on generated files."""
+
+import json
+from typing import Any
+
+import hypothesis
+import yaml
+from hypothesis import strategies
+
+from workbenchx import errors
+from workbenchx.api import canonical, identity
+from workbenchx.declared import edits, parsing, reading, validate
+
+KEYS = strategies.from_regex(r"[a-z][a-zA-Z]{2,8}", fullmatch=True)
+TEXTS = strategies.text(
+    strategies.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Co", "Cn"]), max_size=20
+)
+SCALARS = (
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers(-(2**62), 2**62)
+    | strategies.floats(allow_nan=False, allow_infinity=False, width=32)
+    | TEXTS
+    | strategies.sampled_from(
+        ["no", "1_000", "2025-01-01", "~", "0x10", "a: b", "# c", "- x", "it's"]
+    )
+)
+VALUES = strategies.recursive(
+    SCALARS,
+    lambda inner: (
+        strategies.lists(inner, max_size=4) | strategies.dictionaries(KEYS, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+BODIES = strategies.dictionaries(KEYS, VALUES, min_size=1, max_size=5)
+DOCUMENT = identity.Key("Thing", "", "one")
+
+
+def same(first: Any, second: Any) -> bool:
+    """Equal, and of the same types."""
+    return canonical.encode(first) == canonical.encode(second)
+
+
+@hypothesis.given(strategies.lists(BODIES, min_size=1, max_size=3), strategies.booleans())
+def test_what_json_says_is_read_as_it_is(bodies: list[Any], indented: bool) -> None:
+    """JSON is YAML: every document comes back with its values and types."""
+    text = "\n---\n".join(
+        json.dumps(body, ensure_ascii=False, indent=2 if indented else None) for body in bodies
+    )
+    parsed = parsing.read(text.encode())
+
+    assert not parsed.faults
+    assert same(bodies, [raw.body for raw in parsed.documents])
+
+
+@hypothesis.given(BODIES)
+def test_block_style_is_read_as_it_is(body: Any) -> None:
+    """So does what PyYAML writes with quotes where text could be taken for something else."""
+    text = yaml.safe_dump(body, default_style=None, allow_unicode=True)
+    parsed = parsing.read(text.encode())
+    doubtful = any(raw.faults for raw in parsed.documents)
+
+    assert doubtful or same([body], [raw.body for raw in parsed.documents])
+
+
+@hypothesis.given(
+    strategies.binary(max_size=300)
+    | strategies.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))
+)
+def test_nothing_that_stands_in_a_file_raises(data: bytes) -> None:
+    """Whatever the bytes are, the answer is documents and problems, each on one line."""
+    found = reading.file("a.yaml", data)
+
+    assert all("\n" not in str(problem) for problem in found.problems)
+
+
+YAML_PIECES = strategies.lists(
+    strategies.sampled_from(
+        ["a: ", "b", ": ", "- ", "\n", "\n  ", "[", "]", "{", "}", ", ", '"', "'", "|\n  ", "&x ", "*x", "!!str ",
+         "? ", "#c", "\t", "---\n", "...\n", "apiVersion: workbenchx.dev/v1alpha1\n", "kind: App\n", "kind: Project\n",
+         "metadata: {name: x}\n", "metadata: {name: x, namespace: x}\n", "spec: {}\n", "spec:\n", "  project: x\n", "<<: ", "no", "%YAML 1.1\n"]
+    ),
+    max_size=25,
+).map("".join)  # fmt: skip
+
+
+@hypothesis.given(YAML_PIECES)
+def test_nothing_that_looks_like_yaml_raises(text: str) -> None:
+    """The same for texts that get far."""
+    found = validate.check({"a.yaml": text.encode(), "b.yaml": b""}, jobs=1)
+
+    assert all("\n" not in str(problem) for problem in (*found.problems, *found.notices))
+
+
+@strategies.composite
+def commented(draw: strategies.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A file of three documents with comments and blank lines; the second one is ours. With its spec."""
+    spec = draw(BODIES)
+    flow = draw(strategies.sampled_from([None, True, False]))
+    body = {"kind": "Thing", "metadata": {"name": "one"}, "spec": spec}
+    text = yaml.safe_dump(
+        body, sort_keys=False, default_flow_style=flow, allow_unicode=True, width=1000
+    )
+    lines = []
+    nested = "|" in text or '"' in text or "'" in text or ">" in text
+    for line in text.splitlines():
+        if not nested and draw(strategies.integers(0, 4)) == 0:
+            indent = len(line) - len(line.lstrip(" "))
+            lines.append(" " * indent + "# a comment: with - [signs]")
+        lines.append(line)
+    before = "# the first\nkind: First   # x\nmetadata: {name: zero}\n"
+    after = "# the last\nkind: Last\n"
+    return f"{before}---\n" + "\n".join(lines) + f"\n---\n{after}", spec
+
+
+@hypothesis.given(commented(), VALUES, strategies.data())
+@hypothesis.settings(max_examples=150)
+def test_an_edit_says_what_was_meant_and_leaves_the_rest(
+    file: tuple[str, dict[str, Any]], value: Any, data: strategies.DataObject
+) -> None:
+    """The field has the value; every comment and every line of the other documents is still there."""
+    text, spec = file
+    name = data.draw(strategies.sampled_from(sorted(spec)) | KEYS)
+    try:
+        new = edits.set_field(text.encode(), DOCUMENT, ("spec", name), value).decode()
+    except errors.Stalled:
+        hypothesis.reject()
+    first, ours, last = new.split("\n---\n")
+
+    assert same({**spec, name: value}, parsing.read(ours.encode()).documents[0].body["spec"])
+    assert text.split("\n---\n")[0] == first
+    assert text.split("\n---\n")[2] == last
+    if isinstance(spec.get(name), dict | list):
+        return
+    untouched = [line for line in text.splitlines() if "# a comment" in line]
+    assert untouched == [line for line in new.splitlines() if "# a comment" in line]
+
+
+@hypothesis.given(commented(), SCALARS, SCALARS)
+@hypothesis.settings(max_examples=150)
+def test_setting_and_deleting_again_is_nothing(
+    file: tuple[str, dict[str, Any]], value: Any, other: Any
+) -> None:
+    """A field that is added, changed and deleted leaves the bytes of before, where the spec is in block style."""
+    old = file[0].encode()
+    path = ("spec", "Added")
+    try:
+        new = edits.set_field(old, DOCUMENT, path, value)
+        new = edits.set_field(new, DOCUMENT, path, other)
+        new = edits.delete_field(new, DOCUMENT, path)
+    except errors.Stalled:
+        hypothesis.reject()
+
+    assert old == new
