@@ -194,6 +194,9 @@ class SandboxProvider(Protocol):
     def read_file(self, name: str, path: str) -> AsyncIterator[bytes]:
         """A file of the working folder; Stalled(reason="OutputMissing") if it is not a regular file inside it."""
 
+    def archive(self, name: str) -> AsyncIterator[bytes]:
+        """The working folder as one tar (names relative to it), for adapters whose capabilities have snapshots."""
+
     async def extend(self, name: str, deadline: datetime.datetime) -> None:
         """Move the deadline."""
 

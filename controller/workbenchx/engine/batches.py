@@ -41,7 +41,7 @@ def build(world: model.World, plan: model.Plan, ids: Ids) -> ports.Batch:
         tombstones=tuple(_tombstones(plan, recorded)),
         verdicts=tuple(_verdicts(plan, recorded, uids)),
         orders=tuple(_orders(plan, uids, ids)),
-        cancels=(),
+        cancels=tuple(plan.inputs.get("cancels", ())),
         applied_interventions=tuple(plan.inputs.get("applied_interventions", ())),
         plan=plan,
         commit=plan.inputs.get("commit"),

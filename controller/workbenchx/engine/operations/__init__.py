@@ -4,12 +4,13 @@ Each has `async perform(held) -> Done`. Law: performing it again after a kill at
 the same place; the user's command starts at most once per attempt.
 """
 
-from workbenchx.engine.operations import create, delete, execute, replace, stop
+from workbenchx.engine.operations import create, delete, execute, extend, replace, stop
 
 BY_NAME = {
     "create": create.perform,
     "delete": delete.perform,
     "execute": execute.perform,
+    "extend": extend.perform,
     "replace": replace.perform,
     "reproduce": execute.perform,
     "stop": stop.perform,

@@ -12,6 +12,7 @@ from workbenchx.planner import model
 
 _PROBE_EVERY = 0.2
 _PROBE_FOR = 60.0
+_RESTARTS = 3
 
 
 async def perform(held: context.Held) -> context.Done:
@@ -74,13 +75,18 @@ async def _healthy(held: context.Held, status: ports.SandboxStatus) -> bool:
         async with asyncio.timeout(float(health.get("startup") or _PROBE_FOR)):
             while not await held.context.probe(target, float(health.get("timeout") or 2.0)):
                 done, _ = await asyncio.wait({ending}, timeout=_PROBE_EVERY)
-                if done:
+                if done or await _keeps_ending(held):
                     return False
     except TimeoutError:
         return False
     finally:
         ending.cancel()
     return True
+
+
+async def _keeps_ending(held: context.Held) -> bool:
+    status = await held.provider.status(held.sandbox)
+    return status is not None and int(status.fields.get("restarts") or 0) >= _RESTARTS
 
 
 async def _ended(held: context.Held) -> None:

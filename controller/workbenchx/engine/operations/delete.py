@@ -1,5 +1,7 @@
 """Take a living thing down for good."""
 
+from typing import Any
+
 from workbenchx import ports
 from workbenchx.api import reasons
 from workbenchx.engine import context, failpoints
@@ -7,9 +9,10 @@ from workbenchx.planner import model
 
 
 async def perform(held: context.Held) -> context.Done:
-    """Delete the sandbox that the order names; gone already is a success."""
+    """Delete the sandbox that the order names; gone already is a success. `save`: its files are kept first."""
     external = held.run.external_id
     failpoints.reach("delete.before")
+    kept = await _saved(held, external) if external and held.run.document.get("save") else []
     if external:
         await held.provider.delete(external)
         await held.context.store.record_object(held.provider.adapter, external, state="gone")
@@ -18,6 +21,26 @@ async def perform(held: context.Held) -> context.Done:
         state=model.ExecutionState.SUCCEEDED,
         reason=reasons.Reason.SUCCEEDED,
         message="deleted",
-        facts={"external_id": None, "url": None, "urls": None, "expires_at": None},
+        artifacts=kept,
+        facts={
+            "external_id": None,
+            "url": None,
+            "urls": None,
+            "expires_at": None,
+            **_snapshot(kept),
+        },
     )
     return context.Done(outcome)
+
+
+async def _saved(held: context.Held, external: str) -> list[tuple[str, ports.Blob, str]]:
+    """The working folder as an artifact. What is gone already cannot be saved, and is no reason not to go on."""
+    if await held.provider.status(external) is None:
+        return []
+    await held.provider.stop(external, "Stopped")
+    blob = await held.context.storage.put(held.provider.archive(external))
+    return [("snapshot", blob, "application/x-tar")]
+
+
+def _snapshot(kept: list[tuple[str, ports.Blob, str]]) -> dict[str, Any]:
+    return {"snapshot": kept[0][1].sha256} if kept else {}

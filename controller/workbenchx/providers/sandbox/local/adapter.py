@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.local import (
+    archive,
     interpreters,
     isolation,
     layout,
@@ -66,7 +67,7 @@ class LocalSandbox:
             isolation.Isolation("", "it was asked for") if isolate is False else isolation.detect()
         )
         self.capabilities = ports.Capabilities(
-            isolates=bool(self._walls.bubblewrap), ports=True, restarts=True
+            isolates=bool(self._walls.bubblewrap), ports=True, restarts=True, snapshots=True
         )
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._shelf = shelf.Shelf(root.resolve())
@@ -183,6 +184,12 @@ class LocalSandbox:
                 yield chunk
         finally:
             os.close(descriptor)
+
+    async def archive(self, name: str) -> AsyncIterator[bytes]:
+        """See ports.SandboxProvider.archive."""
+        found = archive.pieces(self._shelf.folder(name).work)
+        while (piece := await asyncio.to_thread(next, found, None)) is not None:
+            yield piece
 
     async def extend(self, name: str, deadline: datetime.datetime) -> None:
         """See ports.SandboxProvider.extend. Of a sandbox that has ended: nothing happens."""

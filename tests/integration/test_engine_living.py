@@ -1,0 +1,196 @@
+"""Sessions and apps, really kept alive: from the declared file to the URL, the end, and what is kept."""
+
+import asyncio
+import pathlib
+from collections.abc import AsyncIterator
+
+import engine_lab
+import httpx
+import pytest_asyncio
+
+from workbenchx.planner import model
+from workbenchx.store import embedded
+from workbenchx.wiring import running
+
+PLATFORM = """\
+apiVersion: workbenchx.dev/v1alpha1
+kind: Runtime
+metadata: {name: py}
+spec: {image: "docker.io/library/python@sha256:%s", approved: true, limits: {cpu: 1, memory: 512Mi, timeout: 2m}}
+---
+apiVersion: workbenchx.dev/v1alpha1
+kind: SandboxProvider
+metadata: {name: box}
+spec: {adapter: vercel_sandbox, default: true}
+---
+apiVersion: workbenchx.dev/v1alpha1
+kind: Project
+metadata: {name: lab}
+spec: {repo: {url: ".", path: code}, runtimes: [py]}
+""" % ("1" * 64)
+SESSION = """\
+apiVersion: workbenchx.dev/v1alpha1
+kind: Session
+metadata: {name: desk, namespace: lab}
+spec: {project: lab, runtime: py, ttl: %s, snapshot: on-stop, lifecycle: {suspend: false, onDelete: delete}}
+"""
+APP = """\
+apiVersion: workbenchx.dev/v1alpha1
+kind: App
+metadata: {name: page, namespace: lab}
+spec: {project: lab, repo: ".", command: [python, -m, http.server, "8080"], port: 8080}
+---
+apiVersion: workbenchx.dev/v1alpha1
+kind: AppDeployment
+metadata: {name: page, namespace: lab}
+spec:
+  project: lab
+  app: page
+  runtime: py
+  health: {path: %s}
+  env: [{name: COLOUR, value: "%s"}]
+"""
+DESK = model.Key("Session", "lab", "desk")
+PAGE = model.Key("AppDeployment", "lab", "page")
+
+
+@pytest_asyncio.fixture
+async def lab(tmp_path: pathlib.Path) -> AsyncIterator[engine_lab.Lab]:
+    """An installation with a project."""
+    (tmp_path / "wbx.toml").write_text("")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "hello.txt").write_text("hello")
+    (tmp_path / "ssot").mkdir()
+    (tmp_path / "ssot" / "platform.yaml").write_text(PLATFORM)
+    async with engine_lab.lab(tmp_path) as made:
+        yield made
+    await embedded.stop(tmp_path / ".wbx")
+
+
+async def settle(lab: engine_lab.Lab, name: str, text: str | None) -> None:
+    """Write (or remove) a file and reconcile until settled."""
+    path = lab.app.settings.ssot / f"{name}.yaml"
+    if text is None:
+        path.unlink()
+    elif text:
+        path.write_text(text)
+    report = await lab.app.mirror(lab.app.settings.ssot)
+    assert report.valid, report.problems
+    async with asyncio.timeout(60):
+        await lab.app.reconcile(until="settled", progress=_ignore, stop=asyncio.Event())
+
+
+def _ignore(progress: running.Progress) -> None:
+    """Nobody watches."""
+
+
+async def living(lab: engine_lab.Lab) -> list[str]:
+    """Names of the sandboxes that run now."""
+    seen = await lab.app.sandboxes["local"].observe()
+    return sorted(status.name for status in seen.objects if status.state == "running")
+
+
+async def test_an_app_has_a_url_and_changes_by_replacement(lab: engine_lab.Lab) -> None:
+    """It answers; a changed variable makes a new object and ends the old one; removing the file ends all."""
+    await settle(lab, "app", APP % ("/hello.txt", "red"))
+    row = await lab.app.reads.resource(PAGE)
+    first = await living(lab)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = (await client.get(row["facts"]["url"] + "/hello.txt")).text
+    await settle(lab, "app", APP % ("/hello.txt", "blue"))
+    second = await living(lab)
+    await settle(lab, "app", None)
+
+    assert (row["ready"], answer) == (True, "hello")
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert await living(lab) == []
+
+
+async def test_an_app_that_never_answers_is_not_ready_and_leaves_nothing(
+    lab: engine_lab.Lab,
+) -> None:
+    """A program that ends at once: Unhealthy or Failed, with its last words, and no sandbox stays."""
+    broken = APP.replace(
+        'command: [python, -m, http.server, "8080"]', "command: [sh, -c, echo no; exit 3]"
+    )
+    (lab.app.settings.ssot / "app.yaml").write_text(broken % ("/", "red"))
+    await lab.app.mirror(lab.app.settings.ssot)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
+    async with asyncio.timeout(60):
+        while not (runs := await lab.app.reads.runs(kind="AppDeployment", state="failed")):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    stop.set()
+    await serving
+
+    assert not (await lab.app.reads.resource(PAGE))["ready"]
+    assert runs[0]["state"] == "failed"
+
+
+async def test_a_session_is_kept_stopped_and_brought_back_with_its_files(
+    lab: engine_lab.Lab,
+) -> None:
+    """Stop keeps the working folder as an artifact; start has it again."""
+    await settle(lab, "desk", SESSION % "1h")
+    row = await lab.app.reads.resource(DESK)
+    folder = lab.app.home.sandboxes / str(row["external_id"]) / "work"
+    (folder / "notes.txt").write_text("mine")
+    await lab.app.intervene("stop", DESK, {})
+    await settle(lab, "desk", "")
+    stopped = await lab.app.reads.resource(DESK)
+    none = await living(lab)
+    await lab.app.intervene("start", DESK, {})
+    await settle(lab, "desk", "")
+    again = await lab.app.reads.resource(DESK)
+    back = lab.app.home.sandboxes / str(again["external_id"]) / "work" / "notes.txt"
+
+    assert row["ready"]
+    assert (stopped["state"], none) == ("Stopped", [])
+    assert again["ready"]
+    assert back.read_text() == "mine"
+
+
+async def test_a_session_ends_at_its_ttl(lab: engine_lab.Lab) -> None:
+    """Nobody has to do anything; the row says Expired, and nothing runs."""
+    await settle(lab, "desk", SESSION % "2s")
+    stop = asyncio.Event()
+    serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
+    async with asyncio.timeout(60):
+        while (row := await lab.app.reads.resource(DESK))["state"] != "Stopped":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    stop.set()
+    await serving
+
+    assert row["reason"] == "Expired"
+    assert await living(lab) == []
+
+
+async def test_a_missing_object_is_healed(lab: engine_lab.Lab) -> None:
+    """Somebody removed the app's sandbox: the next complete look makes another."""
+    await settle(lab, "app", APP % ("/hello.txt", "red"))
+    before = await living(lab)
+    await lab.app.sandboxes["local"].delete(before[0])
+    await settle(lab, "app", "")
+    after = await living(lab)
+
+    assert len(after) == 1
+    assert before != after
+
+
+async def test_what_nobody_owns_is_quarantined_not_deleted(lab: engine_lab.Lab) -> None:
+    """An object with our tag and no ledger row is reported; it is not ours to end."""
+    await settle(lab, "desk", SESSION % "1h")
+    from workbenchx import ports  # noqa: PLC0415 - only this test makes a sandbox by hand
+
+    stray = ports.SandboxSpec(
+        name="wbx-stray-00000000-1", tags={}, shape="session", image=engine_lab.IMAGE
+    )
+    provider = lab.app.sandboxes["local"]
+    await provider.create(stray)
+    await provider.start(stray.name, {})
+    await settle(lab, "desk", "")
+    status = await provider.status(stray.name)
+
+    assert status is not None
+    assert status.state == "running"
