@@ -119,7 +119,7 @@ async def test_an_app_that_never_answers_is_not_ready_and_leaves_nothing(
     stop = asyncio.Event()
     serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
     async with asyncio.timeout(60):
-        while not (runs := await lab.app.reads.runs(kind="AppDeployment", state="failed")):  # noqa: ASYNC110
+        while not (runs := await lab.app.reads.runs(kind="AppDeployment", state="failed")):
             await asyncio.sleep(0.05)
     stop.set()
     await serving
@@ -157,7 +157,7 @@ async def test_a_session_ends_at_its_ttl(lab: engine_lab.Lab) -> None:
     stop = asyncio.Event()
     serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
     async with asyncio.timeout(60):
-        while (row := await lab.app.reads.resource(DESK))["state"] != "Stopped":  # noqa: ASYNC110
+        while (row := await lab.app.reads.resource(DESK))["state"] != "Stopped":
             await asyncio.sleep(0.05)
     stop.set()
     await serving
