@@ -138,7 +138,7 @@ NEEDS_SESSION = {"service.started": False, "delete.before": True, "delete.after"
 
 def test_a_kill_at_random_moments_is_survived(bench: Bench) -> None:
     """Wherever the process is: at any instant of an apply."""
-    chance = random.Random(SEED)  # noqa: S311 - moments, not secrets
+    chance = random.Random(SEED)
     for number in range(MOMENTS):
         tokens = bench.change(session=not bench.session if number % 10 == 0 else None)
         moment = chance.uniform(0.3, 4.0)

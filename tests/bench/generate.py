@@ -37,7 +37,7 @@ def write(folder: pathlib.Path, count: int, *, seed: int = 0, errors: int = 0) -
     """
     if errors > count // 10:
         raise ValueError(f"{errors} errors do not fit into {count} documents")
-    chosen = random.Random(seed)  # noqa: S311 # test data
+    chosen = random.Random(seed)  # test data
     texts = dict(documents(count, chosen))
     spoiled = chosen.sample([path for path in texts if "/items/" in path], errors)
     seeded = []

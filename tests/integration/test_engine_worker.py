@@ -163,7 +163,7 @@ async def test_output_comes_while_the_program_runs(lab: engine_lab.Lab) -> None:
     async with lab.working():
         run_id = await lab.order(["sh", "-c", "echo early; sleep 600"])
         async with asyncio.timeout(engine_lab.PATIENCE):
-            while await lab.output(run_id) != "early\n":  # noqa: ASYNC110 - output does not notify
+            while await lab.output(run_id) != "early\n":
                 await asyncio.sleep(0.05)
         early = (await lab.run(run_id))["state"]
         await lab.app.store.intervene("cancel", None, {"run_id": run_id}, actor="test")

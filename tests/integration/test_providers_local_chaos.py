@@ -61,7 +61,7 @@ async def killer(bench: support.Bench, dice: random.Random) -> int:
 async def test_many_runs_and_a_killer(bench: support.Bench) -> None:
     """Each run ends as the program ended, or is Lost; its command ran at most once; then everything is gone."""
     names = [f"wbx-{number}" for number in range(RUNS)]
-    killing = asyncio.create_task(killer(bench, random.Random(SEED)))  # noqa: S311 - a test's dice
+    killing = asyncio.create_task(killer(bench, random.Random(SEED)))
     async with asyncio.timeout(120):
         ended = await asyncio.gather(*(one(bench, name) for name in names))
     killing.cancel()

@@ -84,7 +84,7 @@ class Lab:
     async def until(self, run_id: str, true: Callable[[dict[str, Any]], bool]) -> None:
         """Look again and again until the run's row satisfies `true`."""
         async with asyncio.timeout(PATIENCE):
-            while not true(await self.run(run_id)):  # noqa: ASYNC110 - a start wakes nobody
+            while not true(await self.run(run_id)):
                 await asyncio.sleep(0.02)
 
     async def output(self, run_id: str) -> str:
