@@ -243,8 +243,8 @@ def test_suspend_and_resume(bench: cli_wbx.Workbench) -> None:
     cli_tree.write(bench.root, "paused", text)
     bench.run("apply")
     assert len(bench.json("runs", "RunnerJob/paused", "--json")["items"]) == before
-    bench.ok("resume", "RunnerJob/paused")
-    bench.ok("apply")
+    cli_schemas.check("why", bench.json("resume", "RunnerJob/paused", "--json"))
+    cli_schemas.check("get", bench.json("apply", "--json"))
 
     assert len(bench.json("runs", "RunnerJob/paused", "--json")["items"]) == before + 1
 

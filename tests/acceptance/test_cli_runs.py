@@ -157,7 +157,7 @@ def test_stop_ends_everything_that_up_left(tmp_path: pathlib.Path) -> None:
         assert "cancelled run " in done.stderr
         assert "stopped Postgres" in done.stderr
         assert not bench.json("db", "status", "--json", code=1)["running"]
-        assert not processes_of(bench.home)
+        bench.until(lambda: not processes_of(bench.home), "every process to end", seconds=10)
         assert bench.run("up", "--stop").returncode == 0
         assert bench.run_of("endless", "cancelled")
         cli_tree.remove(bench.root, "endless")

@@ -116,13 +116,14 @@ def test_a_run_in_detail_has_its_artifacts_and_events() -> None:
     """Everything a person asks about one run is on one page."""
     detail = cli_rows.run(
         metrics={"accuracy": 0.5},
+        document={"adapter": "vercel_sandbox", "stand_in": "local"},
         events=[
             {
                 "seq": 1,
                 "at": cli_rows.before(190),
                 "type": "RunQueued",
                 "actor": "engine",
-                "data": {"by": "plan"},
+                "data": {"tries": 2, "by": "plan", "document": {"a": "long story"}},
             }
         ],
         artifacts=[{"name": "model", "sha256": "ab" * 32, "bytes": 2048, "media_type": "x/y"}],
@@ -132,7 +133,8 @@ def test_a_run_in_detail_has_its_artifacts_and_events() -> None:
     assert "exit code  0" in shown
     assert "metrics    accuracy 0.5" in shown
     assert f"model  sha256 {'ab' * 32}  2.0 KiB" in shown
-    assert '2026-03-04 11:56:50Z  RunQueued  {"by": "plan"}' in shown
+    assert "2026-03-04 11:56:50Z  RunQueued  by=plan tries=2" in shown
+    assert "provider   local (for vercel_sandbox)" in shown
     assert runs.plain_detail(detail)["events"][0]["seq"] == 1
 
 

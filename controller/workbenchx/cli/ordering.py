@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbenchx.cli import invocation, reconciling, records
-from workbenchx.cli.show import sentence
+from workbenchx.cli import explaining, invocation, reconciling, records
 
 if TYPE_CHECKING:
     from workbenchx.wiring import app as wiring
@@ -18,6 +17,8 @@ def order(
     words: Sequence[str],
     namespace: str | None,
     args: Mapping[str, Any],
+    *,
+    as_json: bool,
 ) -> int:
     """Exit code 0 once the order is in force; the sentence of `wbx why` is the answer."""
     chosen = invocation.settings_of(context)
@@ -27,7 +28,7 @@ def order(
         await app.intervene(verb, key, dict(args))
         await reconciling.reconcile(app, chosen, "applied")
         facts = await records.facts_of(app, key)
-        invocation.say(sentence.why(facts))
+        explaining.say(facts, as_json=as_json)
         return 0
 
     return invocation.with_app(chosen, work)

@@ -41,12 +41,17 @@ async def mirror(app: "wiring.App", target: pathlib.Path) -> bool:
 
 
 async def apply(
-    app: "wiring.App", chosen: "settings.Settings", target: pathlib.Path, *, until: str
+    app: "wiring.App",
+    chosen: "settings.Settings",
+    target: pathlib.Path,
+    *,
+    until: str,
+    as_json: bool,
 ) -> int:
     """Mirror, reconcile until `until`, print the tree; 0 when the files are sound and all is as it should be."""
     sound = await mirror(app, target)
     await reconcile(app, chosen, until)
-    ready = await report(app, chosen, until)
+    ready = await report(app, chosen, until, as_json=as_json)
     return 0 if sound and ready else 1
 
 
@@ -95,10 +100,15 @@ async def reproduce(app: "wiring.App", chosen: "settings.Settings", run_id: str)
     return await app.reads.run(again)
 
 
-async def report(app: "wiring.App", chosen: "settings.Settings", until: str) -> bool:
+async def report(
+    app: "wiring.App", chosen: "settings.Settings", until: str, *, as_json: bool = False
+) -> bool:
     """Print the tree; whether all is as `until` asks: Ready, or (applied) nothing in need of a person."""
     rows = await records.resources(app)
-    invocation.say(tree.render(rows, invocation.paint(chosen), width=invocation.width()))
+    if as_json:
+        invocation.answer({"items": [records.item(row) for row in rows]})
+    else:
+        invocation.say(tree.render(rows, invocation.paint(chosen), width=invocation.width()))
     invocation.tell(tree.summary(rows))
     if until == "settled":
         return all(row["ready"] for row in rows)

@@ -45,6 +45,11 @@ def named(key: model.Key) -> dict[str, str]:
     return key._asdict()
 
 
+def item(row: Mapping[str, Any]) -> Row:
+    """A resource of a list for JSON."""
+    return {name: row[name] for name in COLUMNS}
+
+
 def is_open(run: Mapping[str, Any]) -> bool:
     """Whether the run may still change something."""
     return run["state"] in _OPEN

@@ -9,12 +9,15 @@ from workbenchx.cli import failure, invocation, options, reconciling, serving
 
 @options.command("apply")
 @options.folder
+@options.as_json
 @click.option(
     "--wait/--no-wait",
     default=None,
     help="Wait for jobs and experiments to end. Default: only if no wbx up serves here.",
 )
-def command(context: click.Context, path: pathlib.Path | None, *, wait: bool | None) -> int:
+def command(
+    context: click.Context, path: pathlib.Path | None, *, wait: bool | None, as_json: bool
+) -> int:
     """PATH is a folder or a file (default: ssot/). Only what is recorded from under PATH can be deleted.
 
     Exit 0: in force; 1: something is wrong or held (wbx why tells). Ctrl-C leaves jobs running.
@@ -30,6 +33,6 @@ def command(context: click.Context, path: pathlib.Path | None, *, wait: bool | N
     until = "settled" if waits else "applied"
     return invocation.with_app(
         chosen,
-        lambda app: reconciling.apply(app, chosen, target, until=until),
+        lambda app: reconciling.apply(app, chosen, target, until=until, as_json=as_json),
         fresh=True,
     )

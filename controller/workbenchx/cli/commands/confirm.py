@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 @options.command("confirm")
 @click.argument("token")
-def command(context: click.Context, token: str) -> int:
+@options.as_json
+def command(context: click.Context, token: str, *, as_json: bool) -> int:
     """TOKEN stands in the plan and names exactly what it destroys: a plan that destroys anything else needs another.
 
     Exit 0: done and in force; 1: the token is of no plan, or something is wrong.
@@ -34,6 +35,6 @@ def command(context: click.Context, token: str) -> int:
             )
         await app.intervene("confirm", None, {"token": token.lower()})
         await reconciling.reconcile(app, chosen, "applied")
-        return 0 if await reconciling.report(app, chosen, "applied") else 1
+        return 0 if await reconciling.report(app, chosen, "applied", as_json=as_json) else 1
 
     return invocation.with_app(chosen, work)

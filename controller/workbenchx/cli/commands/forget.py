@@ -7,6 +7,9 @@ from workbenchx.cli import options, ordering
 
 @options.command("forget")
 @options.resource
-def command(context: click.Context, words: tuple[str, ...], *, namespace: str | None) -> int:
+@options.as_json
+def command(
+    context: click.Context, words: tuple[str, ...], *, namespace: str | None, as_json: bool
+) -> int:
     """Remove it from the files, too: what is still declared is taken up again."""
-    return ordering.order(context, "forget", words, namespace, {})
+    return ordering.order(context, "forget", words, namespace, {}, as_json=as_json)

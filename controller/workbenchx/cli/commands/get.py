@@ -1,6 +1,6 @@
 """`wbx get`: the tree of everything, a kind, or one resource."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -39,14 +39,10 @@ def command(
         covered = set(names.matching(wanted, map(names.key_of, rows)))
         shown = [row for row in rows if names.key_of(row) in covered]
         if form:
-            invocation.say(manifest.text({"items": [_item(row) for row in shown]}, form))
+            invocation.say(manifest.text({"items": [records.item(row) for row in shown]}, form))
         elif shown:
             invocation.say(tree.render(shown, invocation.paint(chosen), width=invocation.width()))
         invocation.tell(tree.summary(shown))
         return 0
 
     return invocation.with_app(chosen, work)
-
-
-def _item(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in records.COLUMNS}

@@ -11,6 +11,7 @@ from workbenchx.cli import failure, invocation, options, reconciling, serving
 @options.folder
 @click.option("--once", is_flag=True, help="End when settled: 0 if all is Ready, else 1.")
 @click.option("--stop", is_flag=True, help="End what wbx up left running, Postgres included.")
+@click.option("--json", "as_json", is_flag=True, help="With --once: the tree as JSON.")
 @click.option("--no-watch", is_flag=True, help="Do not read the files again when they change.")
 def command(
     context: click.Context,
@@ -19,6 +20,7 @@ def command(
     once: bool,
     stop: bool,
     no_watch: bool,
+    as_json: bool,
 ) -> int:
     """PATH is a folder or a file (default: ssot/).
 
@@ -33,7 +35,9 @@ def command(
     target = invocation.declared(chosen, path)
     if once:
         return invocation.with_app(
-            chosen, lambda app: reconciling.apply(app, chosen, target, until="settled"), fresh=True
+            chosen,
+            lambda app: reconciling.apply(app, chosen, target, until="settled", as_json=as_json),
+            fresh=True,
         )
     return invocation.with_app(
         chosen, lambda app: serving.serve(app, chosen, target, watch=not no_watch), fresh=True

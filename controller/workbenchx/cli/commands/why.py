@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbenchx.cli import invocation, options, records
-from workbenchx.cli.show import sentence
+from workbenchx.cli import explaining, invocation, options, records
 
 if TYPE_CHECKING:
     from workbenchx.wiring import app as wiring
@@ -22,19 +21,7 @@ def command(
 
     async def work(app: "wiring.App") -> int:
         facts = await records.facts(app, words, namespace)
-        why = sentence.why(facts)
-        if as_json:
-            row = facts.row or {}
-            invocation.answer(
-                {
-                    **records.named(facts.key),
-                    **{name: row.get(name) for name in ("ready", "state", "reason", "message")},
-                    "last_run_id": row.get("last_run_id"),
-                    "why": why,
-                }
-            )
-        else:
-            invocation.say(why)
+        explaining.say(facts, as_json=as_json)
         return 0
 
     return invocation.with_app(chosen, work)

@@ -8,6 +8,7 @@ from typing import Any
 from workbenchx.cli.show import phrases, style, table
 
 Row = Mapping[str, Any]
+_EVENT_COLUMNS = 160
 HEADERS = ("RUN", "RESOURCE", "OPERATION", "STATE", "TRY", "STARTED", "TOOK", "REASON")
 COLUMNS = (
     "run_id",
@@ -88,7 +89,7 @@ def _facts(row: Row, now: datetime.datetime) -> list[tuple[str, str]]:
         ("run", str(row["run_id"])),
         ("resource", _subject(row)),
         ("operation", str(row["operation"])),
-        ("provider", str(row.get("provider") or "")),
+        ("provider", _provider(row)),
         ("state", str(row["state"])),
         ("attempt", str(row.get("attempt") or 1)),
         ("reason", str(row.get("reason") or "")),
@@ -102,8 +103,23 @@ def _facts(row: Row, now: datetime.datetime) -> list[tuple[str, str]]:
 
 
 def _event(event: Row) -> str:
-    data = json.dumps(event.get("data") or {}, ensure_ascii=False, default=str)
-    return f"  {phrases.moment(event['at'])}  {event['type']}  {table.safe(data)}"
+    data = {name: value for name, value in (event.get("data") or {}).items() if name != "document"}
+    words = [f"{name}={_short(data[name])}" for name in sorted(data)]
+    line = f"  {phrases.moment(event['at'])}  {event['type']}  {' '.join(words)}".rstrip()
+    return table.clip(table.safe_line(line), _EVENT_COLUMNS)
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _provider(row: Row) -> str:
+    """The adapter, and for which one it stands in."""
+    order = row.get("document") or {}
+    provider = str(row.get("provider") or "")
+    if order.get("stand_in") and order.get("adapter") not in (None, provider):
+        return f"{provider} (for {order['adapter']})"
+    return provider
 
 
 def plain(row: Row) -> dict[str, Any]:

@@ -63,4 +63,9 @@ def clip(text: str, width: int) -> str:
 
 def safe(text: str) -> str:
     """One line without control characters: recorded text may come from a user's program."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    return safe_line(" ".join(text.split()))
+
+
+def safe_line(text: str) -> str:
+    """The same, with its blanks as they are."""
+    return "".join(c if c.isprintable() else " " for c in text)
