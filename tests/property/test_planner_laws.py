@@ -4,11 +4,13 @@ import copy
 import dataclasses
 import random
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis
 import planner_worlds as worlds
 from hypothesis import strategies as st
 
+from workbenchx.api import canonical
 from workbenchx.planner import model, plan
 from workbenchx.planner.render import json, markdown, text
 
@@ -52,9 +54,7 @@ def _change(life: worlds.Life, mix: random.Random) -> None:
     }.get(row.key.kind)
     if field:
         spec[field[0]] = field[1]
-        life.declared[row.key] = dataclasses.replace(
-            row, spec=spec, hash=worlds.canonical.digest(spec)
-        )
+        life.declared[row.key] = dataclasses.replace(row, spec=spec, hash=canonical.digest(spec))
 
 
 def _matrix(life: worlds.Life, mix: random.Random) -> None:
@@ -62,7 +62,7 @@ def _matrix(life: worlds.Life, mix: random.Random) -> None:
         if row.key.kind == "Experiment":
             spec = dict(row.spec) | {"matrix": {"a": mix.sample([1, 2, 3, 4], 2)}}
             life.declared[row.key] = dataclasses.replace(
-                row, spec=spec, hash=worlds.canonical.digest(spec)
+                row, spec=spec, hash=canonical.digest(spec)
             )
 
 
@@ -139,9 +139,7 @@ HAPPENINGS: list[Happening] = [
     lambda life, mix: setattr(life, "complete", mix.random() < 0.7),
 ]
 
-_LIVES = st.tuples(
-    st.integers(0, 2**32), st.lists(st.integers(0, len(HAPPENINGS) - 1), max_size=8)
-)
+_LIVES = st.tuples(st.integers(0, 2**32), st.lists(st.integers(0, len(HAPPENINGS) - 1), max_size=8))
 
 
 def _live(seed: int, happenings: list[int], look: Callable[[worlds.Life], None]) -> None:
@@ -168,7 +166,7 @@ def test_order_of_inputs_changes_nothing(life: tuple[int, list[int]]) -> None:
     def look(seen: worlds.Life) -> None:
         world = seen.world
         mix = random.Random(7)
-        shuffled = {
+        shuffled: dict[str, Any] = {
             name: tuple(mix.sample(getattr(world, name), len(getattr(world, name))))
             for name in ("declared", "recorded", "executions", "observed", "epochs")
         }

@@ -371,14 +371,13 @@ class Life:
     def settle(self, ending: Ending = well, *, most: int = 60) -> model.Plan:
         """Plan, apply, let runs end, look; until nothing is left to do."""
         for _ in range(most):
+            self.observe()
             found = self.apply()
             ended = self.finish(ending)
             self.wait(1)
-            self.observe()
             pause = any(wait.reason == "Retrying" for wait in found.waits)
             if pause:
                 self.wait(300)
-                self.observe()
             elif not found.executable and not ended and not self.interventions_used(found):
                 return found
         raise AssertionError(f"does not settle: {[str(s.subject) for s in found.steps]}")

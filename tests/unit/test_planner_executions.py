@@ -1,6 +1,7 @@
 """Jobs: once for each execution hash, tries and pauses, orders of people, inputs, quotas."""
 
 import dataclasses
+from typing import Any
 
 import planner_worlds as worlds
 import pytest
@@ -14,7 +15,7 @@ RETRYABLE = [
 ]
 
 
-def _life(**spec: object) -> worlds.Life:
+def _life(**spec: Any) -> worlds.Life:
     return worlds.Life(*worlds.platform(), worlds.job(**spec))
 
 
@@ -61,7 +62,7 @@ def test_a_new_command_runs_again_after_the_old_run_ended() -> None:
     "change",
     [{"retries": 3}, {"lifecycle": {"onDelete": "orphan"}}],
 )
-def test_other_changes_run_nothing(change: dict[str, object]) -> None:
+def test_other_changes_run_nothing(change: dict[str, Any]) -> None:
     """Retries and policies are not executed: their change only updates the row."""
     life = _life()
     life.settle()
@@ -94,7 +95,9 @@ def test_tries_and_their_pauses(state: model.ExecutionState, reason: str) -> Non
         assert [] == worlds.said(early) == worlds.said(life.plan())
         assert (False, "Retrying") == worlds.standing(early, "RunnerJob/ingest")
         assert [pause] == [
-            (wait.until - life.now).total_seconds() + pause - 1 for wait in early.waits if wait.until
+            (wait.until - life.now).total_seconds() + pause - 1
+            for wait in early.waits
+            if wait.until
         ]
         life.wait(1)
         again = life.apply()
@@ -187,7 +190,9 @@ def test_inputs_of_every_origin() -> None:
         worlds.declare("Dataset/raw", {"uri": "repo:data"}),
         worlds.declare("Dataset/kept", {"uri": f"artifact:{'d' * 64}"}),
         worlds.declare("Dataset/web", {"uri": "https://example.org/x.csv"}),
-        worlds.declare("Model/m", {"versions": [{"version": "1", "artifact": f"artifact:{'e' * 64}"}]}),
+        worlds.declare(
+            "Model/m", {"versions": [{"version": "1", "artifact": f"artifact:{'e' * 64}"}]}
+        ),
     )
     order = next(step.document for step in life.plan().steps if step.operation)
 
@@ -208,7 +213,9 @@ def test_the_order_is_complete() -> None:
         timeout="2h",
         retries=2,
     )
-    life.add(*worlds.platform(limits={"timeout": "1h"}, local={"python": "3.12", "packages": ["x"]}))
+    life.add(
+        *worlds.platform(limits={"timeout": "1h"}, local={"python": "3.12", "packages": ["x"]})
+    )
     step = next(step for step in life.plan().steps if step.operation)
 
     assert ("local", "execute", 1, 1) == (step.provider, step.operation, step.attempt, step.tries)
@@ -285,7 +292,9 @@ def test_quota_of_gpus_counts_what_runs() -> None:
 
 def test_provider_without_a_price_is_refused() -> None:
     """A real provider that has no price for what is asked runs nothing; local, which costs nothing, does."""
-    rows = [worlds.declare("SandboxProvider/vercel", {"adapter": "vercel_sandbox", "default": True})]
+    rows = [
+        worlds.declare("SandboxProvider/vercel", {"adapter": "vercel_sandbox", "default": True})
+    ]
     real = worlds.Life(*worlds.platform(), worlds.job(), stand_in=None)
     real.add(*rows)
     local = worlds.Life(*worlds.platform(), worlds.job())
@@ -315,9 +324,7 @@ def test_a_refused_document_leaves_the_last_good_one_in_force() -> None:
     """Ready=False/Invalid with the problem; nothing is destroyed, nothing else changes."""
     life = _life()
     life.settle()
-    bad = dataclasses.replace(
-        worlds.job(command=["rm"]), problem="spec.command: must be a list"
-    )
+    bad = dataclasses.replace(worlds.job(command=["rm"]), problem="spec.command: must be a list")
     life.add(bad)
     found = life.plan()
 

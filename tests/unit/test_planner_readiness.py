@@ -1,5 +1,7 @@
 """Readiness: references, runtimes, providers, dependencies; what is not there keeps nothing else from being told."""
 
+from typing import Any
+
 import planner_worlds as worlds
 import pytest
 
@@ -8,14 +10,19 @@ from workbenchx.planner import model
 
 @pytest.mark.parametrize("runtime", [{"approved": False}, {"providers": {"do_runner": {}}}])
 def test_a_runtime_that_is_not_approved_keeps_its_users_from_running(
-    runtime: dict[str, object],
+    runtime: dict[str, Any],
 ) -> None:
     """Jobs, sessions and apps are recorded, say RuntimeNotApproved, and start by themselves once it is approved."""
     users = [worlds.job(), worlds.session(), *worlds.app(), worlds.experiment()]
     life = worlds.Life(*worlds.platform(**runtime), *users)
     found = life.apply()
 
-    for name in ("RunnerJob/ingest", "Session/notebook", "AppDeployment/shop", "Experiment/species"):
+    for name in (
+        "RunnerJob/ingest",
+        "Session/notebook",
+        "AppDeployment/shop",
+        "Experiment/species",
+    ):
         assert (False, "RuntimeNotApproved") == worlds.standing(found, name)
     assert [] == [step for step in found.steps if step.operation]
     life.add(*worlds.platform())
@@ -54,7 +61,7 @@ def test_a_project_allows_only_the_runtimes_it_lists() -> None:
         ({"network": {"egress": ["evil.example.com"]}}, "spec.network.egress"),
     ],
 )
-def test_the_runtime_is_the_ceiling(spec: dict[str, object], part: str) -> None:
+def test_the_runtime_is_the_ceiling(spec: dict[str, Any], part: str) -> None:
     """What asks for more than its Runtime allows is refused by name."""
     limits = {"cpu": 4, "memory": "8Gi", "gpu": 0}
     network = {"egress": ["*.example.org", "pypi.example:443"]}
@@ -69,9 +76,7 @@ def test_egress_below_the_ceiling_is_granted() -> None:
     """A host below an allowed domain and an allowed port are in the order."""
     hosts = ["data.example.org", "pypi.example:443"]
     network = {"egress": ["*.example.org", "pypi.example:443"]}
-    life = worlds.Life(
-        *worlds.platform(network=network), worlds.job(network={"egress": hosts})
-    )
+    life = worlds.Life(*worlds.platform(network=network), worlds.job(network={"egress": hosts}))
     order = next(step.document for step in life.plan().steps if step.operation)
 
     assert order is not None

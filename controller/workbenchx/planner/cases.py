@@ -19,7 +19,11 @@ from workbenchx.planner import (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Blueprint:
-    """The object as it ought to be. `marks` are what it is made from beside its own spec; `hash` is over all."""
+    """The object as it ought to be. `hash` is over all that needs a new object when it changes.
+
+    `marks` are what it is made from beside its own spec; those with a dot in their name are shown when they change.
+    `owned` are the declared fields that a provider may show, for drift.
+    """
 
     order: orders.Order
     hash: str

@@ -22,7 +22,10 @@ def missing(writing: draft.Draft, subject: subjects.Subject) -> verdicts.Refusal
 
 def waiting(writing: draft.Draft, subject: subjects.Subject) -> verdicts.Refusal | None:
     """The first thing that must be Ready first and is not."""
+    placed = subject.key.kind in _EXECUTABLE
     for reference in subject.references:
+        if placed and reference.note in _PLACED:
+            continue
         orders = reference.note in _ORDERING or reference.target.kind == "Dataset"
         if orders and not reference.optional and not ready(writing, reference.target):
             message = f"{spelled(reference)}: {reference.target} is not Ready"

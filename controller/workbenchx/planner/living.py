@@ -94,7 +94,8 @@ def _stop(case: cases.Case, wish: cases.Wish) -> model.Verdict | None:
 
 def _stopped(case: cases.Case, why: str) -> model.Verdict:
     """Stopped as declared is as it ought to be; stopped by a person is not what the document says."""
-    facts = {"stopped_for": why}
+    since = case.subject.facts.get("stopped_at") or case.writing.now.isoformat()
+    facts = {"stopped_for": why, "stopped_at": since}
     if why == "Expired":
         reason, message, ready = reasons.Reason.EXPIRED, "its time is over, as declared", True
     elif why == "Ordered":

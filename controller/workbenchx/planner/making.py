@@ -30,11 +30,19 @@ def bring_up(
         return short
     case.writing.consume(order)
     case.writing.consume(case.writing.people.rerun(case.subject.key))
-    failed = latest is not None and latest.state is not model.ExecutionState.SUCCEEDED
-    if failed and because is model.Because.NEW:
-        because = model.Because.RETRY
+    if because is model.Because.NEW:
+        because = _why(case, latest)
     tries = latest.tries + 1 if latest and not ordered and _lately(case, latest) else 1
     return make(case, model.Action.CREATE, because, operation, tries=tries)
+
+
+def _why(case: cases.Case, latest: model.Execution | None) -> model.Because:
+    """There is no object: it was never made, its making failed, or it is missing."""
+    if latest is not None and latest.state is not model.ExecutionState.SUCCEEDED:
+        return model.Because.RETRY
+    newest = case.track.latest(executions.BRINGING_UP)
+    made = newest is not None and newest.state is model.ExecutionState.SUCCEEDED
+    return model.Because.MISSING if made else model.Because.NEW
 
 
 def _hash(case: cases.Case) -> str:
@@ -111,7 +119,7 @@ def outdated(case: cases.Case, blueprint: cases.Blueprint) -> model.Verdict | No
     changes = tuple(
         model.FieldChange(name, made_from.get(name), blueprint.marks[name])
         for name in sorted(blueprint.marks)
-        if name in made_from and made_from.get(name) != blueprint.marks[name]
+        if "." in name and name in made_from and made_from[name] != blueprint.marks[name]
     )
     tries = latest.tries + 1 if latest and bad else 1
     because = model.Because.SPEC_CHANGED

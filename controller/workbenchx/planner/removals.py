@@ -25,7 +25,7 @@ def remove(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict | N
     recorded = subject.recorded
     owned = recorded is None or recorded.owned
     if forget or subject.lifecycle.keeps or not owned:
-        _let_go(writing, subject, forget)
+        _let_go(writing, subject, forget, owned=owned)
         return None
     if subject.key.kind in _LIVING and _has_object(writing, subject):
         return _end_object(writing, subject)
@@ -40,7 +40,11 @@ def _has_object(writing: draft.Draft, subject: subjects.Subject) -> bool:
 
 
 def _let_go(
-    writing: draft.Draft, subject: subjects.Subject, forget: model.Intervention | None
+    writing: draft.Draft,
+    subject: subjects.Subject,
+    forget: model.Intervention | None,
+    *,
+    owned: bool,
 ) -> None:
     """The row goes, what it stood for stays as it is."""
     writing.consume(forget)
@@ -49,7 +53,7 @@ def _let_go(
             action=model.Action.FORGET,
             subject=subject.key,
             because=model.Because.ORDERED if forget else model.Because.NOT_DECLARED,
-            destructive=forget is not None and subject.external_id is not None,
+            destructive=forget is not None and owned and subject.external_id is not None,
             project=subject.project,
             external_id=subject.external_id,
         )

@@ -4,6 +4,7 @@ import datetime
 import functools
 import itertools
 import zoneinfo
+from collections.abc import Iterator
 
 import cronsim
 
@@ -14,23 +15,22 @@ _SECOND = datetime.timedelta(seconds=1)
 
 def last(schedule: str, zone: str | None, now: datetime.datetime) -> datetime.datetime | None:
     """The newest firing at or before `now`."""
-    start = (now.replace(microsecond=0) + _SECOND).astimezone(_zone(zone))
-    return _utc(next(cronsim.CronSim(schedule, start, reverse=True), None))
+    return next(_firings(schedule, zone, now.replace(microsecond=0) + _SECOND, back=True), None)
 
 
 def following(schedule: str, zone: str | None, now: datetime.datetime) -> datetime.datetime | None:
     """The first firing after `now`."""
-    return _utc(next(cronsim.CronSim(schedule, now.astimezone(_zone(zone))), None))
+    return next(_firings(schedule, zone, now, back=False), None)
 
 
 def missed(
     schedule: str, zone: str | None, since: datetime.datetime, now: datetime.datetime
 ) -> list[datetime.datetime]:
     """Every firing after `since` and not after `now`, oldest first; at most 100, the newest ones."""
-    start = (now.replace(microsecond=0) + _SECOND).astimezone(_zone(zone))
-    backwards = (_utc(found) for found in cronsim.CronSim(schedule, start, reverse=True))
-    due = itertools.takewhile(lambda found: found is not None and found > since, backwards)
-    return [found for found in itertools.islice(due, MOST_AT_ONCE) if found][::-1]
+    start = now.replace(microsecond=0) + _SECOND
+    backwards = _firings(schedule, zone, start, back=True)
+    due = itertools.takewhile(lambda found: found > since, backwards)
+    return list(itertools.islice(due, MOST_AT_ONCE))[::-1]
 
 
 def late(firing: datetime.datetime, now: datetime.datetime) -> bool:
@@ -38,8 +38,16 @@ def late(firing: datetime.datetime, now: datetime.datetime) -> bool:
     return (now - firing).total_seconds() > LATE_SECONDS
 
 
-def _utc(found: datetime.datetime | None) -> datetime.datetime | None:
-    return found.astimezone(datetime.UTC) if found else None
+def _firings(
+    schedule: str, zone: str | None, start: datetime.datetime, *, back: bool
+) -> Iterator[datetime.datetime]:
+    """The firings from a moment on, or back from it. A schedule that cannot be read has none."""
+    try:
+        found = cronsim.CronSim(schedule, start.astimezone(_zone(zone)), reverse=back)
+    except (cronsim.CronSimError, zoneinfo.ZoneInfoNotFoundError):
+        return
+    for firing in found:
+        yield firing.astimezone(datetime.UTC)
 
 
 @functools.lru_cache(maxsize=256)

@@ -16,7 +16,7 @@ def render(plan: model.Plan, *, link: str | None = None) -> str:
 
 
 def _lines(plan: model.Plan, link: str | None) -> Iterator[str]:
-    yield f"**Plan:** {words.counts(plan)}" if plan.steps else f"**{words.NO_CHANGE}**"
+    yield f"**{words.headline(plan)}**"
     if plan.cost_before or plan.cost_after:
         before, after = words.rate(plan.cost_before), words.rate(plan.cost_after)
         yield f"**Cost:** {before} → {after} USD an hour"
@@ -48,7 +48,7 @@ def _steps(plan: model.Plan) -> Iterator[str]:
         where = " ".join(part for part in (words.where(line.step), words.cost(line.step)) if part)
         cells = (
             escape(line.subject),
-            escape(words.why(line.step)),
+            escape(words.why(line)),
             escape(where),
             _fields(line.step),
         )

@@ -25,10 +25,7 @@ def render(plan: model.Plan, *, colour: bool = False) -> str:
 
 
 def _lines(plan: model.Plan, *, colour: bool) -> Iterator[str]:
-    if plan.steps:
-        yield f"Plan: {words.counts(plan)}"
-    else:
-        yield words.NO_CHANGE
+    yield words.headline(plan)
     if plan.cost_before or plan.cost_after:
         yield f"Cost: {words.rate(plan.cost_before)} → {words.rate(plan.cost_after)} USD an hour"
     if not plan.complete:
@@ -59,7 +56,7 @@ def _step(line: words.Line, width: int, *, colour: bool) -> str:
     head = f"{sign} {line.step.action.value:<7}"
     if colour and sign in _COLOURS:
         head = f"\x1b[{_COLOURS[sign]}m{head}\x1b[0m"
-    parts = [words.why(line.step), words.where(line.step), words.cost(line.step)]
+    parts = [words.why(line), words.where(line.step), words.cost(line.step)]
     said = "  ".join(part for part in parts if part)
     mark = "  destroys" if line.step.destructive and line.step.executable else ""
     return f"{head} {line.subject:<{width}}  {said}{mark}".rstrip()

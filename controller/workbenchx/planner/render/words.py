@@ -11,9 +11,21 @@ from typing import Any, NamedTuple
 from workbenchx.planner import model, spelling
 
 NO_CHANGE = "No changes: what is declared is in force."
+NOTHING_NOW = "No changes at the moment: something waits."
 INCOMPLETE = "Not everything that is declared could be read: nothing is deleted."
 _LONGEST_VALUE = 120
 _TOGETHER = 3
+
+
+_BY_ITSELF = frozenset({"Scheduled", "Expires"})
+
+
+def headline(plan: model.Plan) -> str:
+    """The counts; without steps, whether all is in force."""
+    if plan.steps:
+        return f"Plan: {counts(plan)}"
+    waiting = any(wait.reason not in _BY_ITSELF for wait in plan.waits)
+    return NOTHING_NOW if waiting else NO_CHANGE
 
 
 class Line(NamedTuple):
@@ -60,11 +72,12 @@ def name(key: model.Key, doubled: set[str] | frozenset[str] = frozenset()) -> st
     return f"{text} in {plain(key.namespace)}" if str(key) in doubled and key.namespace else text
 
 
-def why(step: model.Step) -> str:
+def why(line: Line) -> str:
     """Because, and for a hold what it keeps from happening."""
+    step = line.step
     if step.holds:
         return f"{step.holds.value} is held: {step.because.value}"
-    if step.renamed_from:
+    if step.renamed_from and line.number == 1:
         return f"{step.because.value} from {plain(step.renamed_from.name)}"
     return step.because.value
 
@@ -135,7 +148,7 @@ def moment(when: datetime.datetime) -> str:
 def budgets(plan: model.Plan) -> list[str]:
     """A sentence for each Project whose forecast passes its budget."""
     return [
-        f"Project/{plain(project)}: a month like this costs {found['forecast_usd']} USD, "
+        f"Project/{plain(project)}: a month like this costs {rate(decimal.Decimal(found['forecast_usd']))} USD, "
         f"the budget is {found['monthly_usd']} USD"
         for project, found in sorted(plan.inputs.get("budget", {}).items())
         if not found["within"]

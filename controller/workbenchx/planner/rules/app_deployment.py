@@ -39,7 +39,7 @@ def _draw(writing: draft.Draft, subject: subjects.Subject) -> cases.Blueprint | 
         "code.sha256": code.sha256 if code else None,
         "app.command": order["command"],
         "app.port": order["ports"][0],
-        "provider": placed.provider.name,
+        "provider.name": placed.provider.name,
     }
     hash_ = canonical.digest(
         {name: value for name, value in order.items() if name != "code"} | marks
@@ -59,5 +59,4 @@ def _desire(case: cases.Case) -> cases.Wish:
         return cases.Wish(True, model.Because.RESUMED, order=order)
     if case.subject.facts.get("stopped_for") in _STOPPED_BY and not case.living:
         return cases.Wish(False, model.Because.ORDERED, "Ordered")
-    made = case.subject.facts.get("deployed") is not None
-    return cases.Wish(True, model.Because.MISSING if made else model.Because.NEW)
+    return cases.Wish(True, model.Because.NEW)

@@ -44,7 +44,7 @@ def _draw(writing: draft.Draft, subject: subjects.Subject) -> cases.Blueprint | 
         return code
     snapshot = subject.facts.get("snapshot")
     order = orders.session(placed, subject.spec, code, str(snapshot) if snapshot else None)
-    marks = {"provider": placed.provider.name, "ttl": order["ttl"]}
+    marks = {"provider.name": placed.provider.name, "ttl": order["ttl"]}
     shape = {name: order[name] for name in ("resources", "egress", "ports", "provider")}
     hash_ = canonical.digest(shape | {"runtime": placed.runtime.key.name})
     owned: dict[str, Any] = {"ports": order["ports"], "egress": order["egress"]}
@@ -79,11 +79,10 @@ def _asleep(case: cases.Case) -> cases.Wish:
         if again and stopped != "Ordered":
             return cases.Wish(True, model.Because.SCHEDULED)
         return cases.Wish(False, model.Because.EXPIRED, str(stopped))
-    made = facts.get("deployed") is not None
     scheduled = (case.subject.spec.get("schedule") or {}).get("start")
-    if scheduled and not made and not (on_duty and stop is not None):
+    if scheduled and facts.get("deployed") is None and not (on_duty and stop is not None):
         return cases.Wish(False, model.Because.EXPIRED, "Schedule")
-    return cases.Wish(True, model.Because.MISSING if made else model.Because.NEW)
+    return cases.Wish(True, model.Because.NEW)
 
 
 def _over(case: cases.Case) -> str | None:
