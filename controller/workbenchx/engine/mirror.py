@@ -15,24 +15,29 @@ EMBEDDED_SOURCE = "embedded"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reading:
-    """What a folder declares now. `broken`: paths whose documents are unknown; `scope`: the path prefix that was read."""
+    """What a folder declares now.
+
+    `broken`: paths whose documents are unknown; `scope`: the path prefix that was read (None: all); `complete`: every
+    folder could be looked into, so that absence means something.
+    """
 
     rows: Sequence[model.Declared]
     broken: Sequence[str] = ()
     scope: str | None = None
     commit: str | None = None
     code: Mapping[str, model.Code] = dataclasses.field(default_factory=dict)
+    complete: bool = True
 
 
 async def record(
     store: ports.Store, reading: Reading, *, source: str = EMBEDDED_SOURCE
 ) -> ports.MirrorResult:
-    """Write one reading. Its epoch is complete: what broken files declared before is kept, not forgotten."""
+    """Write one reading. What broken files declared before is kept, not forgotten."""
     failpoints.reach("mirror.before")
     result = await store.mirror(
         source,
         reading.rows,
-        complete=True,
+        complete=reading.complete,
         commit=reading.commit,
         scope=reading.scope,
         keep_paths=reading.broken,
@@ -50,7 +55,7 @@ def swap(world: model.World, reading: Reading, *, source: str = EMBEDDED_SOURCE)
     return dataclasses.replace(
         world,
         declared=tuple(declared.values()),
-        declared_complete=True,
+        declared_complete=reading.complete,
         code={**world.code, **reading.code},
         policy=policy,
     )
@@ -58,7 +63,7 @@ def swap(world: model.World, reading: Reading, *, source: str = EMBEDDED_SOURCE)
 
 def _replaced(row: model.Declared, reading: Reading, source: str) -> bool:
     path = row.source.path or ""
-    if row.source.source != source or path in reading.broken:
+    if row.source.source != source or path in reading.broken or not reading.complete:
         return False
     return reading.scope is None or under(path, reading.scope)
 

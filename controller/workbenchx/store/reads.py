@@ -56,9 +56,11 @@ class Reads:
         """Living resources of that kind and name: one for each namespace that has one."""
         return await self.resources(kind=kind, name=name, namespace=namespace)
 
-    async def declared_specs(self) -> dict[model.Key, Mapping[str, Any]]:
-        """The spec of every declared identity."""
-        found = await self._all("declared_specs")
+    async def declared_specs(
+        self, *, outside: str | None = None
+    ) -> dict[model.Key, Mapping[str, Any]]:
+        """The spec of every declared identity; with `outside`, of those that are not declared under that path."""
+        found = await self._all("declared_specs", outside=outside)
         return {model.Key(row["kind"], row["namespace"], row["name"]): row["spec"] for row in found}
 
     async def declared_problems(self) -> list[Row]:

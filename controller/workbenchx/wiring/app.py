@@ -54,8 +54,7 @@ class App:
 
     async def mirror(self, path: pathlib.Path) -> validate.Report:
         """Read the files under `path` and record what they declare; the report says what is wrong with them."""
-        known = await self.reads.declared_specs()
-        read = await declaring.read(self.storage, self.settings.root, path, known=known)
+        read = await self._read(path, self.storage)
         await mirror.record(self.store, read.reading)
         return read.report
 
@@ -64,8 +63,7 @@ class App:
         world = await self.store.world(now=self.clock.now(), policy=self.policy)
         if path is None:
             return planner.plan(world)
-        known = {row.key: row.spec for row in world.declared}
-        read = await declaring.read(None, self.settings.root, path, known=known)
+        read = await self._read(path, None)
         return planner.plan(mirror.swap(world, read.reading))
 
     async def reconcile(
@@ -96,6 +94,13 @@ class App:
                     await provider.stop(status.name, "Stopped")
                     ended += 1
         return ended
+
+    async def _read(
+        self, path: pathlib.Path, storage: ports.StorageProvider | None
+    ) -> declaring.Declaration:
+        scope = declaring.scope_of(self.settings.root, path)
+        known = await self.reads.declared_specs(outside=scope)
+        return await declaring.read(storage, self.settings.root, path, known=known)
 
     def _parts(self) -> running.Parts:
         surroundings = context.Context(

@@ -29,10 +29,9 @@ async def read(
 ) -> Declaration:
     """Read `path` (a folder or file under `root`). `storage` None: code snapshots are named but not stored.
 
-    Bad files are in the report, never raised. `known`: what is declared besides; it counts where only a part of the
-    tree is read.
+    Bad files are in the report, never raised. `known`: what is declared outside `path`.
     """
-    scope = _scope(root, path)
+    scope = scope_of(root, path)
     tree = checkout.folder(root, scope)
     report = validate.check(tree.files, known=known, found=tree.problems)
     commit = worktree.commit_if_clean(root, scope)
@@ -44,11 +43,17 @@ async def read(
         scope=None if scope == "." else scope,
         commit=commit,
         code=code,
+        complete=tree.complete,
     )
     return Declaration(report, reading)
 
 
-def _scope(root: pathlib.Path, path: pathlib.Path) -> str:
+def scope_of(root: pathlib.Path, path: pathlib.Path) -> str:
+    """`path` as documents name it: relative to `root`.
+
+    Raises:
+        errors.Stalled: reason OutsideRepository.
+    """
     try:
         return str(path.absolute().relative_to(root.absolute()))
     except ValueError as error:

@@ -24,8 +24,10 @@ left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.
 where r.id = %(uid)s;
 
 -- name: declared_specs
--- Every declared identity with its spec, for checking references of a part of the tree.
-select kind, namespace, name, spec from ops.declared;
+-- Declared identities with their specs, for checking references of a part of the tree: those that are declared outside it.
+select kind, namespace, name, spec from ops.declared
+where %(outside)s::text is null or path is null
+   or not (path = %(outside)s or starts_with(path, %(outside)s || '/') or %(outside)s in ('', '.'));
 
 -- name: declared_problems
 -- Documents that are invalid as they stand.
