@@ -41,9 +41,9 @@ def _draw(writing: draft.Draft, subject: subjects.Subject) -> cases.Blueprint | 
         "app.port": order["ports"][0],
         "provider.name": placed.provider.name,
     }
-    hash_ = canonical.digest(
-        {name: value for name, value in order.items() if name != "code"} | marks
-    )
+    # Named one by one: what a later version adds to orders must not make every app anew.
+    shape = {name: order[name] for name in ("env", "egress", "resources", "restart")}
+    hash_ = canonical.digest(shape | {"runtime": placed.runtime.key.name} | marks)
     owned = {"image": placed.image, "ports": order["ports"], "egress": order["egress"]}
     asked = subject.spec.get("resources") or {}
     owned |= {name: order["resources"][name] for name in ("cpu", "memory", "gpu") if name in asked}
