@@ -46,6 +46,38 @@ SITUATIONS: dict[str, dict[str, Any]] = {
         ],
     },
     "waiting": {"row": row("Pending", "DependencyNotReady", "waits for Runtime/py")},
+    "experiment": {
+        "row": row(
+            "Succeeded",
+            "Succeeded",
+            ready=True,
+            facts={"best": {"name": "tune-1a2b3c4d", "metric": 0.0491932}},
+        )
+    },
+    "model": {
+        "row": row(
+            "Active",
+            "Ready",
+            ready=True,
+            facts={"versions": [{"version": "1", "artifact": "model", "run_id": cli_rows.RUN}]},
+        )
+    },
+    "service": {
+        "row": row(
+            "Running",
+            "Ready",
+            ready=True,
+            facts={
+                "url": "http://127.0.0.1:1",
+                "expires_at": "2026-03-05",
+                "warning": "not isolated",
+            },
+        )
+    },
+    "to be forgotten": {
+        "row": row("Active", "Ready", ready=True),
+        "orders": [{"verb": "forget", "actor": "ana", "at": cli_rows.before(60)}],
+    },
     "held": {"row": row("Held", "Held", "12 would be destroyed")},
     "drifted": {"row": row("Held", "Drifted", "port differs")},
     "expired": {"row": row("Stopped", "Expired", "its ttl of 8h is over")},

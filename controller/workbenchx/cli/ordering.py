@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbenchx.cli import explaining, invocation, reconciling, records
+from workbenchx.cli import explaining, failure, invocation, reconciling, records
 
 if TYPE_CHECKING:
     from workbenchx.wiring import app as wiring
@@ -25,9 +25,13 @@ def order(
 
     async def work(app: "wiring.App") -> int:
         key = await records.find(app, words, namespace)
+        if verb == "adopt" and (await app.reads.resource(key))["owned"]:
+            raise failure.Failure(
+                f"there is nothing to adopt: {key} is managed already", hint=f"wbx why {key}"
+            )
         await app.intervene(verb, key, dict(args))
         await reconciling.reconcile(app, chosen, "applied")
-        facts = await records.facts_of(app, key)
+        facts = await records.facts_after(app, key)
         explaining.say(facts, as_json=as_json)
         return 0
 

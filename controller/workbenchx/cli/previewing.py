@@ -18,7 +18,8 @@ async def preview(app: "wiring.App", path: pathlib.Path) -> "tuple[model.Plan, v
     from workbenchx.wiring import declaring  # noqa: PLC0415 - the same
 
     world = await app.store.world(now=app.clock.now(), policy=app.policy)
-    known = {row.key: row.spec for row in world.declared}
+    scope = declaring.scope_of(app.settings.root, path)
+    known = await app.reads.declared_specs(outside=scope)
     read = await declaring.read(None, app.settings.root, path, known=known)
     return planner.plan(mirror.swap(world, read.reading)), read.report
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from workbenchx import errors
 from workbenchx.cli import failure, names
 from workbenchx.cli.show import phrases, sentence
 from workbenchx.planner import model
@@ -133,6 +134,16 @@ async def facts_of(app: "wiring.App", key: model.Key) -> sentence.Facts:
         run=latest[0] if latest else None,
         orders=await _orders(app, key),
     )
+
+
+async def facts_after(app: "wiring.App", key: model.Key) -> sentence.Facts:
+    """The same after an order, which may have ended the resource."""
+    try:
+        return await facts_of(app, key)
+    except errors.Stalled as problem:
+        if problem.reason != "NotFound":
+            raise
+        return sentence.Facts(key=key, now=app.clock.now())
 
 
 async def _unrecorded(app: "wiring.App", key: model.Key) -> sentence.Facts:

@@ -11,5 +11,5 @@ from workbenchx.cli import options, ordering
 def command(
     context: click.Context, words: tuple[str, ...], *, namespace: str | None, as_json: bool
 ) -> int:
-    """Remove it from the files, too: what is still declared is taken up again."""
+    """It takes effect once the files no longer declare it: the row goes, the object at the provider stays."""
     return ordering.order(context, "forget", words, namespace, {}, as_json=as_json)

@@ -50,6 +50,7 @@ def _status(row: Mapping[str, Any], now: datetime.datetime, why: str) -> dict[st
         "cost": row.get("cost"),
         "source": source,
         "facts": dict(row.get("facts") or {}),
+        "metrics": dict(row.get("metrics") or {}),
         "why": why or None,
     }
 

@@ -5,14 +5,18 @@ Rows are mappings with the columns of DESIGN §13: the resource, its latest run,
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import reasons
 from workbenchx.cli.show import phrases, table
 from workbenchx.planner import model
 
-_ORDER_WORDS = {"suspend": "suspended", "stop": "stopped", "cancel": "cancelled"}
+_ORDER_WORDS = {
+    "suspend": "suspended",
+    "stop": "stopped",
+    "forget": "to be forgotten once it is no longer declared, as ordered",
+}
 _RESUMABLE = {"Suspended", "Stopped", "Expired", "Drifted"}
 
 
@@ -34,6 +38,7 @@ def why(facts: Facts) -> str:
         return _unrecorded(facts)
     clauses = [
         _standing(facts.row),
+        *_found_out(facts.row.get("facts") or {}),
         _run(facts),
         *_orders(facts),
         _problem(facts),
@@ -59,8 +64,10 @@ def _standing(row: Mapping[str, Any]) -> str:
     if row.get("deleted_at"):
         return f"was deleted at {phrases.moment(row['deleted_at'])}{_because(message)}"
     if row["ready"]:
+        known = row.get("facts") or {}
+        generic = "" if reason == "Ready" or known.get("best") else _meaning(reason)
         head = "is Ready" if reason in ("Ready", "") else f"is Ready ({reason})"
-        return f"{head}{_because(message or ('' if reason == 'Ready' else _meaning(reason)))}"
+        return f"{head}{_because(message or generic)}"
     words = state if state == reason else f"{state}, {reason}"
     return f"is not Ready ({words}){_because(message or _meaning(reason))}"
 
@@ -78,6 +85,25 @@ def _meaning(reason: str) -> str:
 def _first_sentence(text: str) -> str:
     head = text.split(". ", maxsplit=1)[0].rstrip(".")
     return head[:1].lower() + head[1:]
+
+
+def _found_out(known: Mapping[str, Any]) -> Iterator[str]:
+    """What its runs found out and people ask for first."""
+    if best := known.get("best"):
+        metric = best.get("metric")
+        value = f" with {metric:.4g}" if isinstance(metric, int | float) else ""
+        yield f"the best is ExperimentRun/{best.get('name')}{value}"
+    for version in known.get("versions") or ():
+        run = phrases.short_id(version.get("run_id"))
+        yield f"version {version.get('version')} is {version.get('artifact')}" + (
+            f" of run {run}" if run else ""
+        )
+    if known.get("url"):
+        yield f"it answers at {known['url']}"
+    if known.get("expires_at"):
+        yield f"its time is over at {known['expires_at']}"
+    if known.get("warning"):
+        yield str(known["warning"])
 
 
 def _run(facts: Facts) -> str:
