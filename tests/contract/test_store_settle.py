@@ -353,3 +353,17 @@ async def test_ten_thousand_rows_are_one_chain_and_one_snapshot(store: postgres.
     assert all(row.ready for row in world.recorded)
     (chain,) = [one async for one in store.verify([whole.run_id])]
     assert (chain.events, chain.verdict) == (10_000, "intact")
+
+
+async def test_a_project_and_its_experiment_in_one_batch(store: postgres.Postgres) -> None:
+    """Whatever the order of the rows: what names a project of the same batch belongs to it."""
+    epoch = await worlds.lead(store)
+    key = model.Key("Experiment", "penguins", "species")
+    rows = [worlds.declared(key), worlds.declared(worlds.PROJECT, {"members": []})]
+    await store.mirror(worlds.SOURCE, rows, complete=True, commit="c1")
+    writes = [worlds.created(row) for row in rows]
+    await store.settle(
+        epoch, worlds.batch(rows=writes, verdicts=[worlds.ready(write) for write in writes])
+    )
+    found = {row.key: row.project for row in (await worlds.world(store)).recorded}
+    assert found[key] == worlds.PROJECT.name

@@ -57,19 +57,35 @@ def _stale(looked_up: index.Index, order: model.Intervention) -> bool:
 def _held(
     looked_up: index.Index, destructive: Sequence[model.Step], data_bearing: set[model.Key]
 ) -> dict[model.Key, model.Because]:
-    counted = [step for step in destructive if _counts(looked_up, step)]
+    counted = [step for step in destructive if _counts(looked_up, step, data_bearing)]
     held: dict[model.Key, model.Because] = {}
     for steps in _tripped(looked_up, counted):
         held.update((step.subject, model.Because.BRAKED) for step in steps)
     for step in counted:
         if step.subject in data_bearing:
             held[step.subject] = model.Because.DATA_BEARING
+    _hold_what_they_need(looked_up, {step.subject for step in destructive}, held)
     return held
 
 
-def _counts(looked_up: index.Index, step: model.Step) -> bool:
-    """What a person ordered, or what has begun already and is only tried again, is not braked."""
+def _hold_what_they_need(
+    looked_up: index.Index, going: set[model.Key], held: dict[model.Key, model.Because]
+) -> None:
+    """What a held thing refers to stays with it: nobody is left without a project or an app."""
+    staying = list(held)
+    while staying:
+        key = staying.pop()
+        for reference in looked_up.resources[key].references:
+            if reference.target in going and reference.target not in held:
+                held[reference.target] = held[key]
+                staying.append(reference.target)
+
+
+def _counts(looked_up: index.Index, step: model.Step, data_bearing: set[model.Key]) -> bool:
+    """Not braked: what a person ordered, what has begun and is only tried again, what comes back anew without loss."""
     if step.because in _DECIDED:
+        return False
+    if step.action is model.Action.REPLACE and step.subject not in data_bearing:
         return False
     last = looked_up.runs_of(step.subject).last
     return not (last is not None and last.operation == "delete" and step.operation == "delete")

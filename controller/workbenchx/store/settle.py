@@ -102,7 +102,11 @@ def _by_table(batch: ports.Batch) -> list[tuple[str, _Rows]]:
     for uid, verdict in verdicts.items():
         if table := tables.of(verdict.key.kind):
             found[table].append({"id": uid, "kind": verdict.key.kind} | _verdict(verdict))
-    return sorted(found.items(), key=lambda item: (item[0] not in _FIRST, item[0]))
+    return sorted(found.items(), key=lambda item: (_place(item[0]), item[0]))
+
+
+def _place(table: str) -> int:
+    return _FIRST.index(table) if table in _FIRST else len(_FIRST)
 
 
 def _row(write: ports.RowWrite) -> dict[str, Any]:
