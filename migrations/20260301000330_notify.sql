@@ -15,9 +15,9 @@ revoke all on function ops_private.notify_changed() from public;
 create function ops_private.notify_run_changed() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  if exists (select 1 from changed n join before o using (run_id)
-             where n.state <> o.state or n.not_before <> o.not_before
-                or n.cancel_requested_at is distinct from o.cancel_requested_at) then
+  -- EXCEPT is hashed or sorted whatever the planner believes; a join of transition tables is planned blind.
+  if exists (select run_id, state, not_before, cancel_requested_at from changed
+             except select run_id, state, not_before, cancel_requested_at from before) then
     perform pg_notify('ops_changed', '');
   end if;
   return null;

@@ -36,8 +36,10 @@ class Connections:
             await self._pool.close()
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, *, pipelined: bool = False) -> AsyncIterator[Connection]:
         """One transaction: committed at the end, rolled back by any error.
+
+        `pipelined`: statements whose answer nobody waits for travel together with the next one that is waited for.
 
         Raises:
             errors.Waiting: reason DatabaseUnavailable: the server went away or does not answer.
@@ -49,7 +51,11 @@ class Connections:
             await self._pool.open()
         try:
             with meaning():
-                async with self._pool.connection() as conn, conn.transaction():
+                async with (
+                    self._pool.connection() as conn,
+                    conn.pipeline() if pipelined else contextlib.nullcontext(),
+                    conn.transaction(),
+                ):
                     yield conn
         except errors.Waiting:
             await self._drop_broken()

@@ -45,7 +45,7 @@ class Runs:
             "operations": list(operations),
             "limits": encode.document(self.limits),
         }
-        async with self._db.transaction() as conn:
+        async with self._db.transaction(pipelined=True) as conn:
             await conn.execute(_SQL["claim_lock"])
             rows = await connections.fetch(conn, _SQL["claim"], params)
             claimed = [_claimed(row) for row in sorted(rows, key=lambda row: (row[15], row[0]))]
@@ -62,7 +62,7 @@ class Runs:
             "fencings": [fencing for _, fencing in runs],
             "lease": lease,
         }
-        async with self._db.transaction() as conn:
+        async with self._db.transaction(pipelined=True) as conn:
             found = await connections.fetch(conn, _SQL["beat"], params)
         return ports.Beat(
             mine=frozenset(run_id for run_id, _ in found),
@@ -94,7 +94,7 @@ class Runs:
     async def finish_many(self, ends: Sequence[tuple[str, int, ports.Outcome]]) -> frozenset[str]:
         """End any number of runs in one transaction; the ids of those whose token was valid."""
         outcomes = {run_id: outcome for run_id, _, outcome in ends}
-        async with self._db.transaction() as conn:
+        async with self._db.transaction(pipelined=True) as conn:
             params = {"rows": encode.document([_end(*end) for end in ends])}
             found = await connections.fetch(conn, _SQL["finish"], params)
             ended = [(row, outcomes[row[0]]) for row in found]
