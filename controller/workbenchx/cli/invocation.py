@@ -99,6 +99,9 @@ def with_app(
             f"nothing was started here yet (WBX_HOME is {chosen.home})", hint="wbx up --once"
         )
 
+    home.Home(chosen.home).prepare()
+    logs.configure(chosen.log_level, home.Home(chosen.home).logs)
+
     async def body() -> int:
         from workbenchx.wiring import app  # noqa: PLC0415 - psycopg and pydantic only when needed
 
