@@ -229,7 +229,10 @@ class MirrorResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunOrder:
-    """A run to be queued. `document` is all that a worker needs; `resource_uid` names the row it acts for."""
+    """A run to be queued. `document` is all that a worker needs; `resource_uid` names the row it acts for.
+
+    `intent`: (adapter, name) of the object that the run will make; it goes into the ledger with the order.
+    """
 
     run_id: str
     key: model.Key
@@ -245,6 +248,7 @@ class RunOrder:
     external_id: str | None = None
     scheduled_for: datetime.datetime | None = None
     cost_estimate: decimal.Decimal = decimal.Decimal(0)
+    intent: tuple[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -447,20 +451,10 @@ class Store(Protocol):
         """The names of all processes that hold a run or leadership."""
 
     # ledger and observation
-    async def intend(
-        self,
-        run_id: str,
-        fencing: int,
-        *,
-        provider: str,
-        external_id: str,
-        resource_uid: str,
-        kind: str,
-    ) -> bool:
-        """Record in `ops.provider_objects` that an object is about to be created."""
-
-    async def record_object(self, provider: str, external_id: str, *, state: str) -> None:
-        """The ledger's outcome: exists | gone | quarantined."""
+    async def record_objects(
+        self, provider: str, external_ids: Sequence[str], *, state: str
+    ) -> None:
+        """The ledger's outcome of objects: exists | gone | quarantined."""
 
     async def record_observation(self, provider: str, observation: Observation) -> int:
         """One epoch of `ops.observations`; its number."""

@@ -121,9 +121,7 @@ async def test_observations_follow_complete_looks(store: postgres.Postgres) -> N
 async def test_the_sweep_knows_what_may_go(store: postgres.Postgres) -> None:
     """live: open run or living owner; ended: neither; what was forgotten is left alone; the unknown is not there."""
     epoch, uid = await worlds.project_with_job(store)
-    run = await worlds.claimed(store, uid, operation="create")
-    intent = {"provider": "local", "external_id": "sb", "resource_uid": uid, "kind": "RunnerJob"}
-    assert await store.intend(run.run_id, run.fencing, **intent)
+    run = await worlds.claimed(store, uid, operation="create", intent=("local", "sb"))
     assert await store.standing("local", ["sb", "other"]) == {"sb": "live"}
     await store.finish(run.run_id, run.fencing, worlds.outcome(facts={"external_id": "sb"}))
     assert await store.standing("local", ["sb"]) == {"sb": "live"}

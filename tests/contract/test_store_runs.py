@@ -41,7 +41,7 @@ async def test_twenty_workers_share_a_queue_without_a_run_twice(store: postgres.
 
 
 async def test_a_stale_token_changes_nothing(store: postgres.Postgres) -> None:
-    """After a take-over the former holder can neither finish, requeue, start, intend nor beat."""
+    """After a take-over the former holder can neither finish, requeue, start nor beat."""
     _, uid = await worlds.project_with_job(store)
     old = await worlds.claimed(store, uid)
     assert await store.release("w1") == 1
@@ -53,14 +53,6 @@ async def test_a_stale_token_changes_nothing(store: postgres.Postgres) -> None:
     assert not await store.requeue(old.run_id, old.fencing, reason="Waiting", message="", delay=0)
     assert not await store.claim_start(
         old.run_id, old.fencing, external_id="sb", provider="local", command=[]
-    )
-    assert not await store.intend(
-        old.run_id,
-        old.fencing,
-        provider="local",
-        external_id="sb",
-        resource_uid=uid,
-        kind="RunnerJob",
     )
     beat = await store.beat("w1", [(old.run_id, old.fencing)], lease=60)
     assert beat == ports.Beat(frozenset(), frozenset())

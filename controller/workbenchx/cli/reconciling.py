@@ -9,11 +9,8 @@ from workbenchx.cli.show import changes, problems, style, tree
 from workbenchx.planner import model
 
 if TYPE_CHECKING:
-    from workbenchx.engine import loop
     from workbenchx.wiring import app as wiring
     from workbenchx.wiring import running, settings
-
-_FOLLOWING_SECONDS = 0.2
 
 
 class Watcher:
@@ -60,22 +57,7 @@ async def reconcile(app: "wiring.App", chosen: "settings.Settings", until: str |
     stop = asyncio.Event()
     watcher = Watcher(invocation.paint_errors(chosen))
     with interrupts.gently(stop.set):
-        while not _in_force(await app.reconcile(until=until, progress=watcher, stop=stop)):
-            if stop.is_set():
-                break
-            await asyncio.sleep(_FOLLOWING_SECONDS)
-
-
-def _in_force(last: "loop.Pass | None") -> bool:
-    """Whether the rows say what the last pass found. A follower may see the end before the leader has recorded it."""
-    if last is None:
-        return True
-    recorded = changes.standings(last.world.recorded)
-    return all(
-        verdict.key not in recorded
-        or recorded[verdict.key][:3] == (verdict.state, verdict.ready, verdict.reason)
-        for verdict in last.plan.verdicts
-    )
+        await app.reconcile(until=until, progress=watcher, stop=stop)
 
 
 async def until_ended(app: "wiring.App", chosen: "settings.Settings", run_id: str) -> None:

@@ -6,12 +6,15 @@ rest is planned again when that has ended.
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from workbenchx import ports
+from workbenchx.engine import ids
 from workbenchx.planner import model
 
 DEFAULT_TIMEOUT = 3600.0
 RECONCILE_TIMEOUT = 600.0
+MAKING = frozenset({"create", "execute", "replace", "reproduce"})
 _ROW_ACTIONS = frozenset(
     {
         model.Action.CREATE,
@@ -31,16 +34,16 @@ class Ids:
     resource: Callable[[], str]
 
 
-def build(world: model.World, plan: model.Plan, ids: Ids) -> ports.Batch:
+def build(world: model.World, plan: model.Plan, makers: Ids) -> ports.Batch:
     """All writes of one pass."""
     recorded = {row.key: row for row in world.recorded}
-    uids = _uids(plan, recorded, ids)
+    uids = _uids(plan, recorded, makers)
     return ports.Batch(
-        run_id=ids.run(),
+        run_id=makers.run(),
         rows=tuple(_rows(world, plan, uids)),
         tombstones=tuple(_tombstones(plan, recorded)),
         verdicts=tuple(_verdicts(plan, recorded, uids)),
-        orders=tuple(_orders(plan, uids, ids)),
+        orders=tuple(_orders(plan, uids, makers, world.policy.installation)),
         cancels=tuple(plan.inputs.get("cancels", ())),
         applied_interventions=tuple(plan.inputs.get("applied_interventions", ())),
         plan=plan,
@@ -49,7 +52,7 @@ def build(world: model.World, plan: model.Plan, ids: Ids) -> ports.Batch:
 
 
 def _uids(
-    plan: model.Plan, recorded: Mapping[model.Key, model.Recorded], ids: Ids
+    plan: model.Plan, recorded: Mapping[model.Key, model.Recorded], makers: Ids
 ) -> dict[model.Key, str]:
     uids = {key: row.uid for key, row in recorded.items()}
     for step in plan.steps:
@@ -57,7 +60,7 @@ def _uids(
             uids[step.subject] = uids[step.renamed_from]
     for step in plan.steps:
         if step.action in _ROW_ACTIONS and step.subject not in uids:
-            uids[step.subject] = ids.resource()
+            uids[step.subject] = makers.resource()
     return uids
 
 
@@ -133,15 +136,17 @@ def differs(verdict: model.Verdict, row: model.Recorded | None) -> bool:
     return any(row.facts.get(name) != value for name, value in verdict.facts.items())
 
 
-def _orders(plan: model.Plan, uids: Mapping[model.Key, str], ids: Ids) -> Iterator[ports.RunOrder]:
+def _orders(
+    plan: model.Plan, uids: Mapping[model.Key, str], makers: Ids, installation: str
+) -> Iterator[ports.RunOrder]:
     later = {step.subject for step in plan.steps if step.operation}
     for step in plan.steps:
         blocked = any(key in later and key != step.subject for key in step.depends_on)
         if step.operation and step.executable and not blocked:
-            yield _order(step, uids[step.subject], ids.run())
+            yield _order(step, uids[step.subject], makers.run(), installation)
 
 
-def _order(step: model.Step, uid: str, run_id: str) -> ports.RunOrder:
+def _order(step: model.Step, uid: str, run_id: str, installation: str) -> ports.RunOrder:
     document = step.document or {}
     executes = step.operation == "execute"
     default = DEFAULT_TIMEOUT if executes else RECONCILE_TIMEOUT
@@ -160,4 +165,15 @@ def _order(step: model.Step, uid: str, run_id: str) -> ports.RunOrder:
         external_id=step.external_id,
         scheduled_for=step.scheduled_for,
         cost_estimate=step.cost_after,
+        intent=intent(installation, step.operation or "", uid, step.attempt, document),
     )
+
+
+def intent(
+    installation: str, operation: str, uid: str, attempt: int, document: Mapping[str, Any]
+) -> tuple[str, str] | None:
+    """The object that a run will make: (adapter, name); None if it makes none."""
+    if operation not in MAKING:
+        return None
+    adapter = document.get("stand_in") or document.get("adapter") or ""
+    return adapter, ids.sandbox_name(installation, uid, attempt)

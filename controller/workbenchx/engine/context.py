@@ -8,7 +8,6 @@ from workbenchx import errors, ports
 from workbenchx.engine import ids, secrets
 
 Probe = Callable[[str, float], Awaitable[bool]]
-Tidy = Callable[[], Awaitable[None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Held:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Done:
-    """How an operation ended, and what to tidy once the outcome is recorded."""
+    """How an operation ended; `leaves` is the sandbox to remove once that is recorded."""
 
     outcome: ports.Outcome
-    tidy: Tidy | None = None
+    leaves: str | None = None

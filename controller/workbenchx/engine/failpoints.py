@@ -13,7 +13,6 @@ NAMES = (
     "settle.before",
     "settle.after",
     "run.claimed",
-    "run.intended",
     "run.created",
     "run.start-claimed",
     "run.started",

@@ -27,17 +27,18 @@ _IDS = batches.Ids(run=ids.run_id, resource=ids.resource_uid)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pass:
-    """One look at the world and what it led to. `settled`: see DESIGN 2."""
+    """One look at the world and what follows from it. `wrote`: it was recorded by this pass. `settled`: see DESIGN 2."""
 
     world: model.World
     plan: model.Plan
-    wrote: bool
+    batch: ports.Batch
+    wrote: bool = False
 
     @property
     def settled(self) -> bool:
         """Nothing left to do, and nothing under way but what is meant to run on."""
         return (
-            not self.wrote
+            self.batch.empty
             and not self.plan.executable
             and not any(self._awaited(execution) for execution in self.world.executions)
             and not any(wait.reason == "Retrying" for wait in self.plan.waits)
@@ -70,7 +71,8 @@ class Engine:
         """Load and plan, write nothing."""
         now = self._clock.now()
         world = await self._store.world(now=now, policy=self._policy)
-        return Pass(world, planner.plan(world), wrote=False)
+        plan = planner.plan(world)
+        return Pass(world, plan, batches.build(world, plan, _IDS))
 
     async def reconcile(self) -> Pass:
         """One pass: load, plan, record.
@@ -79,11 +81,10 @@ class Engine:
             errors.Conflict: somebody else leads now; nothing was written.
         """
         seen = await self.look()
-        batch = batches.build(seen.world, seen.plan, _IDS)
-        if batch.empty:
+        if seen.batch.empty:
             return seen
         failpoints.reach("settle.before")
-        if self.epoch is None or not await self._store.settle(self.epoch, batch):
+        if self.epoch is None or not await self._store.settle(self.epoch, seen.batch):
             self.epoch = None
             raise errors.Conflict("engine: another process leads now")
         failpoints.reach("settle.after")

@@ -5,15 +5,41 @@ A look happens every minute (with jitter), at once when a living thing ends, and
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import random
 from collections.abc import Mapping
 
 from workbenchx import errors, ports
 from workbenchx.engine import failpoints, worker
+from workbenchx.planner import model
 
 LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 60.0
+
+
+def overlay(world: model.World, adapter: str, seen: ports.Observation) -> model.World:
+    """The world as it is with a look that was not recorded: for a plan while nobody serves."""
+    epochs = [epoch for epoch in world.epochs if epoch.provider != adapter]
+    objects = [each for each in world.observed if each.provider != adapter]
+    return dataclasses.replace(
+        world,
+        epochs=(*epochs, model.Epoch(adapter, seen.complete, seen.at)),
+        observed=(*objects, *(_object(adapter, status) for status in seen.objects)),
+    )
+
+
+def _object(adapter: str, status: ports.SandboxStatus) -> model.ObservedObject:
+    return model.ObservedObject(
+        provider=adapter,
+        external_id=status.name,
+        uid=status.tags.get("wbx-resource", ""),
+        state=status.state,
+        fields=status.fields,
+        url=next(iter(status.urls.values()), None),
+        exit_code=status.exit_code,
+        reason=status.reason,
+    )
 
 
 class Observer:
@@ -66,10 +92,10 @@ class Observer:
             verdict = standing.get(name, "unknown")
             if verdict == "ended":
                 await provider.delete(name)
-                await self._store.record_object(adapter, name, state="gone")
+                await self._store.record_objects(adapter, [name], state="gone")
             elif verdict == "unknown":
                 LOG.warning("sweep: %s at %s has our tag and no ledger row", name, adapter)
-                await self._store.record_object(adapter, name, state="quarantined")
+                await self._store.record_objects(adapter, [name], state="quarantined")
 
     def _watch(self, provider: ports.SandboxProvider, seen: ports.Observation) -> None:
         """Look again as soon as something that runs has ended."""

@@ -1,12 +1,14 @@
 """Run the order of an ended run again: same code, runtime, inputs, parameters and seed."""
 
+import dataclasses
+
 from workbenchx import errors, ports
-from workbenchx.engine import ids
+from workbenchx.engine import batches, ids
 
 _TRIES = 5
 
 
-async def queue(store: ports.Store, run_id: str) -> str:
+async def queue(store: ports.Store, run_id: str, *, installation: str) -> str:
     """Queue a reproduction of `run_id`; the new run's id.
 
     Raises:
@@ -18,6 +20,9 @@ async def queue(store: ports.Store, run_id: str) -> str:
             raise errors.Stalled(
                 f'reproduce: run "{run_id}" did not execute a command', reason="NotReproducible"
             )
-        if await store.enqueue([order]):
+        made = batches.intent(
+            installation, order.operation, order.resource_uid, order.attempt, order.document
+        )
+        if await store.enqueue([dataclasses.replace(order, intent=made)]):
             return order.run_id
     raise errors.Waiting("reproduce: other runs of the resource keep starting", retry_after=1.0)

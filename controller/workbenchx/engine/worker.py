@@ -30,6 +30,7 @@ class Worker:
         self._held: dict[str, tuple[context.Held, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
+        self._gone: list[tuple[str, str]] = []
 
     @property
     def busy(self) -> int:
@@ -80,7 +81,8 @@ class Worker:
 
     async def _perform(self, held: context.Held) -> None:
         try:
-            await perform(held)
+            if gone := await perform(held):
+                self._gone.append(gone)
         except asyncio.CancelledError:
             raise
         except errors.WorkbenchError as problem:
@@ -99,6 +101,7 @@ class Worker:
             self._changed.clear()
             with database_pauses():
                 await self._renew()
+                await self._tell_gone()
 
     async def _renew(self) -> None:
         if not self._held:
@@ -120,29 +123,41 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(errors.WorkbenchError):
+            await self._tell_gone()
             await self._context.store.release(self._name)
 
+    async def _tell_gone(self) -> None:
+        """The ledger learns of removed sandboxes many at a time; a look finds those that nobody lived to tell of."""
+        gone, self._gone = self._gone, []
+        for adapter in sorted({adapter for adapter, _ in gone}):
+            names = [name for where, name in gone if where == adapter]
+            await self._context.store.record_objects(adapter, names, state="gone")
 
-async def perform(held: context.Held) -> None:
-    """Perform one held run to its recorded end."""
+
+async def perform(held: context.Held) -> tuple[str, str] | None:
+    """Perform one held run to its recorded end; (adapter, name) of the sandbox that was removed after it."""
     try:
         done = await _operate(held)
     except errors.Stalled as problem:
         done = context.Done(outcomes.failed(problem.reason, problem.message))
     except errors.Waiting as problem:
         await _requeue(held, problem.reason, problem.message, problem.retry_after)
-        return
+        return None
     except errors.Conflict as problem:
         LOG.info("run %s: dropped: %s", held.run.run_id, problem.message)
-        return
+        return None
     except Exception as bug:
         LOG.exception("run %s: a bug in WorkbenchX", held.run.run_id)
-        await _requeue(held, "InternalError", f"internal error: {type(bug).__name__}", _BUG_DELAY)
-        return
+        told = f"internal error: {type(bug).__name__}"
+        await _requeue(held, "InternalError", told, _BUG_DELAY)
+        return None
     accepted = await held.context.store.finish(held.run.run_id, held.run.fencing, done.outcome)
     failpoints.reach("run.finished")
-    if accepted and done.tidy:
-        await done.tidy()
+    if not accepted or done.leaves is None:
+        return None
+    await held.provider.delete(done.leaves)
+    failpoints.reach("run.deleted")
+    return held.provider.adapter, done.leaves
 
 
 async def _operate(held: context.Held) -> context.Done:

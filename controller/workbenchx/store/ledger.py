@@ -16,31 +16,11 @@ class Ledger:
 
     _db: connections.Connections
 
-    async def intend(
-        self,
-        run_id: str,
-        fencing: int,
-        *,
-        provider: str,
-        external_id: str,
-        resource_uid: str,
-        kind: str,
-    ) -> bool:
-        """Record that an object is about to be created; False: the token is stale."""
-        params = {
-            "run_id": run_id,
-            "fencing": fencing,
-            "provider": provider,
-            "external_id": external_id,
-            "resource_uid": resource_uid or None,
-            "kind": kind,
-        }
-        async with self._db.transaction() as conn:
-            return bool(await connections.fetch(conn, _SQL["intend"], params))
-
-    async def record_object(self, provider: str, external_id: str, *, state: str) -> None:
-        """The ledger's outcome: exists | gone | quarantined."""
-        params = {"provider": provider, "external_id": external_id, "state": state}
+    async def record_objects(
+        self, provider: str, external_ids: Sequence[str], *, state: str
+    ) -> None:
+        """The ledger's outcome of objects: exists | gone | quarantined."""
+        params = {"provider": provider, "ids": list(external_ids), "state": state}
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["record"], params)
 
@@ -61,6 +41,7 @@ class Ledger:
             if observation.complete:
                 seen = [row["external_id"] for row in rows]
                 await conn.execute(_SQL["unsee"], {"provider": provider, "ids": seen})
+                await conn.execute(_SQL["gone"], {"provider": provider, "ids": seen})
         return number
 
     async def standing(self, provider: str, external_ids: Sequence[str]) -> dict[str, str]:

@@ -209,6 +209,8 @@ def _order(one: ports.RunOrder) -> dict[str, Any]:
         "timeout": one.timeout,
         "scheduled_for": one.scheduled_for,
         "cost_estimate": one.cost_estimate,
+        "adapter": one.intent[0] if one.intent else None,
+        "object": one.intent[1] if one.intent else None,
     }
 
 

@@ -9,10 +9,9 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbenchx import errors, ports
-from workbenchx.declared import validate
 from workbenchx.engine import clock, context, loop, mirror, observer, reproduction, worker
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
@@ -20,8 +19,12 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
-from workbenchx.wiring import declaring, process, running, settings
 from workbenchx.wiring import home as homes
+from workbenchx.wiring import process, running, settings
+
+if TYPE_CHECKING:
+    from workbenchx.declared import validate
+    from workbenchx.wiring import declaring
 
 REACHED: Mapping[str | None, Callable[[loop.Pass], bool]] = {
     None: running.never,
@@ -52,19 +55,20 @@ class App:
             stand_in=self.settings.stand_in,
         )
 
-    async def mirror(self, path: pathlib.Path) -> validate.Report:
+    async def mirror(self, path: pathlib.Path) -> "validate.Report":
         """Read the files under `path` and record what they declare; the report says what is wrong with them."""
         read = await self._read(path, self.storage)
         await mirror.record(self.store, read.reading)
         return read.report
 
-    async def plan(self, path: pathlib.Path | None = None) -> model.Plan:
-        """What would happen; with `path`, if its files were recorded as they are now. Writes nothing."""
-        world = await self.store.world(now=self.clock.now(), policy=self.policy)
-        if path is None:
-            return planner.plan(world)
+    async def plan(self) -> model.Plan:
+        """What would happen now. Writes nothing."""
+        return planner.plan(await self._world())
+
+    async def preview(self, path: pathlib.Path) -> "tuple[model.Plan, validate.Report]":
+        """What would happen if the files under `path` were recorded as they are, and what is wrong with them."""
         read = await self._read(path, None)
-        return planner.plan(mirror.swap(world, read.reading))
+        return planner.plan(mirror.swap(await self._world(), read.reading)), read.report
 
     async def reconcile(
         self,
@@ -74,7 +78,7 @@ class App:
         stop: asyncio.Event,
     ) -> loop.Pass | None:
         """Work (or follow whoever leads) until "settled", "applied", or `stop` is set; the last pass seen."""
-        await self._bury_the_dead()
+        await self.bury_the_dead()
         return await running.until(self._parts(), REACHED[until], progress, stop)
 
     async def intervene(self, verb: str, key: model.Key | None, args: Mapping[str, Any]) -> str:
@@ -83,7 +87,7 @@ class App:
 
     async def reproduce(self, run_id: str) -> str:
         """Queue the order of an ended run again; the new run's id."""
-        return await reproduction.queue(self.store, run_id)
+        return await reproduction.queue(self.store, run_id, installation=self.installation.id)
 
     async def stop(self) -> int:
         """End every sandbox of this installation; how many ran. Their rows say what they were."""
@@ -95,15 +99,9 @@ class App:
                     ended += 1
         return ended
 
-    async def _read(
-        self, path: pathlib.Path, storage: ports.StorageProvider | None
-    ) -> declaring.Declaration:
-        scope = declaring.scope_of(self.settings.root, path)
-        known = await self.reads.declared_specs(outside=scope)
-        return await declaring.read(storage, self.settings.root, path, known=known)
-
-    def _parts(self) -> running.Parts:
-        surroundings = context.Context(
+    def surroundings(self) -> context.Context:
+        """What operations work with."""
+        return context.Context(
             store=self.store,
             storage=self.storage,
             sandboxes=self.sandboxes,
@@ -112,6 +110,24 @@ class App:
             lookup=os.environ.get,
             probe=probe.answers,
         )
+
+    async def _world(self) -> model.World:
+        """The world with a look of our own: nobody may have served lately."""
+        world = await self.store.world(now=self.clock.now(), policy=self.policy)
+        for adapter, provider in self.sandboxes.items():
+            world = observer.overlay(world, adapter, await provider.observe())
+        return world
+
+    async def _read(
+        self, path: pathlib.Path, storage: ports.StorageProvider | None
+    ) -> "declaring.Declaration":
+        from workbenchx.wiring import declaring  # noqa: PLC0415 - most commands read no files
+
+        scope = declaring.scope_of(self.settings.root, path)
+        known = await self.reads.declared_specs(outside=scope)
+        return await declaring.read(storage, self.settings.root, path, known=known)
+
+    def _parts(self) -> running.Parts:
         return running.Parts(
             engine=loop.Engine(
                 self.store,
@@ -120,14 +136,14 @@ class App:
                 holder=process.identity("engine"),
             ),
             worker=worker.Worker(
-                surroundings,
+                self.surroundings(),
                 name=process.identity("worker"),
                 slots=self.settings.concurrency,
             ),
             observer=observer.Observer(self.store, self.sandboxes),
         )
 
-    async def _bury_the_dead(self) -> None:
+    async def bury_the_dead(self) -> None:
         """Give back what processes of this machine held that were killed: nobody has to wait for a lease to run out."""
         for name in await self.store.holders():
             if process.is_dead(name):

@@ -77,7 +77,7 @@ def applied(done: loop.Pass) -> bool:
         execution.state.open and execution.operation not in {"execute", "reproduce"}
         for execution in done.world.executions
     )
-    return not done.wrote and not done.plan.executable and not reconciling
+    return done.batch.empty and not done.plan.executable and not reconciling
 
 
 def never(done: loop.Pass) -> bool:  # noqa: ARG001 - the shape of `reached`

@@ -1,10 +1,8 @@
 """`wbx up --stop`: end what runs and record how, without starting anything new."""
 
 import asyncio
-import os
 
 from workbenchx.engine import context, worker
-from workbenchx.providers import probe
 from workbenchx.wiring import app, process
 
 _LEASE_SECONDS = 60.0
@@ -17,7 +15,7 @@ async def executions(opened: app.App) -> list[str]:
 
     Their leases are over, and a claim takes those up first; what is only queued goes back and stays queued.
     """
-    await _bury_the_dead(opened)
+    await opened.bury_the_dead()
     running = [
         run
         for run in await opened.reads.runs(state="running", limit=_MOST)
@@ -29,31 +27,12 @@ async def executions(opened: app.App) -> list[str]:
     claimed = await opened.store.claim(
         name, limit=len(running), lease=_LEASE_SECONDS, operations=_EXECUTING
     )
-    held = [context.Held(_surroundings(opened), run) for run in claimed]
+    held = [context.Held(opened.surroundings(), run) for run in claimed]
     try:
         await asyncio.gather(*(_end(each) for each in held))
     finally:
         await opened.store.release(name)
     return [each.run.run_id for each in held if each.run.reattach]
-
-
-def _surroundings(opened: app.App) -> context.Context:
-    return context.Context(
-        store=opened.store,
-        storage=opened.storage,
-        sandboxes=opened.sandboxes,
-        installation=opened.installation,
-        clock=opened.clock,
-        lookup=os.environ.get,
-        probe=probe.answers,
-    )
-
-
-async def _bury_the_dead(opened: app.App) -> None:
-    for name in await opened.store.holders():
-        if process.is_dead(name):
-            await opened.store.release(name)
-            await opened.store.release_leadership(name)
 
 
 async def _end(held: context.Held) -> None:

@@ -27,7 +27,7 @@ def command(context: click.Context, path: pathlib.Path | None, *, form: str, as_
     target = invocation.declared(chosen, path)
 
     async def work(app: "wiring.App") -> int:
-        plan, report = await previewing.preview(app, target)
+        plan, report = await app.preview(target)
         colour = invocation.paint(chosen).colour
         invocation.say(previewing.render(plan, "json" if as_json else form, colour=colour))
         for line in problems.lines(report):

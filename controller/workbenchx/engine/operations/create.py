@@ -26,7 +26,7 @@ async def perform(held: context.Held) -> context.Done:
         return context.Done(outcomes.lost("its sandbox is gone"))
     if status.state != "running":
         return context.Done(outcomes.of_execution(status))
-    await held.context.store.record_object(held.provider.adapter, held.sandbox, state="exists")
+    await held.context.store.record_objects(held.provider.adapter, [held.sandbox], state="exists")
     if not await _healthy(held, status):
         return await _unhealthy(held)
     return context.Done(_running(held, status))
@@ -106,13 +106,11 @@ async def _unhealthy(held: context.Held) -> context.Done:
     reason = "Cancelled" if held.cancel.is_set() else "Unhealthy"
     await held.provider.stop(held.sandbox, reason)
     tail = await _tail(held)
-    await held.provider.delete(held.sandbox)
-    await held.context.store.record_object(held.provider.adapter, held.sandbox, state="gone")
     if held.cancel.is_set():
         outcome = ports.Outcome(model.ExecutionState.CANCELLED, reasons.Reason.CANCELLED)
     else:
         outcome = outcomes.failed(reasons.Reason.UNHEALTHY, f"never became healthy: {tail}")
-    return context.Done(outcome)
+    return context.Done(outcome, leaves=held.sandbox)
 
 
 async def _tail(held: context.Held) -> str:

@@ -15,7 +15,7 @@ async def perform(held: context.Held) -> context.Done:
     kept = await _saved(held, external) if external and held.run.document.get("save") else []
     if external:
         await held.provider.delete(external)
-        await held.context.store.record_object(held.provider.adapter, external, state="gone")
+        await held.context.store.record_objects(held.provider.adapter, [external], state="gone")
     failpoints.reach("delete.after")
     outcome = ports.Outcome(
         state=model.ExecutionState.SUCCEEDED,

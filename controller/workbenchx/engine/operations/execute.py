@@ -24,7 +24,7 @@ async def perform(held: context.Held) -> context.Done:
         return context.Done(outcomes.lost("its sandbox is gone and its end is unknown"))
     status = await _until_ended(held)
     failpoints.reach("run.ended")
-    return context.Done(await _conclude(held, status), tidy=_tidy(held))
+    return context.Done(await _conclude(held, status), leaves=held.sandbox)
 
 
 async def _cancelled_before_start(held: context.Held) -> context.Done:
@@ -34,7 +34,7 @@ async def _cancelled_before_start(held: context.Held) -> context.Done:
         reason=reasons.Reason.CANCELLED,
         message="cancelled before its command started",
     )
-    return context.Done(outcome, tidy=_tidy(held))
+    return context.Done(outcome, leaves=held.sandbox)
 
 
 async def _until_ended(held: context.Held) -> ports.SandboxStatus:
@@ -54,9 +54,9 @@ async def _stop_when_cancelled(held: context.Held) -> None:
 
 async def _conclude(held: context.Held, status: ports.SandboxStatus) -> ports.Outcome:
     outcome = outcomes.of_execution(status)
-    log = ("log", await logs.artifact(held), "text/plain")
+    log = [("log", await logs.artifact(held), "text/plain")] if status.log_bytes else []
     failpoints.reach("run.logged")
-    outcome = dataclasses.replace(outcome, artifacts=(log,), metrics=await _metrics(held))
+    outcome = dataclasses.replace(outcome, artifacts=log, metrics=await _metrics(held))
     if outcome.state is not model.ExecutionState.SUCCEEDED:
         return outcome
     try:
@@ -69,7 +69,7 @@ async def _conclude(held: context.Held, status: ports.SandboxStatus) -> ports.Ou
             message=problem.message,
         )
     failpoints.reach("run.collected")
-    return dataclasses.replace(outcome, artifacts=(log, *collected))
+    return dataclasses.replace(outcome, artifacts=[*log, *collected])
 
 
 async def _outputs(held: context.Held) -> list[tuple[str, ports.Blob, str]]:
@@ -92,15 +92,6 @@ async def _metrics(held: context.Held) -> dict[str, float]:
         return outcomes.metrics(document)
     except (errors.Stalled, ValueError):
         return {}
-
-
-def _tidy(held: context.Held) -> context.Tidy:
-    async def tidy() -> None:
-        await held.provider.delete(held.sandbox)
-        failpoints.reach("run.deleted")
-        await held.context.store.record_object(held.provider.adapter, held.sandbox, state="gone")
-
-    return tidy
 
 
 _MEDIA_TYPES = {

@@ -11,8 +11,6 @@ async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxSt
         errors.Conflict: another worker holds the run now.
     """
     values = secrets.resolve(held.run.document, held.run.project, held.context.lookup)
-    await _intend(held)
-    failpoints.reach("run.intended")
     status = await held.provider.status(held.sandbox)
     if status is None:
         status = await _create_and_claim(held, spec)
@@ -48,20 +46,6 @@ async def _claim(held: context.Held, spec: ports.SandboxSpec) -> bool:
         provider=held.provider.adapter,
         command=spec.command,
     )
-
-
-async def _intend(held: context.Held) -> None:
-    run = held.run
-    mine = await held.context.store.intend(
-        run.run_id,
-        run.fencing,
-        provider=held.provider.adapter,
-        external_id=held.sandbox,
-        resource_uid=run.resource_uid,
-        kind=run.key.kind,
-    )
-    if not mine:
-        raise errors.Conflict("run: another worker holds it now")
 
 
 def _environment(held: context.Held, values: dict[str, str]) -> dict[str, str]:

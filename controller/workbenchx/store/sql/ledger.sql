@@ -1,20 +1,7 @@
--- name: intend
--- Before the call: whoever sweeps finds out whose it is. Guarded by the token.
-with held as (
-  select run_id, project_id from ops.runs
-  where run_id = %(run_id)s and fencing = %(fencing)s and state = 'running' for update
-)
-insert into ops.provider_objects as o (provider, external_id, kind, resource_uid, run_id, project_id)
-select %(provider)s, %(external_id)s, %(kind)s, %(resource_uid)s, run_id, project_id from held
-on conflict (provider, external_id) do update set run_id = excluded.run_id, resource_uid = excluded.resource_uid,
-  kind = excluded.kind, project_id = excluded.project_id, updated_at = now(),
-  state = case when o.state = 'exists' then o.state else 'intended' end
-returning 1;
-
 -- name: record
 -- What became of it. An object that no intent knows gets a row of its own.
 insert into ops.provider_objects as o (provider, external_id, state)
-values (%(provider)s, %(external_id)s, %(state)s)
+select %(provider)s, external_id, %(state)s from unnest(%(ids)s::text[]) as i(external_id)
 on conflict (provider, external_id) do update set state = excluded.state, updated_at = now()
 where o.state <> excluded.state;
 
@@ -61,3 +48,9 @@ on conflict (provider, external_id) do update set resource_uid = excluded.resour
 -- name: unsee
 -- Only a complete look proves that something is gone.
 delete from ops.observations where provider = %(provider)s and not external_id = any(%(ids)s);
+
+-- name: gone
+-- A complete look did not see it and no run is at work on it: it is gone, also if nobody lived to say so.
+update ops.provider_objects o set state = 'gone', updated_at = now()
+where o.provider = %(provider)s and o.state in ('intended', 'exists') and not o.external_id = any(%(ids)s)
+  and not exists (select 1 from ops.runs r where r.resource_uid = o.resource_uid and r.state in ('queued', 'running'));

@@ -129,17 +129,26 @@ from json_to_recordset(%(rows)s::json) as r(project_id uuid, user_id uuid, email
 on conflict do nothing;
 
 -- name: order_runs
--- Queue runs; the same order twice is one run.
+-- Queue runs; the same order twice is one run. What a run will make is in the ledger from here on.
+with input as (
+  select * from json_to_recordset(%(rows)s::json) as i(run_id uuid, project text, operation text, kind text, namespace text,
+    name text, resource_uid uuid, provider text, external_id text, attempt integer, tries integer, execution_hash text,
+    document jsonb, timeout double precision, scheduled_for timestamptz, cost_estimate numeric, adapter text, object text)
+), queued as (
 insert into ops.runs (run_id, project_id, operation, kind, namespace, name, resource_uid, provider, external_id, attempt,
   tries, execution_hash, document, timeout_seconds, scheduled_for, cost_estimate, "commit")
 select i.run_id, p.id, i.operation, i.kind, i.namespace, i.name, i.resource_uid, i.provider, i.external_id, i.attempt,
   i.tries, i.execution_hash, i.document, i.timeout, i.scheduled_for, i.cost_estimate, %(commit)s
-from json_to_recordset(%(rows)s::json) as i(run_id uuid, project text, operation text, kind text, namespace text, name text,
-  resource_uid uuid, provider text, external_id text, attempt integer, tries integer, execution_hash text, document jsonb,
-  timeout double precision, scheduled_for timestamptz, cost_estimate numeric)
-left join ops.projects p on p.name = i.project and p.deleted_at is null
+from input i left join ops.projects p on p.name = i.project and p.deleted_at is null
 on conflict do nothing
-returning run_id::text;
+returning run_id, project_id
+), intents as (
+insert into ops.provider_objects as o (provider, external_id, kind, resource_uid, run_id, project_id)
+select i.adapter, i.object, i.kind, i.resource_uid, i.run_id, q.project_id
+from queued q join input i using (run_id) where i.object is not null
+on conflict (provider, external_id) do update set run_id = excluded.run_id, updated_at = now()
+)
+select run_id::text from queued;
 
 -- name: known_runs
 -- Which of these are there already: an order that is repeated is no conflict.
