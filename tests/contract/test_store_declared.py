@@ -104,7 +104,7 @@ async def test_observations_follow_complete_looks(store: postgres.Postgres) -> N
     """What a complete look misses is gone; what an incomplete one misses stays."""
     uid = worlds.new_id()
     thing = ports.SandboxStatus(
-        "sb", "running", {"resource": uid}, urls={80: "http://u"}, fields={"x": 1}
+        "sb", "running", {"wbx-resource": uid}, urls={80: "http://u"}, fields={"x": 1}
     )
     first = await store.record_observation("local", ports.Observation(True, worlds.now(), (thing,)))
     second = await store.record_observation("local", ports.Observation(False, worlds.now(), ()))

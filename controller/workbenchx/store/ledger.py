@@ -54,7 +54,7 @@ class Ledger:
 
 
 def _seen(status: ports.SandboxStatus) -> dict[str, Any]:
-    uid = status.tags.get("resource", "").lower()
+    uid = status.tags.get("wbx-resource", "").lower()
     return {
         "external_id": status.name,
         "resource_uid": uid if _UUID.fullmatch(uid) else None,
