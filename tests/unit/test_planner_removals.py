@@ -351,3 +351,23 @@ def test_suspended_by_a_person_is_not_deleted() -> None:
     assert (False, "Suspended") == worlds.standing(found, "Dataset/d00")
     life.order("resume", "Dataset/d00")
     assert ["delete Dataset/d00 NotDeclared"] == worlds.said(life.apply())
+
+
+def test_a_held_thing_keeps_what_it_needs() -> None:
+    """A session that waits for a person does not lose its project and runtime meanwhile."""
+    life = _settled(worlds.session(), worlds.declare("Dataset/d", {"uri": "s3://x"}))
+    life.drop("Session/notebook", "Project/penguins", "Runtime/py", "Dataset/d")
+    found = life.plan()
+    held = {str(step.subject) for step in found.steps if step.action is model.Action.HOLD}
+
+    assert {"Session/notebook", "Project/penguins", "Runtime/py"} == held
+    assert ["delete NotDeclared"] == worlds.steps_of(found, "Dataset/d")
+
+
+def test_apps_made_anew_are_not_braked() -> None:
+    """A re-pinned runtime replaces a dozen apps, which come back and lose nothing."""
+    rows = [row for number in range(12) for row in worlds.app(f"a{number}")]
+    life = _settled(*rows)
+    life.add(*worlds.platform(image=worlds.NEW_IMAGE))
+
+    assert 12 == life.plan().counts["replace"]

@@ -6,7 +6,16 @@ import datetime
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workbenchx.planner import allowance, diff, executions, index, model, subjects, verdicts
+from workbenchx.planner import (
+    allowance,
+    diff,
+    executions,
+    index,
+    interventions,
+    model,
+    subjects,
+    verdicts,
+)
 
 
 class Draft:
@@ -34,7 +43,7 @@ class Draft:
         return self.index.now
 
     @property
-    def people(self) -> Any:
+    def people(self) -> interventions.People:
         """What people ordered."""
         return self.index.people
 

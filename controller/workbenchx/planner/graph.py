@@ -1,6 +1,6 @@
 """Who must be looked at before whom: the depth of each resource under what it refers to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from workbenchx.planner import model, subjects
 
@@ -13,12 +13,16 @@ def measure(found: Mapping[model.Key, subjects.Subject]) -> list[subjects.Subjec
     A reference that would close a circle orders nothing: validation refuses circles, here one may not hang us.
     """
     depths: dict[model.Key, int] = {}
-    for key in sorted(found):
+    ordered = sorted(found)
+    for key in ordered:
         if key not in depths:
             _descend(key, found, depths)
-    for key, subject in found.items():
+    levels: dict[int, list[subjects.Subject]] = {}
+    for key in ordered:
+        subject = found[key]
         subject.depth = depths[key]
-    return sorted(found.values(), key=lambda subject: (subject.depth, subject.key))
+        levels.setdefault(subject.depth, []).append(subject)
+    return [subject for depth in sorted(levels) for subject in levels[depth]]
 
 
 def _descend(
@@ -38,13 +42,14 @@ def _descend(
                 break
         else:
             stack.pop()
-            below = [depths[target] for target in _targets(found[key], found)]
-            depths[key] = 1 + max(below, default=_ON_THE_WAY)
+            depths[key] = 1 + max((depths[target] for target in targets), default=_ON_THE_WAY)
 
 
 def _targets(
     subject: subjects.Subject, found: Mapping[model.Key, subjects.Subject]
-) -> Iterator[model.Key]:
-    for reference in subject.references:
-        if not reference.optional and reference.target in found:
-            yield reference.target
+) -> list[model.Key]:
+    return [
+        reference.target
+        for reference in subject.references
+        if not reference.optional and reference.target in found
+    ]

@@ -168,7 +168,11 @@ def _subjects(
     recorded: Mapping[model.Key, model.Recorded],
     matrix_runs: set[model.Key],
 ) -> dict[model.Key, subjects.Subject]:
-    found = {key: subjects.of_declared(row, recorded.get(key)) for key, row in declared.items()}
+    referring = subjects.Referring()
+    found = {
+        key: subjects.of_declared(row, recorded.get(key), referring)
+        for key, row in declared.items()
+    }
     homeless = [
         row for key, row in recorded.items() if key not in declared and key not in matrix_runs
     ]
@@ -183,7 +187,7 @@ def _subjects(
     for row in homeless:
         if row.key not in renamed:
             phase = subjects.Phase.GONE if row.key in gone else subjects.Phase.KEPT
-            found[row.key] = subjects.of_recorded(row, phase)
+            found[row.key] = subjects.of_recorded(row, phase, referring)
     return found
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import references
@@ -32,7 +32,7 @@ class Subject:
     declared: model.Declared | None
     recorded: model.Recorded | None
     lifecycle: lifecycle.Lifecycle
-    references: list[references.Reference]
+    references: Sequence[references.Reference]
     problem: str | None = None
     renamed_from: model.Key | None = None
     depth: int = 0
@@ -60,7 +60,34 @@ class Subject:
         return self.recorded.source if self.recorded else model.SourceRef()
 
 
-def of_declared(row: model.Declared, recorded: model.Recorded | None) -> Subject:
+class Referring:
+    """References of specs. Thousands of resources refer to the same few things: equal answers are made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Sequence[references.Reference]] = {}
+
+    def of(self, key: model.Key, spec: Mapping[str, Any]) -> Sequence[references.Reference]:
+        """Every reference of the resource."""
+        if key.kind in _LISTING or "inputs" in spec or "lifecycle" in spec:
+            return references.of(key.kind, key.namespace, spec, name=key.name)
+        named = (key.kind, key.namespace, *map(spec.get, _NAMING))
+        try:
+            found = self._known.get(named)
+        except TypeError:
+            return references.of(key.kind, key.namespace, spec, name=key.name)
+        if found is None:
+            found = references.of(key.kind, key.namespace, spec, name=key.name)
+            self._known[named] = found
+        return found
+
+
+_LISTING = frozenset({"Project", "Model"})
+_NAMING = ("project", "runtime", "provider", "app", "experiment", "model")
+
+
+def of_declared(
+    row: model.Declared, recorded: model.Recorded | None, referring: Referring
+) -> Subject:
     """A declared resource. A refused document leaves the recorded version in force."""
     refused = row.problem is not None and recorded is not None
     spec = recorded.spec if refused and recorded else row.spec
@@ -73,12 +100,12 @@ def of_declared(row: model.Declared, recorded: model.Recorded | None) -> Subject
         declared=row,
         recorded=recorded,
         lifecycle=lifecycle.of(spec),
-        references=references.of(row.key.kind, row.key.namespace, spec, name=row.key.name),
+        references=referring.of(row.key, spec),
         problem=row.problem,
     )
 
 
-def of_recorded(row: model.Recorded, phase: Phase) -> Subject:
+def of_recorded(row: model.Recorded, phase: Phase, referring: Referring) -> Subject:
     """A living resource without a document."""
     return Subject(
         key=row.key,
@@ -89,7 +116,7 @@ def of_recorded(row: model.Recorded, phase: Phase) -> Subject:
         declared=None,
         recorded=row,
         lifecycle=lifecycle.of(row.spec),
-        references=references.of(row.key.kind, row.key.namespace, row.spec, name=row.key.name),
+        references=referring.of(row.key, row.spec),
     )
 
 
