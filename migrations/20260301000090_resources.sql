@@ -1,7 +1,7 @@
 -- The shape that every resource table has, and the one place that protects them.
 
 create table ops_private.resource (
-  id uuid not null,
+  id uuid primary key,
   kind text not null,
   project_id uuid,
   namespace text not null default '',
@@ -57,6 +57,7 @@ comment on column ops_private.resource.updated_at is 'When its row changed last.
 comment on column ops_private.resource.deleted_at is 'When it was removed; a tombstone keeps its row.';
 alter table ops_private.resource enable row level security;
 revoke all on ops_private.resource from public, anon, authenticated, service_role;
+create policy resource_nobody on ops_private.resource for select to authenticated using (false);
 
 create function ops_private.protect(target regclass) returns void
 language plpgsql set search_path = '' as $$

@@ -86,4 +86,5 @@ select ops_private.protect('ops.fix_proposals');
 alter table ops.plans enable row level security;
 revoke all on ops.plans from public, anon, authenticated, service_role;
 grant select, insert, update, delete on ops.plans to service_role;
+create policy plans_nobody on ops.plans for select to authenticated using (false);
 comment on column ops.plans.document is 'The plan, as wbx plan --format json prints it. It spans projects: read through a function only.';

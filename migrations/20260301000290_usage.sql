@@ -69,3 +69,4 @@ comment on column ops.webhook_deliveries.handled_at is 'When it was handled.';
 alter table ops.webhook_deliveries enable row level security;
 revoke all on ops.webhook_deliveries from public, anon, authenticated, service_role;
 grant select, insert, update, delete on ops.webhook_deliveries to service_role;
+create policy webhook_deliveries_nobody on ops.webhook_deliveries for select to authenticated using (false);
