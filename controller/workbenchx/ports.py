@@ -86,12 +86,17 @@ class Capabilities:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A blob that lies in the sandbox before its command starts. `unpack`: the blob is a tar, `path` its folder."""
+    """A blob that lies in the sandbox before its command starts.
+
+    `unpack`: the blob is a tar, `path` its folder. `member`: of a tar only that file or folder lies at `path`. `expect`:
+    the sha256 that the file at `path` must have, else Stalled(reason="DigestMismatch").
+    """
 
     path: str
     sha256: str
     unpack: bool = False
     member: str | None = None
+    expect: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -194,3 +194,39 @@ async def test_what_nobody_owns_is_quarantined_not_deleted(lab: engine_lab.Lab) 
 
     assert status is not None
     assert status.state == "running"
+
+
+JOB = """\
+apiVersion: workbenchx.dev/v1alpha1
+kind: Dataset
+metadata: {name: raw, namespace: lab}
+spec: {project: lab, uri: "repo:hello.txt", format: text, version: "1", sha256: "%s"}
+---
+apiVersion: workbenchx.dev/v1alpha1
+kind: RunnerJob
+metadata: {name: %s, namespace: lab}
+spec: {project: lab, runtime: py, command: [cat, inputs/raw], inputs: [{name: raw, from: Dataset/raw}]}
+"""
+HELLO = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+
+async def test_a_rename_runs_nothing_again(lab: engine_lab.Lab) -> None:
+    """The job keeps its runs under its new name; the plan is empty afterwards."""
+    await settle(lab, "job", JOB % (HELLO, "old"))
+    await settle(lab, "job", JOB % (HELLO, "new"))
+    row = await lab.app.reads.resource(model.Key("RunnerJob", "lab", "new"))
+    runs = await lab.app.reads.runs(kind="RunnerJob")
+
+    assert (row["ready"], row["reason"]) == (True, "Succeeded")
+    assert [run["operation"] for run in runs] == ["execute"]
+    assert (await lab.app.plan()).steps == ()
+
+
+async def test_an_input_that_is_not_what_was_declared_stops_the_run(lab: engine_lab.Lab) -> None:
+    """A dataset with a sha256 is checked before the command starts."""
+    await settle(lab, "job", JOB % ("0" * 64, "reader"))
+    row = await lab.app.reads.resource(model.Key("RunnerJob", "lab", "reader"))
+    (run,) = await lab.app.reads.runs(kind="RunnerJob")
+
+    assert (row["ready"], run["reason"]) == (False, "DigestMismatch")
+    assert await lab.app.reads.sandbox_runs(run["run_id"]) == []

@@ -24,17 +24,20 @@ def test_code_is_unpacked_into_the_working_folder_and_inputs_lie_under_inputs() 
     document = order(
         inputs=[
             {"name": "table", "sha256": "a" * 64},
-            {"name": "raw", "member": "data/raw.csv"},
+            {"name": "raw", "member": "data/raw.csv", "expected_sha256": "e"},
+            {"name": "inner", "sha256": "b" * 64, "member": "x.json"},
             {"name": "far", "uri": "https://example.org/x"},
         ]
     )
 
     files = orders.staged_files(document)
 
-    assert [(file.path, file.sha256[0], file.unpack, file.member) for file in files] == [
-        (".", "c", True, None),
-        ("inputs/table", "a", False, None),
-        ("inputs/raw", "c", False, "data/raw.csv"),
+    said = [(file.path, file.sha256[0], file.unpack, file.member, file.expect) for file in files]
+    assert said == [
+        (".", "c", True, None, None),
+        ("inputs/table", "a", False, None, None),
+        ("inputs/raw", "c", False, "data/raw.csv", "e"),
+        ("inputs/inner", "b", False, "x.json", None),
     ]
 
 

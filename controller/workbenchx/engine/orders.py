@@ -50,11 +50,16 @@ def staged_files(order: Mapping[str, Any]) -> tuple[ports.StagedFile, ...]:
     if order.get("snapshot"):
         files.append(ports.StagedFile(".", order["snapshot"], unpack=True))
     for item in order.get("inputs") or ():
-        path = f"inputs/{item['name']}"
-        if item.get("sha256"):
-            files.append(ports.StagedFile(path, item["sha256"]))
-        elif item.get("member") and code:
-            files.append(ports.StagedFile(path, code["sha256"], member=item["member"]))
+        blob = item.get("sha256") or (code["sha256"] if code and item.get("member") else None)
+        if blob:
+            files.append(
+                ports.StagedFile(
+                    f"inputs/{item['name']}",
+                    blob,
+                    member=item.get("member"),
+                    expect=item.get("expected_sha256"),
+                )
+            )
     return tuple(files)
 
 

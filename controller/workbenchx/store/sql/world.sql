@@ -27,28 +27,40 @@ left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.
   and d.hash = r.declared_hash and d.hash <> '';
 
 -- name: executions
--- For each living resource its latest runs (all tries of its latest order, at least twenty), and whatever is open.
+-- For each living resource its latest runs (all tries of its latest order, at least twenty), whatever is open, and what a
+-- Model names. A run bears its resource's name of today: a rename is no reason to run anything again. Reproductions only
+-- count for the number of the next attempt.
 with living as (
-  select id from ops.sessions where deleted_at is null
-  union all select id from ops.runner_jobs where deleted_at is null
-  union all select id from ops.experiment_runs where deleted_at is null
-  union all select id from ops.app_deployments where deleted_at is null
-  union all select id from ops.model_deployments where deleted_at is null
+  select id, kind, namespace, name from ops.sessions where deleted_at is null
+  union all select id, kind, namespace, name from ops.runner_jobs where deleted_at is null
+  union all select id, kind, namespace, name from ops.experiment_runs where deleted_at is null
+  union all select id, kind, namespace, name from ops.app_deployments where deleted_at is null
+  union all select id, kind, namespace, name from ops.model_deployments where deleted_at is null
 ), recent as (
   select h.run_id from living l
-  cross join lateral (select r.tries from ops.runs r where r.resource_uid = l.id
+  cross join lateral (select r.tries from ops.runs r where r.resource_uid = l.id and r.operation <> 'reproduce'
                       order by r.attempt desc, r.queued_at desc limit 1) latest
-  cross join lateral (select r.run_id from ops.runs r where r.resource_uid = l.id
+  cross join lateral (select r.run_id from ops.runs r where r.resource_uid = l.id and r.operation <> 'reproduce'
                       order by r.attempt desc, r.queued_at desc limit greatest(20, latest.tries)) h
   union
+  select last.run_id from living l
+  cross join lateral (select r.run_id from ops.runs r where r.resource_uid = l.id
+                      order by r.attempt desc, r.queued_at desc limit 1) last
+  union
   select run_id from ops.runs where state in ('queued', 'running') and resource_uid is not null
+  union
+  select r.run_id from ops.declared d
+  cross join lateral jsonb_path_query(d.spec, '$.versions[*].fromRun') as v(run)
+  join ops.runs r on r.run_id = case when v.run #>> '{}' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                                     then (v.run #>> '{}')::uuid end
+  where d.kind = 'Model'
 )
-select r.run_id::text, r.kind, r.namespace, r.name, r.operation, r.state, r.execution_hash, r.attempt, r.tries, r.reason,
+select r.run_id::text, coalesce(l.kind, r.kind), coalesce(l.namespace, r.namespace), coalesce(l.name, r.name), r.operation, r.state, r.execution_hash, r.attempt, r.tries, r.reason,
   r.message, r.exit_code, r.external_id, r.queued_at, r.started_at, r.ended_at, r.scheduled_for, r.metrics,
   case when r.state = 'succeeded' then
     (select jsonb_object_agg(a.name, a.sha256) from ops.artifacts a where a.run_id = r.run_id and a.name <> 'log') end,
   r.cancel_requested_at is not null
-from recent join ops.runs r using (run_id);
+from recent join ops.runs r using (run_id) left join living l on l.id = r.resource_uid;
 
 -- name: observed
 -- What the latest looks saw.

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import hashlib
 import os
 import pathlib
 import shutil
@@ -33,6 +34,21 @@ async def _one(storage: ports.StorageProvider, file: ports.StagedFile, work: pat
     await _write(storage, file.sha256, archive)
     await asyncio.to_thread(_unpack, archive, work, target, file.member)
     archive.unlink()
+    if file.expect is not None:
+        await asyncio.to_thread(_expect, target, file)
+
+
+def _expect(target: pathlib.Path, file: ports.StagedFile) -> None:
+    try:
+        with target.open("rb") as source:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+    except IsADirectoryError:
+        digest = "a folder"
+    if digest != file.expect:
+        raise errors.Stalled(
+            f'input "{file.path}" is not what was declared: sha256 {digest}, not {file.expect}',
+            reason="DigestMismatch",
+        )
 
 
 async def _write(storage: ports.StorageProvider, sha256: str, target: pathlib.Path) -> None:

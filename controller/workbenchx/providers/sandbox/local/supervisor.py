@@ -10,6 +10,7 @@ import os
 import pathlib
 import resource
 import selectors
+import shutil
 import signal
 import socket
 import time
@@ -278,12 +279,23 @@ class Supervisor:
             self._network.end()
             tree.end(os.getpid())
         self._output.finish()
+        ended = self._disk_given_back(ended)
         document = self._document(ended)
         with contextlib.suppress(OSError):
             layout.write(self._folder.status, document)
         os.close(self._lock)
         if not self._control.close():
             _make_durable(self._folder, self._order["outputs"], document)
+
+    def _disk_given_back(self, ended: watch.Verdict) -> watch.Verdict:
+        """An execution that failed on a full disk: that is why, and its files go, so that others, and its outcome, have room."""
+        failed = ended.code != 0 and ended.reason in {"Exited", "DiskFull"}
+        message = self._watch.short() if failed and self._order["shape"] == "execution" else ""
+        if not message:
+            return ended
+        for folder in (self._folder.work, self._folder.home, self._folder.tmp):
+            shutil.rmtree(folder, ignore_errors=True)
+        return watch.Verdict(ended.code, "DiskFull", message)
 
     def _document(self, ended: watch.Verdict) -> layout.Json:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)

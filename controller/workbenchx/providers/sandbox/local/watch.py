@@ -69,11 +69,17 @@ class Watch:
             return "OutOfMemory", f"the program used {used} of {limit} bytes of memory"
         return None
 
-    def _disk(self) -> tuple[str, str] | None:
+    def short(self) -> str:
+        """What is to be said of a disk that is full; "" if it is not."""
         state = os.statvfs(self._folder.path)
         left = state.f_bavail * state.f_frsize
         if left < self._order["disk_reserve"]:
-            return "DiskFull", f"the disk of the sandbox has {left} bytes left"
+            return f"the disk of the sandbox has {left} bytes left"
+        return ""
+
+    def _disk(self) -> tuple[str, str] | None:
+        if message := self.short():
+            return "DiskFull", message
         if time.monotonic() < self._files_at:
             return None
         before = time.monotonic()
