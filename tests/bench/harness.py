@@ -146,6 +146,9 @@ def wbx() -> pathlib.Path:
 def workspace() -> Iterator[pathlib.Path]:
     """An empty repository of its own, with its own WBX_HOME; whatever runs in it is stopped at the end."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="wbx-bench-"))
+    folder.chmod(
+        0o755
+    )  # else, as root, the data would lie elsewhere (store/lodging) and outlive this folder
     try:
         (folder / "wbx.toml").write_text("", encoding="utf-8")
         yield folder
