@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from workbenchx import errors
-from workbenchx.store import queries
+from workbenchx.store import connections, queries
 
 _SQL = queries.load("bootstrap")
 _MARK = "WorkbenchX: prepared by wbx db bootstrap, version 1"
@@ -26,7 +26,7 @@ async def bootstrap(
     `passwords`: by login; a login without one keeps what it has (embedded: the socket's folder is the lock).
 
     Raises:
-        errors.Stalled: reason Forbidden: the login of `url` may not do this.
+        errors.Stalled: reason Forbidden (the login of `url` may not do this), DatabaseFull.
         errors.Waiting: reason DatabaseUnavailable.
     """
     try:
@@ -40,10 +40,7 @@ async def bootstrap(
             reason="Forbidden",
         ) from error
     except psycopg.OperationalError as error:
-        raise errors.Waiting(
-            f"bootstrap: the server does not answer: {str(error).splitlines()[0]}",
-            reason="DatabaseUnavailable",
-        ) from error
+        raise connections.silent("bootstrap", error) from error
 
 
 async def _is_done(url: str, database: str) -> bool:

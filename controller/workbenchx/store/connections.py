@@ -1,6 +1,8 @@
 """The pool, and what the database's errors mean to us."""
 
 import contextlib
+import errno
+import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -103,6 +105,16 @@ def translate(error: psycopg.Error) -> errors.WorkbenchError | None:
                 f"database: it does not answer: {told}", reason="DatabaseUnavailable"
             )
     return None
+
+
+def silent(who: str, error: psycopg.OperationalError) -> errors.WorkbenchError:
+    """Our error for a server that does not answer `who` at the start: Stalled if that is for want of space."""
+    told = _first_line(error)
+    if os.strerror(errno.ENOSPC) in told:
+        return errors.Stalled(f"{who}: {told}; free some space", reason="DatabaseFull")
+    return errors.Waiting(
+        f"{who}: the server does not answer: {told}", reason="DatabaseUnavailable"
+    )
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -26,6 +26,7 @@ from workbenchx.store import lodging as lodgings
 ADMINISTRATOR = "wbx_admin"
 DATABASE = "wbx"
 _PATIENCE = 60.0
+_LEAST_SPACE = 1024 * 1024
 _LOG_LIMIT = 16 * 1024 * 1024
 _SETTINGS = """
 # Written by WorkbenchX when it made this cluster.
@@ -237,9 +238,22 @@ def _start(lodging: lodgings.Lodging) -> None:
         )
         if done.returncode == 0:
             return
+        _check_space(lodging)
         if time.monotonic() > give_up or not _shared_memory_in_use(lodging):
             _fail(lodging, "did not start", done.stdout)
         time.sleep(0.2)
+
+
+def _check_space(lodging: lodgings.Lodging) -> None:
+    """Of a server that did not start on a full disk, say that: its own log may have had no room for it."""
+    state = os.statvfs(lodging.base)
+    left = state.f_bavail * state.f_frsize
+    if left < _LEAST_SPACE:
+        raise errors.Stalled(
+            f'embedded Postgres: did not start: "{lodging.base}" has {left} bytes left;'
+            " free some space",
+            reason="DatabaseFull",
+        )
 
 
 def _clear_stale_pid(lodging: lodgings.Lodging) -> None:

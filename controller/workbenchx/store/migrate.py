@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import psycopg
 
 from workbenchx import assets, errors
-from workbenchx.store import queries, statements
+from workbenchx.store import connections, queries, statements
 
 _SQL = queries.load("migrate")
 _NAME = re.compile(r"^(\d{14})_(.+)\.sql$")
@@ -55,7 +55,7 @@ async def apply(
 
     Raises:
         errors.Stalled: reason MigrationsUnknown (the database is newer than this program), MigrationFailed (the
-            message names file and cause), Forbidden.
+            message names file and cause), Forbidden, DatabaseFull.
         errors.Waiting: reason DatabaseUnavailable.
     """
     migrations = available(folder)
@@ -70,10 +70,7 @@ async def apply(
                 await conn.execute(_SQL["name_installation"], {"environment": environment})
             return done
     except psycopg.OperationalError as error:
-        raise errors.Waiting(
-            f"migrate: the database does not answer: {str(error).splitlines()[0]}",
-            reason="DatabaseUnavailable",
-        ) from error
+        raise connections.silent("migrate", error) from error
 
 
 async def pending(url: str, *, folder: pathlib.Path | None = None) -> list[str]:

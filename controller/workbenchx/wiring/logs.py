@@ -46,6 +46,8 @@ def configure(level: str, folder: pathlib.Path | None) -> None:
 
     What libraries log goes to the file alone.
     """
+    # A log that cannot be written is no reason for a trace on the screen.
+    logging.raiseExceptions = False
     ours, everything = logging.getLogger("workbenchx"), logging.getLogger()
     for logger in (ours, everything):
         for handler in [each for each in logger.handlers if isinstance(each.formatter, _OURS)]:
