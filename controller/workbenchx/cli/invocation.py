@@ -70,9 +70,14 @@ def tell(text: str) -> None:
     click.echo(text, err=True)
 
 
+def narrow() -> bool:
+    """Whether stdout cannot hold every letter."""
+    return "utf" not in sys.stdout.encoding.lower()
+
+
 def answer(document: Any) -> None:
-    """The answer as JSON, on stdout."""
-    say(json.dumps(document, indent=2, ensure_ascii=False, default=_plain))
+    """The answer as JSON, on stdout; letters that stdout cannot hold are escaped."""
+    say(json.dumps(document, indent=2, ensure_ascii=narrow(), default=_plain))
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 not done (also for a wrong command line), 2 `plan` found changes, 130 interrupted.
 """
 
+import errno
+import io
 import os
 import pathlib
 import sys
@@ -40,7 +42,19 @@ def wbx(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    _prepare_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _prepare_streams() -> None:
+    """What a terminal cannot show becomes a question mark; what is closed swallows."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # The lowest free descriptor is the closed one: no socket of ours must get its number.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "w+", encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -74,6 +88,8 @@ def _report(error: Exception) -> int:
         message, hint = error.format_message(), ""
     elif isinstance(error, errors.WorkbenchError):
         message, hint = error.message, _WAYS_OUT.get(error.reason, "")
+    elif isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        message, hint = f"{error.filename or 'output'}: {error.strerror}", _WAYS_OUT["DiskFull"]
     else:
         message, hint = _bug(error)
     click.echo(f"wbx: error: {' '.join(message.split())}", err=True)
@@ -85,6 +101,7 @@ def _report(error: Exception) -> int:
 _WAYS_OUT = {
     "DatabaseUnavailable": "wbx db status shows where it is; wbx up starts the embedded one",
     "DiskFull": "free some space and run the command again; nothing recorded is lost",
+    "DatabaseFull": "once there is space, run the command again; nothing recorded is lost",
     "RunNotFound": "wbx runs lists runs",
     "RunAmbiguous": "wbx runs --json shows whole ids",
     "ArtifactMissing": "wbx artifact ls lists artifacts",

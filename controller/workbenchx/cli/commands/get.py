@@ -34,12 +34,13 @@ def command(
         if wanted.name is not None:
             key = names.choose(wanted, map(names.key_of, rows))
             document = manifest.of(await records.resource(app, key), now=app.clock.now())
-            invocation.say(manifest.text(document, form or "yaml"))
+            invocation.say(manifest.text(document, form or "yaml", narrow=invocation.narrow()))
             return 0
         covered = set(names.matching(wanted, map(names.key_of, rows)))
         shown = [row for row in rows if names.key_of(row) in covered]
         if form:
-            invocation.say(manifest.text({"items": [records.item(row) for row in shown]}, form))
+            items = {"items": [records.item(row) for row in shown]}
+            invocation.say(manifest.text(items, form, narrow=invocation.narrow()))
         elif shown:
             invocation.say(tree.render(shown, invocation.paint(chosen), width=invocation.width()))
         invocation.tell(tree.summary(shown))

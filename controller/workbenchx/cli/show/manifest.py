@@ -77,12 +77,12 @@ def _plain(value: Any) -> Any:
     return isoformat() if isoformat else str(value)
 
 
-def text(document: Mapping[str, Any], form: str) -> str:
-    """The document as `yaml` or `json`."""
+def text(document: Mapping[str, Any], form: str, *, narrow: bool = False) -> str:
+    """The document as `yaml` or `json`; `narrow`: with letters beyond ASCII escaped."""
     plain = _plain(document)
     if form == "json":
-        return json.dumps(plain, indent=2, ensure_ascii=False)
+        return json.dumps(plain, indent=2, ensure_ascii=narrow)
     import yaml  # noqa: PLC0415 - json needs none of it
 
-    dumped: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+    dumped: str = yaml.safe_dump(plain, sort_keys=False, allow_unicode=not narrow, width=100)
     return dumped.rstrip()
