@@ -26,6 +26,7 @@ _ORDER = (
     "Source",
 )
 _PLATFORM = ("SandboxProvider", "InferenceProvider", "StorageProvider", "Runtime", "Template")
+_ELSEWHERE = frozenset({*_PLATFORM, "Project"})
 
 
 def render(rows: Sequence[Row], paint: style.Style, *, width: int | None = None) -> str:
@@ -36,8 +37,13 @@ def render(rows: Sequence[Row], paint: style.Style, *, width: int | None = None)
     if platform:
         lines.append([("Platform", "strong"), "", "", "", "", ""])
         lines += _branch(_sorted(platform, _PLATFORM), "", short)
-    for project in _projects(rows):
-        lines += _project(project, rows, short)
+    heads = {str(row["name"]): row for row in rows if row["kind"] == "Project"}
+    inside: dict[str, list[Row]] = {name: [] for name in heads}
+    for row in rows:
+        if row["kind"] not in _ELSEWHERE:
+            inside.setdefault(_owner(row), []).append(row)
+    for name, own in sorted(inside.items()):
+        lines += _project(name, heads.get(name), own, short)
     return table.render(HEADERS, lines, paint, width=width) if lines else ""
 
 
@@ -47,23 +53,15 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{phrases.count(len(rows), 'resource')}, {ready} Ready"
 
 
-def _projects(rows: Sequence[Row]) -> list[str]:
-    named = {str(row["name"]) for row in rows if row["kind"] == "Project"}
-    owners = {_owner(row) for row in rows if row["kind"] not in (*_PLATFORM, "Project")}
-    return sorted(named | owners)
-
-
 def _owner(row: Row) -> str:
     return str(row.get("project") or row.get("namespace") or "")
 
 
-def _project(name: str, rows: Sequence[Row], short: Mapping[str, str]) -> list[Any]:
-    own = [row for row in rows if row["kind"] == "Project" and row["name"] == name]
-    inside = [
-        row for row in rows if row["kind"] not in (*_PLATFORM, "Project") and _owner(row) == name
-    ]
-    head = _cells("", own[0], short) if own else [(f"Project/{name}", "strong"), "", "", "", "", ""]
-    return [head, *_branch(_sorted(inside, _ORDER), "", short)]
+def _project(
+    name: str, head: Row | None, inside: Sequence[Row], short: Mapping[str, str]
+) -> list[Any]:
+    first = _cells("", head, short) if head else [(f"Project/{name}", "strong"), "", "", "", "", ""]
+    return [first, *_branch(_sorted(inside, _ORDER), "", short)]
 
 
 def _sorted(rows: Sequence[Row], order: Sequence[str]) -> list[Row]:
