@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import crash_tree
 import pytest
+import store_server
 
 from workbenchx.engine import failpoints
 
@@ -110,7 +111,7 @@ def strays(boxes: list[str], home: pathlib.Path) -> list[str]:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """An installation with one finished round behind it."""
-    root = tmp_path_factory.mktemp("crash")
+    root = store_server.reachable(tmp_path_factory.mktemp("crash"))
     with crash_tree.witness() as watching:
         made = Bench(root, watching)
         tokens = made.change()

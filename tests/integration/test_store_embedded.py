@@ -19,7 +19,7 @@ import pytest
 import store_server
 
 from workbenchx import errors
-from workbenchx.store import embedded, lodging
+from workbenchx.store import bootstrap, embedded, lodging
 
 
 @pytest.fixture
@@ -324,3 +324,36 @@ def test_the_socket_is_asked_not_only_the_pid_file(home: pathlib.Path) -> None:
     started = time.monotonic()
     assert not asyncio.run(embedded.is_running(home))
     assert time.monotonic() - started < 3
+
+
+async def test_a_server_that_lost_its_socket_is_started_again(tmp_path: pathlib.Path) -> None:
+    """It runs and nobody can reach it: it is ended and started, with its data."""
+    server = await embedded.ensure_running(tmp_path)
+    await bootstrap.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"))
+    before = embedded.postmaster(tmp_path)
+    for path in server.sockets.iterdir():
+        path.unlink()
+    again = await embedded.ensure_running(tmp_path)
+    after = embedded.postmaster(tmp_path)
+    async with await psycopg.AsyncConnection.connect(again.url_for("wbx_migrate")) as conn:
+        assert await (await conn.execute("select 1")).fetchone() == (1,)
+    await embedded.stop(tmp_path)
+
+    assert before != after
+
+
+async def test_a_new_home_at_an_old_path_is_another_database(tmp_path: pathlib.Path) -> None:
+    """Whoever removes a home and makes another one there does not meet the old data, wherever that lay."""
+    home = tmp_path / "home"
+    server = await embedded.ensure_running(home)
+    await bootstrap.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"), database="old")
+    await embedded.stop(home)
+    shutil.rmtree(home)
+    server = await embedded.ensure_running(home)
+    url = server.url_for(embedded.ADMINISTRATOR, "postgres")
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        query = "select count(*) from pg_database where datname = 'old'"
+        found = await (await conn.execute(query)).fetchone()
+    await embedded.stop(home)
+
+    assert found == (0,)

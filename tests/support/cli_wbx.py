@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cli_tree
+import store_server
 
 WBX = (sys.executable, "-m", "workbenchx.cli.main")
 
@@ -114,6 +115,7 @@ class Workbench:
 @contextlib.contextmanager
 def workbench(folder: pathlib.Path) -> Iterator[Workbench]:
     """A small repository with a home of its own; whatever happens, nothing of it runs on afterwards."""
+    store_server.reachable(folder)
     made = Workbench(cli_tree.make(folder / "repository"), folder / "home")
     try:
         yield made

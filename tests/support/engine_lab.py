@@ -8,6 +8,8 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import store_server
+
 from workbenchx import ports
 from workbenchx.engine import context, ids, worker
 from workbenchx.planner import model
@@ -95,6 +97,7 @@ class Lab:
 @contextlib.asynccontextmanager
 async def lab(folder: pathlib.Path) -> AsyncIterator[Lab]:
     """An installation in `folder`, stopped at the end."""
+    store_server.reachable(folder)
     chosen = settings.load(folder=folder, environ={"WBX_HOME": str(folder / ".wbx")})
     async with app.open(chosen) as opened:
         yield Lab(opened)

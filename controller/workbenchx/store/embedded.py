@@ -106,6 +106,8 @@ def psql_path() -> pathlib.Path:
 
 
 def _ensure_running(home: pathlib.Path) -> Server:
+    with _explained(lodgings.of(home)):
+        lodgings.claim(home.absolute())
     lodging = lodgings.of(home)
     if not _answers(lodging):
         with _explained(lodging), _locked(lodging):
@@ -231,6 +233,7 @@ def _start(lodging: lodgings.Lodging) -> None:
     options = f"-c unix_socket_directories='{lodging.sockets}'"
     while not _answers(lodging):
         _clear_stale_pid(lodging)
+        _end_mute(lodging)
         done = _run(
             lodging,
             *("pg_ctl", "start", "-D", str(lodging.data), "-l", str(lodging.log)),
@@ -266,6 +269,17 @@ def _clear_stale_pid(lodging: lodgings.Lodging) -> None:
     if not _is_server(pid, lodging):
         file.unlink(missing_ok=True)
         lodging.socket.with_name(lodging.socket.name + ".lock").unlink(missing_ok=True)
+
+
+def _end_mute(lodging: lodgings.Lodging) -> None:
+    """End a server that says it is ready and has no socket any more: nobody can reach it, and it keeps the data."""
+    file = lodging.data / "postmaster.pid"
+    try:
+        ready = file.read_text(encoding="utf-8").splitlines()[7].strip() == "ready"
+    except (FileNotFoundError, IndexError):
+        return
+    if ready and not lodging.socket.exists():
+        _run(lodging, "pg_ctl", "stop", "-D", str(lodging.data), "-m", "immediate", "-w")
 
 
 def _is_server(pid: int, lodging: lodgings.Lodging) -> bool:

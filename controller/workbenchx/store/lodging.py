@@ -2,15 +2,17 @@
 
 Postgres refuses to run as root, so root hands it to an unprivileged user. That user must be able to reach the
 programs and the data: programs in a private folder are copied, and a home that it cannot enter gets its data under
-`/var/lib` instead.
+`/var/lib` instead, by a token that lies in the home: another home at the same path later is another database.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.util
 import os
 import pathlib
 import pwd
+import secrets
 import shutil
 import stat
 import tempfile
@@ -19,6 +21,8 @@ from workbenchx import errors
 
 PORT = 5432
 _SOCKET_LIMIT = 107
+_ELSEWHERE = pathlib.Path("/var/lib/workbenchx")
+_NAME_FILE = "postgres.id"
 _USERS = ("postgres", "nobody", "daemon")
 _PROGRAMS = ("postgres", "initdb", "pg_ctl", "psql", "pg_dump")
 
@@ -124,7 +128,28 @@ def _base(home: pathlib.Path, user: pwd.struct_passwd | None) -> pathlib.Path:
     """`home/postgres`, or, where the server's user cannot get there, a folder of its own under /var/lib."""
     if user is None or all(_enters(user, parent) for parent in home.parents):
         return home / "postgres"
-    return pathlib.Path("/var/lib/workbenchx") / _mark(home) / "postgres"
+    return _ELSEWHERE / f"{_mark(home)}-{_token(home)}" / "postgres"
+
+
+def _token(home: pathlib.Path) -> str:
+    """What `claim` wrote; nothing lies under the token of a home that was never claimed."""
+    try:
+        return (home / _NAME_FILE).read_text(encoding="ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return "unclaimed"
+
+
+def claim(home: pathlib.Path) -> None:
+    """Give the home its token, once: whole or not at all, whoever else does the same."""
+    token = home / _NAME_FILE
+    if token.exists():
+        return
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = home / f"{_NAME_FILE}.{os.getpid()}.new"
+    draft.write_text(secrets.token_hex(6), encoding="ascii")
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, token)
+    draft.unlink()
 
 
 def _sockets(base: pathlib.Path, user: pwd.struct_passwd | None) -> pathlib.Path:
