@@ -147,7 +147,7 @@ def test_a_user_who_is_not_root(tmp_path_factory: pytest.TempPathFactory) -> Non
     }
     for path in (folder.parent, *folder.parent.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
-    become = [setpriv, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", python]
+    become = [str(setpriv), f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", str(python)]
 
     def wbx(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
