@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 not done (also for a wrong command line), 2 `plan` found c
 """
 
 import errno
+import gc
 import io
 import os
 import pathlib
@@ -43,6 +44,8 @@ def wbx(
 def main() -> None:
     """Run the command line and leave with its exit code."""
     _prepare_streams()
+    # Ten thousand documents are many long-lived objects: the default would walk them again and again.
+    gc.set_threshold(50_000, 20, 20)
     sys.exit(run(sys.argv[1:]))
 
 

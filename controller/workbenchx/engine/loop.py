@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 
 from workbenchx import errors, ports
+from workbenchx.api import registry
 from workbenchx.engine import batches, failpoints, ids, worker
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
@@ -36,13 +37,28 @@ class Pass:
 
     @property
     def settled(self) -> bool:
-        """Nothing left to do, and nothing under way but what is meant to run on."""
+        """Nothing left to do, and nothing under way but what is meant to run on.
+
+        A pass that has just written rows alone, of kinds that nothing is executed for, is the last one: applying a
+        plan leaves an empty plan (the planner's first law). Anything else is looked at once more.
+        """
+        if self.wrote and not self._rows_alone:
+            return False
         return (
-            self.batch.empty
-            and not self.plan.executable
+            (self.batch.empty or self.wrote)
+            and not any(step.operation for step in self.plan.steps if step.executable)
             and not any(self._awaited(execution) for execution in self.world.executions)
             and not any(wait.reason == "Retrying" for wait in self.plan.waits)
         )
+
+    @property
+    def _rows_alone(self) -> bool:
+        batch = self.batch
+        if batch.tombstones or batch.orders or batch.cancels or batch.applied_interventions:
+            return False
+        touched = {row.declared.key.kind for row in batch.rows}
+        touched |= {verdict.key.kind for _, verdict in batch.verdicts}
+        return all(registry.KINDS[kind].row_only for kind in touched)
 
     def _awaited(self, execution: model.Execution) -> bool:
         """A scheduled run under way does not keep us; everything else does."""

@@ -1,5 +1,6 @@
 """Columns that line up."""
 
+import functools
 import unicodedata
 from collections.abc import Sequence
 
@@ -43,6 +44,7 @@ def columns(text: str) -> int:
     return sum(_columns(character) for character in text)
 
 
+@functools.lru_cache(maxsize=4096)
 def _columns(character: str) -> int:
     if unicodedata.combining(character):
         return 0
