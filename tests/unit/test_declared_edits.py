@@ -150,6 +150,28 @@ def test_a_file_without_a_last_line_break_can_be_edited() -> None:
     assert old + b"\n  b: 2" == edits.set_field(old, A, ("spec", "b"), 2)
 
 
+SPELLINGS = (
+    "Y", "off", "True", "~", "null", "Null", "010", "0o17", "0x1F", "1_000", "+1", "1.50", ".5", "1e3",
+    "2025-01-01", "2025-01-01T00:00:00Z", "=", "'yes'", '"no"', "a b",
+)  # fmt: skip
+
+
+def test_what_is_written_anew_keeps_the_spelling_of_what_is_not_meant() -> None:
+    """Readers of YAML differ on unquoted scalars; an edit changes none but its own, not even its spelling."""
+    fields = [f"    f{number}: {written}" for number, written in enumerate(SPELLINGS)]
+    old = "\n".join(
+        ["kind: A", "metadata: {name: a}", "spec:", "  - other: 1", *fields, "  - x: 1"]
+    )
+    value = {"a": [True, None, 1.5, "no", "x y", "", -3]}
+
+    new = edits.set_field(old.encode(), A, ("spec", 1), value).decode()
+
+    assert [line.strip() for line in new.splitlines() if " f" in line] == [
+        line.strip() for line in fields
+    ]
+    assert parsing.read(new.encode()).documents[0].body["spec"][1] == value
+
+
 def test_an_unusual_layout_is_written_anew_with_its_comments() -> None:
     """Only that document, by ruamel.yaml."""
     old = (

@@ -7,7 +7,6 @@ other document of the file says what it said, or the edit is refused.
 """
 
 import copy
-import io
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -129,7 +128,9 @@ def _edited(
         return _checked(data, key, path, splice(text, marks.read(text, found.offset)), wanted)
     except (splicing.Unsupported, errors.Stalled, ValueError):
         end = documents[number + 1].offset if number + 1 < len(documents) else len(text)
-        written = _written_anew(text[found.offset : end], change)
+        from workbenchx.declared import rewriting  # noqa: PLC0415 # 50 ms that few edits need
+
+        written = rewriting.document(text[found.offset : end], path, change)
         return _checked(data, key, path, text[: found.offset] + written + text[end:], wanted)
 
 
@@ -143,26 +144,6 @@ def _checked(data: bytes, key: identity.Key, path: Path, text: str, wanted: Sequ
             key, path, "cannot be edited where it stands (anchors, or an unusual layout)"
         )
     return new
-
-
-def _written_anew(text: str, change: Callable[[Any], None]) -> str:
-    """One document, changed and written by ruamel.yaml, which keeps its comments; as it was where that fails."""
-    import ruamel.yaml  # noqa: PLC0415 # 50 ms that few edits need
-
-    tool = ruamel.yaml.YAML()
-    tool.preserve_quotes = True
-    tool.width = 4096
-    tool.version = None
-    explicit = text.startswith("---")
-    tool.explicit_start = explicit
-    output = io.StringIO()
-    try:
-        body = tool.load(text)
-        change(body)
-        tool.dump(body, output)
-    except (ruamel.yaml.error.YAMLError, KeyError, IndexError, TypeError):
-        return text
-    return output.getvalue()
 
 
 def _set(text: str, root: marks.Node, path: Path, value: Any) -> str:
