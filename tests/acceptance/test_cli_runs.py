@@ -1,8 +1,11 @@
 """Runs while they run: live output, cancel, Ctrl-C, two at once, kill -9; and the brakes."""
 
+import contextlib
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,32 +59,67 @@ def test_logs_are_followed_live_and_a_run_is_cancelled(bench: cli_wbx.Workbench)
     bench.ok("apply")
 
 
-def marks_of(bench: cli_wbx.Workbench) -> list[pathlib.Path]:
-    """The marks of the `wbx up` that serve."""
-    return list((bench.home / "serving").glob("*"))
+def serves(bench: cli_wbx.Workbench, process: "subprocess.Popen[str]") -> bool:
+    """Whether this `wbx up` said that it serves; one that was killed leaves its mark behind."""
+    return (bench.home / "serving" / str(process.pid)).exists()
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "background"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_up_in_good_order(
+    bench: cli_wbx.Workbench, number: signal.Signals, code: int, ignored: bool
+) -> None:
+    """Ctrl-C: exit 130, no traceback, and the database stays up for the next command.
+
+    So it is in a script's background, where the shell has SIGINT ignored.
+    """
+    with interrupts_are(signal.SIG_IGN if ignored else signal.SIG_DFL), bench.start("up") as up:
+        bench.until(lambda: serves(bench, up), "wbx up to serve")
+        up.send_signal(number)
+        output = cli_wbx.ended(up)
+
+    assert up.returncode == code, output
+    assert "Traceback" not in output
+    assert "stopped serving" in output
+    assert not serves(bench, up)
+    assert bench.json("db", "status", "--json")["running"]
+
+
+@contextlib.contextmanager
+def interrupts_are(disposition: signal.Handlers) -> Iterator[None]:
+    """While inside, programs start with this disposition of SIGINT, whatever these tests were started with."""
+    before = signal.signal(
+        signal.SIGINT, disposition if disposition == signal.SIG_IGN else signal.default_int_handler
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_up_in_good_order(
-    bench: cli_wbx.Workbench, number: signal.Signals, code: int
+def test_a_signal_before_the_work_has_its_exit_code_too(
+    number: signal.Signals, code: int, tmp_path: pathlib.Path
 ) -> None:
-    """Ctrl-C: exit 130, no traceback, and the database stays up for the next command."""
-    with bench.start("up") as serving:
-        bench.until(lambda: marks_of(bench), "wbx up to serve")
-        serving.send_signal(number)
-        output = cli_wbx.ended(serving)
+    """A signal that comes as soon as the program runs does not kill it raw."""
+    program = (
+        "import os, sys; from workbenchx.cli import lazy, main\n"
+        f"lazy.LazyGroup.get_command = lambda *_: os.kill(os.getpid(), {int(number)})\n"
+        "sys.argv = ['wbx', 'up']; main.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path, env=cli_wbx.environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
-    assert serving.returncode == code, output
-    assert "Traceback" not in output
-    assert "stopped serving" in output
-    assert not marks_of(bench)
-    assert bench.json("db", "status", "--json")["running"]
+    assert done.returncode == code, done.stderr
+    assert done.stderr.split() == ["wbx:", "interrupted"]
 
 
 def test_a_serving_up_takes_up_edits(bench: cli_wbx.Workbench) -> None:
     """Saving a file is enough; the change is one line."""
     with bench.start("up") as serving:
-        bench.until(lambda: marks_of(bench), "wbx up to serve")
+        bench.until(lambda: serves(bench, serving), "wbx up to serve")
         cli_tree.write(bench.root, "watched", cli_tree.dataset("watched"))
         bench.until(lambda: bench.run("get", "Dataset/watched").returncode == 0, "the new file")
         serving.send_signal(signal.SIGINT)

@@ -1,6 +1,6 @@
 """The entry point `wbx`: global options, and how every command ends.
 
-Exit codes: 0 done, 1 not done (also for a wrong command line), 2 `plan` found changes, 130 interrupted.
+Exit codes: 0 done, 1 not done (also for a wrong command line), 2 `plan` found changes, 130 interrupted, 143 terminated.
 """
 
 import errno
@@ -16,9 +16,8 @@ import click
 
 import workbenchx
 from workbenchx import errors
-from workbenchx.cli import failure, lazy
+from workbenchx.cli import failure, interrupts, lazy
 
-INTERRUPTED = 130
 _SIGNALLED = 128
 
 
@@ -43,6 +42,7 @@ def wbx(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    interrupts.prepare()
     _prepare_streams()
     # Ten thousand documents are many long-lived objects: the default would walk them again and again.
     gc.set_threshold(50_000, 20, 20)
@@ -68,9 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         click.echo("wbx: interrupted", err=True)
-        return INTERRUPTED
+        return interrupts.exit_code(error)
     except Exception as error:  # noqa: BLE001 - the edge of the program: nothing may pass as a traceback
         return _report(error)
     return result if isinstance(result, int) else 0

@@ -126,12 +126,16 @@ async def end_serving(chosen: settings.Settings) -> int:
 
 
 def others(chosen: settings.Settings) -> list[str]:
-    """The names of the processes that serve this home now."""
+    """The names of the processes that serve this home now; the marks of those that were killed go."""
     found = []
     for mark in sorted(home.Home(chosen.home).serving.glob("*")):
         with contextlib.suppress(OSError):
-            found.append(mark.read_text(encoding="utf-8"))
-    return [name for name in found if name and not process.is_dead(name)]
+            name = mark.read_text(encoding="utf-8")
+            if name and process.is_dead(name):
+                mark.unlink()
+            elif name:
+                found.append(name)
+    return found
 
 
 def _pid(name: str) -> int:
