@@ -56,6 +56,17 @@ def test_sample_fits_its_kind(path: pathlib.Path, document: dict[str, Any]) -> N
         assert path.is_relative_to(f"ssot/projects/{document['spec']['project']}")
 
 
+def test_the_app_serves_the_registered_model() -> None:
+    """Lineage reaches the endpoint: the app takes the file that its code loads from the Model of the sample."""
+    found = next(document for _, document in DOCUMENTS if document["kind"] == "AppDeployment")
+    models = {
+        document["metadata"]["name"] for _, document in DOCUMENTS if document["kind"] == "Model"
+    }
+
+    assert found["spec"]["inputs"] == [{"name": "model", "from": f"Model/{models.pop()}"}]
+    assert 'folder.INPUTS / "model"' in tree.read("ssot/projects/penguins/code/app.py")
+
+
 def test_sample_uses_each_implemented_kind() -> None:
     """Whatever works is in the sample; what does not work yet is not."""
     used = {document["kind"] for _, document in DOCUMENTS}

@@ -30,7 +30,7 @@ def _whole() -> list[model.Declared]:
         worlds.job("report", schedule="10 3 * * *", timeZone="Asia/Manila"),
         worlds.experiment(inputs=TAKEN),
         worlds.registered(),
-        *worlds.app(lifecycle={"dependsOn": ["Model/species"]}),
+        *worlds.app(inputs=[{"name": "model", "from": "Model/species"}]),
         worlds.session(ttl="8h"),
     ]
 

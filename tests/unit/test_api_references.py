@@ -32,7 +32,12 @@ EXPECTED = {
     "Model": ["Project//churn", "Experiment/churn/depth"],
     "ModelDeployment": ["Project//churn", "Model/churn/churn", "InferenceProvider//gateway"],
     "App": ["Project//churn"],
-    "AppDeployment": ["Project//churn", "App/churn/charts", "Runtime//python-3-12"],
+    "AppDeployment": [
+        "Project//churn",
+        "App/churn/charts",
+        "Runtime//python-3-12",
+        "Model/churn/churn",
+    ],
     "SandboxProvider": [],
     "InferenceProvider": [],
     "StorageProvider": [],

@@ -56,7 +56,11 @@ def _dataset(
 
 
 def _model(writing: draft.Draft, key: model.Key) -> str | verdicts.Refusal:
-    """The bytes of its newest version."""
+    """The bytes of its newest version, unless they are not the declared ones."""
+    standing = writing.standings.get(key)
+    if standing is not None and standing.reason == reasons.Reason.DIGEST_MISMATCH:
+        message = f"{key} is not Ready: {standing.message}"
+        return verdicts.Refusal(reasons.Reason.DEPENDENCY_NOT_READY, message)
     outputs = writing.outputs.get(key)
     if not outputs:
         return _unready(writing, key, f"{key} has no resolved version yet")

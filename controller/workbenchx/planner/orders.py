@@ -39,6 +39,8 @@ def service(
     placed: placements.Placement,
     spec: Mapping[str, Any],
     app: Mapping[str, Any],
+    *,
+    inputs: Sequence[Mapping[str, Any]],
     code: model.Code | None,
 ) -> Order:
     """An App at a revision, kept alive."""
@@ -46,6 +48,7 @@ def service(
     return _order(placed, "service", code) | {
         "command": list(app.get("command") or ()),
         "env": [dict(item) for item in spec.get("env") or ()],
+        "inputs": [dict(item) for item in inputs],
         "ports": [port],
         "health": _health(spec.get("health"), port),
         "restart": str(spec.get("restartPolicy") or "Always"),

@@ -9,6 +9,7 @@ from workbenchx.api.shapes import (
     checks,
     compute,
     environment,
+    files,
     networks,
     repository,
     rules,
@@ -34,6 +35,10 @@ class AppDeploymentSpec(spec.OwnedSpec):
     )
     env: environment.Environment = pydantic.Field(
         default_factory=list, description="Environment variables of the app."
+    )
+    inputs: files.Inputs = pydantic.Field(
+        default_factory=list,
+        description="Files that lie in inputs/ before the app starts. Others make the app anew.",
     )
     resources: base.Maybe[compute.Resources] = pydantic.Field(
         default=None, description="What the app may use."

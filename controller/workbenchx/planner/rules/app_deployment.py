@@ -1,11 +1,14 @@
 """AppDeployment: an App at a revision, kept alive with a URL."""
 
+from typing import Any
+
 from workbenchx.api import canonical
 from workbenchx.planner import (
     cases,
     draft,
     errands,
     gates,
+    inputs,
     living,
     model,
     orders,
@@ -32,14 +35,19 @@ def _draw(writing: draft.Draft, subject: subjects.Subject) -> cases.Blueprint | 
     code = errands.code_of(writing, subject.project, subject.spec.get("revision"))
     if isinstance(code, verdicts.Refusal):
         return code
+    resolved = inputs.resolve(writing, subject.key.namespace, subject.project, subject.spec)
+    if isinstance(resolved, verdicts.Refusal):
+        return resolved
     name = model.Key("App", subject.key.namespace, str(subject.spec.get("app")))
-    order = orders.service(placed, subject.spec, writing.index.resources[name].spec, code)
+    app = writing.index.resources[name].spec
+    order = orders.service(placed, subject.spec, app, inputs=resolved, code=code)
     marks = {
         "runtime.image": placed.image,
         "code.sha256": code.sha256 if code else None,
         "app.command": order["command"],
         "app.port": order["ports"][0],
         "provider.name": placed.provider.name,
+        **{f"inputs.{item['name']}": _content(item) for item in resolved},
     }
     # Named one by one: what a later version adds to orders must not make every app anew.
     shape = {name: order[name] for name in ("env", "egress", "resources", "restart")}
@@ -48,6 +56,15 @@ def _draw(writing: draft.Draft, subject: subjects.Subject) -> cases.Blueprint | 
     asked = subject.spec.get("resources") or {}
     owned |= {name: order["resources"][name] for name in ("cpu", "memory", "gpu") if name in asked}
     return cases.Blueprint(order, hash_, marks, owned, placed)
+
+
+def _content(item: dict[str, Any]) -> str:
+    """What an input is, in one word: its sha256 (and the place in it), else where in the code, else its address."""
+    inside = item.get("member")
+    known = item.get("sha256") or item.get("expected_sha256")
+    if known is None:
+        return str(item.get("uri") or f"repo:{inside}")
+    return f"{known}/{inside}" if inside else str(known)
 
 
 def _desire(case: cases.Case) -> cases.Wish:
