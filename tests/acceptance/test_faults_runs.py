@@ -38,7 +38,7 @@ os.write(1, b"\\nthe tail\\n")
 WITNESS = """
 import time
 print("alive", flush=True)
-for _ in range(60):
+for _ in range(120):
     time.sleep(0.1)
 print("done")
 """

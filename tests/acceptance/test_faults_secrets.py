@@ -81,6 +81,7 @@ def dumped(bench: cli_wbx.Workbench) -> bytes:
 
 def test_a_secret_that_is_not_there_stops_only_its_run(bench: cli_wbx.Workbench) -> None:
     """The message names the variable; nothing was started."""
+    wbx(bench, "up", "--once")
     cli_tree.write(
         bench.root,
         "wants",

@@ -23,6 +23,7 @@ NOBODY = 65534
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cli_wbx.Workbench]:
     """A workbench far down in the file system, beyond what a socket's path may be, brought up east of Greenwich."""
     folder = tmp_path_factory.mktemp("odd").joinpath(*["a rather long name, with blanks and ü"] * 6)
+    folder.mkdir(parents=True)
     with cli_wbx.workbench(folder) as made:
         done = started(made, "up", "--once", extra=MANILA)
         assert done.returncode == 0, done.stderr
