@@ -125,10 +125,16 @@ def _server_user() -> pwd.struct_passwd | None:
 
 
 def _base(home: pathlib.Path, user: pwd.struct_passwd | None) -> pathlib.Path:
-    """`home/postgres`, or, where the server's user cannot get there, a folder of its own under /var/lib."""
-    if user is None or all(_enters(user, parent) for parent in home.parents):
-        return home / "postgres"
-    return _ELSEWHERE / f"{_mark(home)}-{_token(home)}" / "postgres"
+    """`home/postgres`, or, where the server's user cannot get there, a folder of its own under /var/lib.
+
+    Where data lies it stays: a folder above whose mode was changed since must not make the database look empty.
+    """
+    inside, elsewhere = home / "postgres", _ELSEWHERE / f"{_mark(home)}-{_token(home)}" / "postgres"
+    for made in (inside, elsewhere):
+        if (made / "data").is_dir():
+            return made
+    open_to_it = user is None or all(_enters(user, parent) for parent in home.parents)
+    return inside if open_to_it else elsewhere
 
 
 def _token(home: pathlib.Path) -> str:
