@@ -70,6 +70,13 @@ def sample() -> list[dict[str, Any]]:
         resource("RunnerJob", "ingest", state="Succeeded", reason="Succeeded", last_run_id=RUN),
         resource("Project", "iris", namespace="", project=None),
         resource("SandboxProvider", "vercel", namespace="", project=None, reason="Unused"),
+        resource(
+            "SandboxProvider",
+            "used",
+            namespace="",
+            project=None,
+            message="done by local (for vercel_sandbox)",
+        ),
         resource("Runtime", "python", namespace="", project=None),
         resource(
             "Experiment",
@@ -80,6 +87,21 @@ def sample() -> list[dict[str, Any]]:
             message="2 of 3 done",
         ),
         *matrix,
+        resource(
+            "Session",
+            "lab",
+            state="Running",
+            provider="local",
+            facts={"provider": "local (for vercel_sandbox)"},
+        ),
+        resource(
+            "AppDeployment",
+            "page",
+            state="Running",
+            url="http://127.0.0.1:8080",
+            provider="local",
+            facts={"provider": "local (for vercel_sandbox)"},
+        ),
         resource(
             "Model",
             "classifier",

@@ -170,6 +170,21 @@ def test_a_manifest_is_a_kubernetes_object_with_its_status() -> None:
     assert [item["type"] for item in document["status"]["conditions"]] == ["Ready", "Stalled"]
 
 
+def test_a_manifest_says_who_stands_in() -> None:
+    """The provider is the adapter that has it, and the one that is declared; never one that has it no more."""
+    said = {"provider": "local (for vercel_sandbox)"}
+    known = {
+        recorded: manifest.of(row() | {"facts": said, "provider": recorded}, now=cli_rows.NOW)
+        for recorded in ("local", "do_runner", None)
+    }
+    unsaid = manifest.of(row() | {"provider": "vercel_sandbox"}, now=cli_rows.NOW)
+
+    assert known["local"]["status"]["provider"] == "local (for vercel_sandbox)"
+    assert known[None]["status"]["provider"] == "local (for vercel_sandbox)"
+    assert known["do_runner"]["status"]["provider"] == "do_runner"
+    assert unsaid["status"]["provider"] == "vercel_sandbox"
+
+
 def test_a_manifest_reads_the_same_as_yaml_and_json() -> None:
     """Two spellings of one document."""
     document = manifest.of(row(), now=cli_rows.NOW)

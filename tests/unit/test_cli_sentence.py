@@ -69,6 +69,7 @@ SITUATIONS: dict[str, dict[str, Any]] = {
             ready=True,
             facts={
                 "url": "http://127.0.0.1:1",
+                "provider": "local (for vercel_sandbox)",
                 "expires_at": "2026-03-05",
                 "warning": "not isolated",
             },

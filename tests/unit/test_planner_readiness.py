@@ -128,9 +128,33 @@ def test_unused_providers_are_ready() -> None:
 
     assert (True, "Unused") == worlds.standing(found, "SandboxProvider/spare")
     assert (True, "Ready") == worlds.standing(found, "SandboxProvider/vercel")
-    assert "local stands in for vercel_sandbox" == (
+    assert "done by local (for vercel_sandbox)" == (
         worlds.verdict(found, "SandboxProvider/vercel").message
     )
+
+
+def test_rows_say_who_stands_in() -> None:
+    """What runs and what lives has its provider in its facts, also while it is stopped; what only is recorded has none."""
+    rows = [worlds.job(), worlds.experiment(), *worlds.app(), worlds.session()]
+    life = worlds.Life(*worlds.platform(), *rows)
+    life.settle()
+    life.order("stop", "Session/notebook")
+    life.settle()
+    cell = next(key for key in life.recorded if key.kind == "ExperimentRun")
+    names = ("RunnerJob/ingest", "AppDeployment/shop", "Session/notebook")
+    found = {life.recorded[key].facts["provider"] for key in [cell, *map(worlds.key, names)]}
+
+    assert {"local (for vercel_sandbox)"} == found
+    assert "provider" not in life.recorded[worlds.key("App/shop")].facts
+
+
+def test_without_a_stand_in_the_provider_is_itself() -> None:
+    """Where nothing stands in, the declared adapter is all that is said."""
+    life = worlds.Life(*worlds.platform(), worlds.job(), stand_in=None)
+    life.apply()
+
+    assert "vercel_sandbox" == life.recorded[worlds.key("RunnerJob/ingest")].facts["provider"]
+    assert "" == worlds.verdict(life.plan(), "SandboxProvider/vercel").message
 
 
 def test_depends_on_waits_until_ready() -> None:

@@ -48,7 +48,7 @@ def named(key: model.Key) -> dict[str, str]:
 
 def item(row: Mapping[str, Any]) -> Row:
     """A resource of a list for JSON."""
-    return {name: row[name] for name in COLUMNS}
+    return {name: row[name] for name in COLUMNS} | {"provider": phrases.provider(row)}
 
 
 def is_open(run: Mapping[str, Any]) -> bool:

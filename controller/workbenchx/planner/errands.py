@@ -152,7 +152,8 @@ def begin(writing: draft.Draft, errand: Errand, start: Start) -> model.Verdict:
             parameters=errand.parameters,
         )
     )
-    return verdicts.of(errand.key, states.State.QUEUED, reasons.Reason.QUEUED)
+    facts = {"provider": placed.spelled}
+    return verdicts.of(errand.key, states.State.QUEUED, reasons.Reason.QUEUED, facts=facts)
 
 
 def _order(

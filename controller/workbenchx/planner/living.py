@@ -37,9 +37,21 @@ def settle(
     provider = adapter_of(subject, blueprint)
     sighting = sightings.of(writing.index, subject, track, provider)
     case = cases.Case(writing, subject, track, blueprint, sighting, holds_data)
-    open_ = track.open(executions.RECONCILING)
+    return _placed(case, _judge(case, desire))
+
+
+def _placed(case: cases.Case, verdict: model.Verdict) -> model.Verdict:
+    """With where it lives, unless the object is where it would not be made now."""
+    placed, recorded = case.placed, case.subject.recorded
+    if placed is None or (recorded and recorded.provider not in {None, placed.effective}):
+        return verdict
+    return dataclasses.replace(verdict, facts={"provider": placed.spelled, **verdict.facts})
+
+
+def _judge(case: cases.Case, desire: Desire) -> model.Verdict:
+    open_ = case.track.open(executions.RECONCILING)
     if (case.living or open_) and case.rate:
-        writing.rates[subject.key] = (subject.project, case.rate)
+        case.writing.rates[case.subject.key] = (case.subject.project, case.rate)
     if open_:
         return _under_way(case, open_[-1])
     wish = desire(case)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import quantities, reasons
-from workbenchx.planner import cost, draft, model, subjects, verdicts
+from workbenchx.planner import cost, draft, model, spelling, subjects, verdicts
 
 DEFAULT_CPU = 1.0
 DEFAULT_MEMORY = 512 * 1024 * 1024
@@ -31,6 +31,11 @@ class Placement:
     def effective(self) -> str:
         """The adapter that carries it out."""
         return self.stand_in or self.adapter
+
+    @property
+    def spelled(self) -> str:
+        """The adapter for people and for the row: `local (for vercel_sandbox)`."""
+        return spelling.provider(self.adapter, self.stand_in)
 
     @property
     def image(self) -> str:

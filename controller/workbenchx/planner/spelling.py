@@ -65,6 +65,11 @@ def place(step: model.Step) -> str:
     """Where a step's object is, for people: `local (for vercel_sandbox)`."""
     document = step.document or {}
     adapter, stand_in = document.get("adapter"), document.get("stand_in")
-    if stand_in and adapter and stand_in != adapter:
-        return f"{stand_in} (for {adapter})"
+    if stand_in and adapter:
+        return provider(adapter, stand_in)
     return step.provider or ""
+
+
+def provider(adapter: str, stand_in: str | None) -> str:
+    """An adapter, and who stands in for it."""
+    return f"{stand_in} (for {adapter})" if stand_in and stand_in != adapter else adapter

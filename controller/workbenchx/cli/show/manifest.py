@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbenchx.api import conditions, registry
+from workbenchx.cli.show import phrases
 
 
 def of(row: Mapping[str, Any], *, now: datetime.datetime, why: str = "") -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _status(row: Mapping[str, Any], now: datetime.datetime, why: str) -> dict[st
         "conditions": current,
         "lastRunId": row.get("last_run_id"),
         "externalId": row.get("external_id"),
-        "provider": row.get("provider"),
+        "provider": phrases.provider(row),
         "cost": row.get("cost"),
         "source": source,
         "facts": dict(row.get("facts") or {}),

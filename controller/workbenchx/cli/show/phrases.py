@@ -2,7 +2,7 @@
 
 import datetime
 import decimal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"))
@@ -85,3 +85,10 @@ def short_ids(run_ids: Iterable[str]) -> dict[str, str]:
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 run`, `2 runs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+
+
+def provider(row: Mapping[str, Any]) -> str | None:
+    """Where a resource is, and for which adapter that stands in: `local (for vercel_sandbox)`."""
+    recorded, said = row.get("provider"), (row.get("facts") or {}).get("provider")
+    fits = said and (recorded is None or str(said).split(" ", 1)[0] == recorded)
+    return str(said) if fits else recorded

@@ -100,6 +100,8 @@ def _found_out(known: Mapping[str, Any]) -> Iterator[str]:
         )
     if known.get("url"):
         yield f"it answers at {known['url']}"
+    if known.get("provider"):
+        yield f"its provider is {known['provider']}"
     if known.get("expires_at"):
         yield f"its time is over at {known['expires_at']}"
     if known.get("warning"):

@@ -1,8 +1,8 @@
 """The tree of everything recorded: platform first, then each project with what belongs to it.
 
 A row is a mapping with kind, namespace, name, project, ready, state, reason, message, last_run_id, cost, parent
-(the name of the Experiment that a matrix run belongs to), url. The last column is the message of what is not Ready, and
-the address of what is.
+(the name of the Experiment that a matrix run belongs to), url, facts. The last column is the message of what is not
+Ready, and the address, else the provider, of what is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +26,7 @@ _ORDER = (
     "Source",
 )
 _PLATFORM = ("SandboxProvider", "InferenceProvider", "StorageProvider", "Runtime", "Template")
+_LIVING = frozenset({"AppDeployment", "Session"})
 _ELSEWHERE = frozenset({*_PLATFORM, "Project"})
 
 
@@ -105,9 +106,20 @@ def _leaves(rows: Sequence[Row], indent: str, short: Mapping[str, str]) -> list[
     return lines
 
 
+def _remark(row: Row) -> str:
+    if not row["ready"]:
+        return str(row.get("message") or "")
+    if row.get("url"):
+        return str(row["url"])
+    if row["kind"] in _LIVING and row.get("state") == "Running":
+        return phrases.provider(row) or ""
+    stood_in = row["kind"] in _PLATFORM[:3] and row.get("reason") == "Ready"
+    return str(row.get("message") or "") if stood_in else ""
+
+
 def _cells(prefix: str, row: Row, short: Mapping[str, str]) -> list[table.Cell | str]:
     tone = style.tone_of(ready=bool(row["ready"]), state=str(row.get("state") or ""))
-    message = table.safe(str((row.get("url") if row["ready"] else row.get("message")) or ""))
+    message = table.safe(_remark(row))
     return [
         f"{prefix}{row['kind']}/{row['name']}",
         ("True" if row["ready"] else "False", tone),

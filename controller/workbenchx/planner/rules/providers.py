@@ -1,7 +1,7 @@
 """SandboxProvider, InferenceProvider, StorageProvider: a row; Unused until somebody uses it."""
 
 from workbenchx.api import reasons, states
-from workbenchx.planner import draft, model, subjects, verdicts
+from workbenchx.planner import draft, model, spelling, subjects, verdicts
 from workbenchx.planner.rules import row_only
 
 _STAND_INS = {
@@ -26,5 +26,6 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     if stand_in:
         stand_in = _STAND_INS.get((stand_in, subject.key.kind), stand_in)
     adapter = str(subject.spec.get("adapter") or "")
-    message = f"{stand_in} stands in for {adapter}" if stand_in not in {None, adapter} else ""
+    stood_in = stand_in not in {None, adapter}
+    message = f"done by {spelling.provider(adapter, stand_in)}" if stood_in else ""
     return verdicts.ready(subject.key, message)
