@@ -1,17 +1,13 @@
 """Ctrl-C and SIGTERM: the work is cancelled once, gives back what it holds, and the command exits 130 or 143.
 
 Work that can end in good order by itself says so with `gently`: then the first signal only asks, the second cancels.
-
-SIGINT counts even where the program was started with it ignored, as a shell without job control starts what ends in `&`:
-an interrupt loses nothing here, and a `wbx up` that outlived the Ctrl-C of its script would go on changing things unseen.
-Who wants it to outlive a terminal ignores SIGHUP (nohup), which stays ignored.
+Outside of that work `edges` answers them.
 """
 
 import asyncio
 import contextlib
 import contextvars
 import signal
-import types
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
@@ -26,26 +22,6 @@ class Interrupted(failure.Failure):
 
     def __init__(self, number: int) -> None:
         super().__init__("interrupted", code=128 + number)
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM outside of `call`: passes through all that lets a KeyboardInterrupt pass."""
-
-
-def prepare() -> None:
-    """From now on a signal ends the program by its exit code. Before, nothing was begun that could be left behind."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
-
-
-def _terminate(_number: int, _frame: types.FrameType | None) -> None:
-    raise _Terminated
-
-
-def exit_code(error: BaseException) -> int:
-    """The exit code after a signal that arrived outside of `call`; `error` or its cause is what it raised."""
-    terminated = isinstance(error, _Terminated) or isinstance(error.__cause__, _Terminated)
-    return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
 
 
 class _Signals:

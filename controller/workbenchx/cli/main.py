@@ -16,7 +16,7 @@ import click
 
 import workbenchx
 from workbenchx import errors
-from workbenchx.cli import failure, interrupts, lazy
+from workbenchx.cli import edges, failure, lazy
 
 _SIGNALLED = 128
 
@@ -42,7 +42,7 @@ def wbx(
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    interrupts.prepare()
+    edges.prepare()
     _prepare_streams()
     # Ten thousand documents are many long-lived objects: the default would walk them again and again.
     gc.set_threshold(50_000, 20, 20)
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("wbx: interrupted", err=True)
-        return interrupts.exit_code(error)
+        return edges.exit_code(error)
     except Exception as error:  # noqa: BLE001 - the edge of the program: nothing may pass as a traceback
         return _report(error)
     return result if isinstance(result, int) else 0
