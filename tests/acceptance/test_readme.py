@@ -1,5 +1,7 @@
 """The README's walk: what it tells a newcomer to type works, in its order, on a copy of the sample."""
 
+import hashlib
+import json
 import os
 import pathlib
 import re
@@ -7,11 +9,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import tree
 
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+STAND_IN = "local (for vercel_sandbox)"
 BIN = pathlib.Path(sys.executable).parent
 
 
@@ -59,8 +63,16 @@ def lines(start: str) -> list[str]:
     return [line.partition("  #")[0].strip() for line in blocks[0].splitlines()]
 
 
+def status(clone: pathlib.Path, name: str) -> dict[str, Any]:
+    """The status that `wbx get` shows."""
+    done = shell(f".venv/bin/wbx get {name} --json", clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)["status"]
+    return found
+
+
 def test_readme_walk(clone: pathlib.Path) -> None:
-    """Up, look around, edit, plan (exit 2, exactly that field), apply, plan again (exit 0)."""
+    """Up, look around, edit, plan (exit 2, exactly that field), apply, plan again (exit 0); the app serves the best model."""
     up = shell(".venv/bin/wbx up --once", clone)
     assert up.returncode == 0, up.stdout + up.stderr
     for name in ("species", "ingest", "notebook", "which-penguin", "penguins"):
@@ -84,3 +96,10 @@ def test_readme_walk(clone: pathlib.Path) -> None:
     assert "command" not in changed.stdout
     assert applied.returncode == 0, applied.stdout + applied.stderr
     assert unchanged.returncode == 0, unchanged.stdout + unchanged.stderr
+
+    app = status(clone, "AppDeployment/which-penguin")
+    registered = status(clone, "Model/species")["facts"]["versions"][0]["sha256"]
+    staged = clone / ".wbx" / "sandboxes" / app["externalId"] / "work" / "inputs" / "model"
+    assert app["provider"] == status(clone, "RunnerJob/ingest")["provider"] == STAND_IN
+    assert app["facts"]["deployed"]["inputs.model"] == registered
+    assert hashlib.sha256(staged.read_bytes()).hexdigest() == registered
