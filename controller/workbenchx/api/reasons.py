@@ -54,6 +54,10 @@ class Reason(vocabulary.Word):
         "Stopped",
         "The session or app was stopped by a person, its schedule or its idle time. Starting it again is possible.",
     )
+    NOT_RUNNING = (
+        "NotRunning",
+        "What was asked for needs the object to run, as to move its end does, and it has none.",
+    )
     EXPIRED = (
         "Expired",
         "The time to live of the session is over. It was stopped, and is started again only on order.",
