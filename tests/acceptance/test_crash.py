@@ -1,6 +1,6 @@
 """Kill -9 between any two lines: same end state, no command started twice, nothing leaked.
 
-`WBX_CRASHES` is how many random moments are tried (CI: few; `make bench ARGS=crash`: 200).
+`CRASH_MOMENTS` is how many random moments are tried (CI: few; a soak: 200).
 """
 
 import json
@@ -19,8 +19,8 @@ import store_server
 
 from workbenchx.engine import failpoints
 
-MOMENTS = int(os.environ.get("WBX_CRASHES", "12"))
-SEED = int(os.environ.get("WBX_CRASH_SEED", "20261123"))
+MOMENTS = int(os.environ.get("CRASH_MOMENTS", "12"))
+SEED = int(os.environ.get("CRASH_SEED", "20261123"))
 _LIMIT = 120.0
 
 
