@@ -141,7 +141,7 @@ def test_a_kill_at_random_moments_is_survived(bench: Bench) -> None:
     """Wherever the process is: at any instant of an apply."""
     chance = random.Random(SEED)
     for number in range(MOMENTS):
-        tokens = bench.change(session=not bench.session if number % 10 == 0 else None)
+        tokens = bench.change(session=not bench.session if number % 40 == 0 else None)
         moment = chance.uniform(0.3, 4.0)
         process = bench.start("up", "--once")
         try:
