@@ -13,7 +13,7 @@ import dataclasses
 import datetime
 import decimal
 import pathlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from workbenchx.planner import model
@@ -69,6 +69,9 @@ class StorageProvider(Protocol):
 
 
 # --- sandboxes ---------------------------------------------------------------------------------------------
+
+
+RESOURCE_TAG = "wbx-resource"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,6 +153,16 @@ class SandboxStatus:
     log_bytes: int = 0
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def resource(self) -> str:
+        """The uid of the resource that it was made for; "" if its tags do not say."""
+        return self.tags.get(RESOURCE_TAG, "")
+
+    @property
+    def url(self) -> str | None:
+        """Its first address."""
+        return next(iter(self.urls.values()), None)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Observation:
@@ -193,8 +206,8 @@ class SandboxProvider(Protocol):
     async def read_log(self, name: str, offset: int, limit: int = 1 << 16) -> bytes:
         """Output bytes (stdout and stderr, interleaved) from `offset`; empty when there are none yet."""
 
-    def follow_log(self, name: str, offset: int = 0) -> AsyncIterator[bytes]:
-        """Output from `offset` on, as it comes, until the sandbox ends."""
+    def follow_log(self, name: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
+        """Output from `offset` on, as it comes, until the sandbox ends. Close it where it is left early."""
 
     def read_file(self, name: str, path: str) -> AsyncIterator[bytes]:
         """A file of the working folder; Stalled(reason="OutputMissing") if it is not a regular file inside it."""
@@ -480,6 +493,3 @@ class Store(Protocol):
     # waiting
     def changes(self) -> AsyncIterator[None]:
         """One item at start, then one per burst of NOTIFYs (state changed somewhere)."""
-
-
-StorageFactory = Callable[[], StorageProvider]

@@ -138,9 +138,8 @@ async def test_a_run_outlives_its_worker_and_is_attached_again(
 
 async def _printed(provider: ports.SandboxProvider, name: str) -> None:
     async with asyncio.timeout(engine_lab.PATIENCE):
-        async for data in provider.follow_log(name):
-            assert data
-            return
+        while not await provider.read_log(name, 0):
+            await asyncio.sleep(0.02)
 
 
 async def test_a_sandbox_that_vanished_makes_the_run_lost(lab: engine_lab.Lab) -> None:

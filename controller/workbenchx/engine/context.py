@@ -58,7 +58,7 @@ class Held:
         """What the sandbox is tagged with, so that a later look knows whose it is."""
         return {
             "wbx-installation": self.context.installation.id,
-            "wbx-resource": self.run.resource_uid,
+            ports.RESOURCE_TAG: self.run.resource_uid,
             "wbx-run": self.run.run_id,
             "wbx-kind": self.run.key.kind,
         }

@@ -1,7 +1,8 @@
 """Output of programs: from the provider into `ops.log_chunks` as it comes, and into one artifact at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from workbenchx import ports
 from workbenchx.engine import context
@@ -42,10 +43,11 @@ async def _write(held: context.Held, queue: asyncio.Queue[bytes | None], offset:
         offset += len(data)
 
 
-async def _feed(stream: AsyncIterator[bytes], queue: asyncio.Queue[bytes | None]) -> None:
+async def _feed(stream: AsyncGenerator[bytes, None], queue: asyncio.Queue[bytes | None]) -> None:
     try:
-        async for data in stream:
-            await queue.put(data)
+        async with contextlib.aclosing(stream):
+            async for data in stream:
+                await queue.put(data)
     finally:
         await queue.put(None)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from workbenchx import errors, ports
 from workbenchx.api import registry
-from workbenchx.engine import batches, failpoints, ids, worker
+from workbenchx.engine import batches, failpoints, ids, patience
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 
@@ -116,15 +116,11 @@ class Engine:
             finally:
                 await self._let_go()
 
-    def wake(self) -> None:
-        """Make a pass now."""
-        self._wake.set()
-
     async def _pass_for_ever(self, on_pass: Callable[[Pass], None]) -> None:
         while True:
             self._wake.clear()
             pause = LOOK_SECONDS
-            with worker.database_pauses():
+            with patience.database_pauses():
                 done = await self._one()
                 on_pass(done)
                 pause = 0.0 if done.wrote else _pause(done, self._clock.now())
@@ -145,14 +141,14 @@ class Engine:
             return await self.look()
 
     async def _listen(self) -> None:
-        async for _ in worker.surviving(self._store.changes):
+        async for _ in patience.surviving(self._store.changes):
             self._wake.set()
 
     async def _renew(self) -> None:
         """Keep the lease; where another holds it, look again as soon as it may have run out."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
-            with worker.database_pauses():
+            with patience.database_pauses():
                 if self.epoch is None:
                     self._wake.set()
                 elif not await self._store.renew_leader(self._holder, self.epoch, LEADER_SECONDS):

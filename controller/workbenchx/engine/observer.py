@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping
 
 from workbenchx import errors, ports
-from workbenchx.engine import failpoints, worker
+from workbenchx.engine import failpoints, patience
 from workbenchx.planner import model
 
 LOG = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ def _object(adapter: str, status: ports.SandboxStatus) -> model.ObservedObject:
     return model.ObservedObject(
         provider=adapter,
         external_id=status.name,
-        uid=status.tags.get("wbx-resource", ""),
+        uid=status.resource,
         state=status.state,
         fields=status.fields,
-        url=next(iter(status.urls.values()), None),
+        url=status.url,
         exit_code=status.exit_code,
         reason=status.reason,
     )
@@ -56,7 +56,7 @@ class Observer:
         try:
             while True:
                 self._wake.clear()
-                with worker.database_pauses():
+                with patience.database_pauses():
                     await self.observe()
                 pause = EVERY_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not a secret
                 with contextlib.suppress(TimeoutError):

@@ -7,10 +7,10 @@ over where the provider says it is, and never starts the user's command again.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 
 from workbenchx import errors, ports
-from workbenchx.engine import context, failpoints, operations, outcomes
+from workbenchx.engine import context, failpoints, operations, outcomes, patience
 
 LOG = logging.getLogger(__name__)
 LEASE_SECONDS = 15.0
@@ -32,11 +32,6 @@ class Worker:
         self._changed = asyncio.Event()
         self._gone: list[tuple[str, str]] = []
 
-    @property
-    def busy(self) -> int:
-        """How many runs are held now."""
-        return len(self._held)
-
     async def serve(self) -> None:
         """Work until cancelled; then give back what is held (programs live on under their supervisors)."""
         async with asyncio.TaskGroup() as group:
@@ -47,19 +42,15 @@ class Worker:
             finally:
                 await self._let_go()
 
-    def wake(self) -> None:
-        """Look at the queue now."""
-        self._wake.set()
-
     async def _listen(self) -> None:
-        async for _ in surviving(self._context.store.changes):
+        async for _ in patience.surviving(self._context.store.changes):
             self._wake.set()
             self._changed.set()
 
     async def _claim_for_ever(self) -> None:
         while True:
             self._wake.clear()
-            with database_pauses():
+            with patience.database_pauses():
                 await self._claim()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -99,7 +90,7 @@ class Worker:
                 async with asyncio.timeout(BEAT_SECONDS):
                     await self._changed.wait()
             self._changed.clear()
-            with database_pauses():
+            with patience.database_pauses():
                 await self._renew()
                 await self._tell_gone()
 
@@ -196,23 +187,3 @@ async def _requeue(held: context.Held, reason: str, message: str, delay: float) 
     await held.context.store.requeue(
         held.run.run_id, held.run.fencing, reason=reason, message=message, delay=delay
     )
-
-
-@contextlib.contextmanager
-def database_pauses() -> Iterator[None]:
-    """A database that is away for a while is waited for, not fatal."""
-    try:
-        yield
-    except errors.Waiting as problem:
-        LOG.warning("waiting: %s", problem.message)
-
-
-async def surviving(changes: Callable[[], AsyncIterator[None]]) -> AsyncIterator[None]:
-    """The change stream, begun anew whenever the database comes back."""
-    while True:
-        try:
-            async for _ in changes():
-                yield
-        except errors.Waiting as problem:
-            LOG.warning("waiting: %s", problem.message)
-            await asyncio.sleep(problem.retry_after)

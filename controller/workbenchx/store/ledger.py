@@ -54,13 +54,13 @@ class Ledger:
 
 
 def _seen(status: ports.SandboxStatus) -> dict[str, Any]:
-    uid = status.tags.get("wbx-resource", "").lower()
+    uid = status.resource.lower()
     return {
         "external_id": status.name,
         "resource_uid": uid if _UUID.fullmatch(uid) else None,
         "state": status.state,
         "fields": status.fields,
-        "url": next(iter(status.urls.values()), None),
+        "url": status.url,
         "exit_code": status.exit_code,
         "reason": status.reason,
     }

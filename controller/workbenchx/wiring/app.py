@@ -187,16 +187,23 @@ async def open(chosen: settings.Settings) -> AsyncIterator[App]:  # noqa: A001 -
     await bootstrap.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"))
     await migrate.apply(server.url_for("wbx_migrate"), environment=chosen.environment)
     store = EmbeddedStore(server, home.path)
-    try:
-        yield await _assembled(chosen, home, store)
-    finally:
-        await store.close()
+    with contextlib.ExitStack() as stack:
+        try:
+            yield await _assembled(chosen, home, store, stack)
+        finally:
+            await store.close()
 
 
-async def _assembled(chosen: settings.Settings, home: homes.Home, store: postgres.Postgres) -> App:
+async def _assembled(
+    chosen: settings.Settings,
+    home: homes.Home,
+    store: postgres.Postgres,
+    stack: contextlib.ExitStack,
+) -> App:
     installation = await store.installation()
     storage = local_storage.LocalStorage(home.storage)
     sandbox = local_sandbox.LocalSandbox(home.sandboxes, storage, installation.id)
+    stack.callback(sandbox.close)
     return App(
         settings=chosen,
         home=home,

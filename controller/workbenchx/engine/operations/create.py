@@ -50,10 +50,9 @@ def _running(held: context.Held, status: ports.SandboxStatus) -> ports.Outcome:
 
 def _facts(held: context.Held, status: ports.SandboxStatus) -> dict[str, Any]:
     end = _end(held)
-    url = next(iter(status.urls.values()), None)
     return {
         "external_id": held.sandbox,
-        "url": url,
+        "url": status.url,
         "urls": {str(port): address for port, address in status.urls.items()},
         "image": held.run.document["runtime"]["image"],
         "started_at": (status.started_at or held.context.clock.now()).isoformat(),

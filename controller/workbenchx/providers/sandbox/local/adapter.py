@@ -13,7 +13,7 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.local import (
@@ -159,7 +159,7 @@ class LocalSandbox:
         except FileNotFoundError:
             return b""
 
-    async def follow_log(self, name: str, offset: int = 0) -> AsyncIterator[bytes]:
+    async def follow_log(self, name: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
         """See ports.SandboxProvider.follow_log."""
         over = False
         while not over:
