@@ -59,7 +59,12 @@ def write(found: dict[str, list[harness.Row]]) -> None:
     path = HERE / "RESULTS.md"
     sections = old_sections(path.read_text(encoding="utf-8") if path.exists() else "")
     for subject, rows in found.items():
-        body = [f"Measured {where()}.", "", TABLE, *(harness.line(row) for row in rows)]
+        body = [
+            f"Measured at {commit()}, {where()}.",
+            "",
+            TABLE,
+            *(harness.line(row) for row in rows),
+        ]
         sections[subject] = "\n".join(body)
     parts = [f"## {subject}\n\n{text}\n" for subject, text in sorted(sections.items())]
     path.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
@@ -70,6 +75,18 @@ def old_sections(text: str) -> dict[str, str]:
     """The sections of an earlier RESULTS.md, by subject."""
     parts = text.split("\n## ")[1:]
     return {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
+
+
+def commit() -> str:
+    """The commit that was measured; "with changes" where the work tree is not it."""
+    git = ["git", "-C", str(HERE)]
+    name = subprocess.run(
+        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+    )
+    changed = subprocess.run(
+        [*git, "status", "--porcelain"], capture_output=True, text=True, check=True
+    )
+    return name.stdout.strip() + (" with changes" if changed.stdout else "")
 
 
 def where() -> str:
