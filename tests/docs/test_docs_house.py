@@ -18,7 +18,6 @@ HOSTS = re.compile(
 )
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 ROOM_PROMISES = (r"\bowns?\b", r"\bimport", r"\bnever\b")
-LONG_ON_PURPOSE = {"controller/workbenchx/ports.py": 600}  # every contract on one page
 
 
 def functions(folder: str) -> Iterator[tuple[str, int]]:
@@ -48,11 +47,11 @@ def test_test_functions_are_short() -> None:
 
 
 def test_files_are_short() -> None:
-    """No file of the program has 400 lines, but for the page of contracts; no file of tests has 600."""
+    """No file of the program has 400 lines, no file of tests 600."""
     program = {str(path): tree.read(path).count("\n") for path in tree.under("controller", ".py")}
     tests = {str(path): tree.read(path).count("\n") for path in tree.under("tests", ".py")}
 
-    long = {path: n for path, n in program.items() if n >= LONG_ON_PURPOSE.get(path, 400)}
+    long = {path: n for path, n in program.items() if n >= 400}
     assert long == {}
     assert {path: lines for path, lines in tests.items() if lines >= 600} == {}
 

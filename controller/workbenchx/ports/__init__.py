@@ -1,0 +1,60 @@
+"""The seams: what the engine needs from the world, as Protocols with their laws.
+
+Owns: the contracts, one file a role, read as `ports.<Name>`. Imported by: engine, providers, store, forge and all below
+them. Never: holds code that does something.
+
+Adapters (providers/, store/, forge/) implement these and never meet each other; wiring/ picks them.
+Laws common to every provider verb:
+
+- Errors are only `errors.Stalled`, `errors.Waiting` or `errors.Conflict`; anything else is an adapter's bug.
+- Every call has a time-out of its own and may be cancelled; a cancelled call leaves nothing half-written.
+- `create` of what exists under the same name answers the existing object. `delete` of what is gone is a success.
+- `observe` changes nothing outside, and answers one bulk look at everything that carries our tag.
+"""
+
+from workbenchx.ports.clock import Clock
+from workbenchx.ports.sandboxes import (
+    RESOURCE_TAG,
+    Capabilities,
+    Observation,
+    SandboxProvider,
+    SandboxSpec,
+    SandboxStatus,
+    StagedFile,
+)
+from workbenchx.ports.storage import Blob, StorageProvider
+from workbenchx.ports.store import (
+    Batch,
+    Beat,
+    ClaimedRun,
+    Event,
+    Installation,
+    MirrorResult,
+    Outcome,
+    RowWrite,
+    RunOrder,
+    Store,
+)
+
+__all__ = [
+    "RESOURCE_TAG",
+    "Batch",
+    "Beat",
+    "Blob",
+    "Capabilities",
+    "ClaimedRun",
+    "Clock",
+    "Event",
+    "Installation",
+    "MirrorResult",
+    "Observation",
+    "Outcome",
+    "RowWrite",
+    "RunOrder",
+    "SandboxProvider",
+    "SandboxSpec",
+    "SandboxStatus",
+    "StagedFile",
+    "StorageProvider",
+    "Store",
+]

@@ -1,0 +1,45 @@
+"""Where bytes lie under the name of their sha256."""
+
+import dataclasses
+import pathlib
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes in storage under the key `sha256/<hex>`."""
+
+    sha256: str
+    bytes: int
+    bucket: str
+    key: str
+
+
+class StorageProvider(Protocol):
+    """Content-addressed, write-once storage.
+
+    Laws: a key is written whole or not at all (kill -9 in the middle leaves nothing under the key); putting the same
+    bytes twice is one object; `open` checks the sha256 of what it streamed and raises Stalled(reason="DigestMismatch")
+    at the end of the stream if it differs; memory stays constant whatever the size.
+    """
+
+    adapter: str
+
+    async def put(self, chunks: AsyncIterator[bytes], *, expect_sha256: str | None = None) -> Blob:
+        """Store a stream; Stalled(DigestMismatch) and nothing stored if `expect_sha256` differs."""
+
+    async def put_file(self, path: pathlib.Path) -> Blob:
+        """Store a file's bytes."""
+
+    def open(self, sha256: str) -> AsyncIterator[bytes]:
+        """Stream the bytes; Stalled(reason="ArtifactMissing") if there are none."""
+
+    async def exists(self, sha256: str) -> bool:
+        """Whether the key is there (its bytes are not read)."""
+
+    async def delete(self, sha256: str) -> None:
+        """Remove the bytes; of a missing key: success."""
+
+    def list(self) -> AsyncIterator[Blob]:
+        """Every object, in key order."""
