@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import cli_tree
 import cli_wbx
 import pytest
+
 import tools
 
 HOG = r"""

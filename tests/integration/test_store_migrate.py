@@ -8,12 +8,12 @@ import sys
 import psycopg
 import pytest
 import store_server
-from store_fixtures import server
+from store_fixtures import server, server15
 
 from workbenchx import errors
 from workbenchx.store import bootstrap, embedded, migrate, postgres, statements
 
-__all__ = ["server"]
+__all__ = ["server", "server15"]
 
 _APPLY = """
 import asyncio, sys
@@ -159,3 +159,17 @@ def test_statements_are_split_where_they_end() -> None:
     assert all(";" not in piece[-1] for piece in found)
     for migration in migrate.available():
         assert statements.split(migration.text), migration.name
+
+
+async def test_the_migrations_work_on_postgres_15(server15: embedded.Server) -> None:
+    """On the oldest server that is supported: bootstrapped, migrated, and the engine's login answers."""
+    async with (
+        store_server.database(server15) as name,
+        store_server.opened(server15.url_for("wbx_engine", name)) as store,
+    ):
+        assert (await store.installation()).environment == "test"
+        assert await migrate.pending(server15.url_for("wbx_migrate", name)) == []
+        async with await psycopg.AsyncConnection.connect(
+            server15.url_for("wbx_migrate", name)
+        ) as conn:
+            assert conn.info.server_version // 10000 == 15

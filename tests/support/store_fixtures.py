@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import store_postgres15
 import store_server
 
 from workbenchx.store import embedded, postgres
@@ -12,6 +13,12 @@ from workbenchx.store import embedded, postgres
 def server(pytestconfig: pytest.Config) -> embedded.Server:
     """The server of this test process."""
     return store_server.shared(pytestconfig)
+
+
+@pytest.fixture
+def server15(pytestconfig: pytest.Config) -> embedded.Server:
+    """A Postgres 15 of this test process, with everything that `server` has but pgvector."""
+    return store_postgres15.shared(pytestconfig)
 
 
 @pytest.fixture

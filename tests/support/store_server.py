@@ -50,8 +50,13 @@ def shared(config: pytest.Config) -> embedded.Server:
         stack = contextlib.ExitStack()
         config.add_cleanup(stack.close)
         folder = stack.enter_context(home())
-        _kept.append(_elsewhere(_prepare(folder)))
+        _kept.append(prepared(_elsewhere(embedded.ensure_running(folder))))
     return _kept[0]
+
+
+def prepared(server: embedded.Server) -> embedded.Server:
+    """Give a server the template that `database` clones."""
+    return _elsewhere(_prepare(server))
 
 
 def _elsewhere(work: Coroutine[Any, Any, embedded.Server]) -> embedded.Server:
@@ -60,8 +65,7 @@ def _elsewhere(work: Coroutine[Any, Any, embedded.Server]) -> embedded.Server:
         return thread.submit(asyncio.run, work).result()
 
 
-async def _prepare(folder: pathlib.Path) -> embedded.Server:
-    server = await embedded.ensure_running(folder)
+async def _prepare(server: embedded.Server) -> embedded.Server:
     await bootstrap.bootstrap(administrator(server), database=TEMPLATE)
     await migrate.apply(server.url_for("wbx_migrate", TEMPLATE), environment="test")
     return server

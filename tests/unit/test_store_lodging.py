@@ -12,7 +12,7 @@ def test_data_stays_where_it_was_made(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder above that becomes private, or open, later on never makes the database look empty."""
-    monkeypatch.setattr(lodging, "_server_user", lambda: pwd.getpwnam("nobody"))
+    monkeypatch.setattr(lodging, "server_user", lambda: pwd.getpwnam("nobody"))
     monkeypatch.setattr(lodging, "_ELSEWHERE", tmp_path / "elsewhere")
     private = tmp_path / "private"
     private.mkdir(mode=0o700)

@@ -74,7 +74,7 @@ def of(home: pathlib.Path) -> Lodging:
         errors.Stalled: reason EmbeddedPostgresMissing or NoUnprivilegedUser.
     """
     home = home.absolute()
-    user = _server_user()
+    user = server_user()
     base = _base(home, user)
     return Lodging(home, base, _sockets(base, user), _programs(base, user), user)
 
@@ -109,7 +109,12 @@ def shipped() -> pathlib.Path:
     )
 
 
-def _server_user() -> pwd.struct_passwd | None:
+def server_user() -> pwd.struct_passwd | None:
+    """Whom a server runs as; None: as whoever calls. Root's servers run as an unprivileged user.
+
+    Raises:
+        errors.Stalled: reason NoUnprivilegedUser.
+    """
     if os.geteuid() != 0:
         return None
     for name in _USERS:
