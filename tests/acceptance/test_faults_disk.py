@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import cli_tree
 import cli_wbx
 import pytest
-
 import tools
 
 HOG = r"""

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 import cli_tree
 import cli_wbx
 import pytest
-
 import tools
 
 MANILA = {"TZ": "Asia/Manila"}

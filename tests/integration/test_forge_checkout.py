@@ -6,8 +6,8 @@ import subprocess
 
 import declared_files as files
 import pytest
-
 import tools
+
 from workbenchx import errors
 from workbenchx.declared import validate
 from workbenchx.forge import checkout

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 import store_server
-
 import tools
+
 from workbenchx.store import embedded, lodging
 
 _PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
