@@ -54,7 +54,7 @@ async def test_a_problem_keeps_the_last_good_document(store: postgres.Postgres) 
     await store.mirror("s", [broken], complete=True, commit=None)
     (row,) = (await worlds.world(store)).declared
     assert (row.spec, row.hash, row.problem) == (A.spec, A.hash, "image is not pinned")
-    (told,) = await reads.Reads(store).declared_problems()
+    (told,) = await reads.Reads(store.connections).declared_problems()
     assert (told["name"], told["good"]) == ("a", True)
     again = await store.mirror("s", [broken], complete=True, commit=None)
     assert again.changed == 0

@@ -25,7 +25,7 @@ async def test_claim_start_is_true_exactly_once(store: postgres.Postgres) -> Non
 
     answers = await asyncio.gather(*(start() for _ in range(20)))
     assert answers.count(True) == 1
-    assert len(await reads.Reads(store).sandbox_runs(run.run_id)) == 1
+    assert len(await reads.Reads(store.connections).sandbox_runs(run.run_id)) == 1
 
 
 async def test_twenty_workers_share_a_queue_without_a_run_twice(store: postgres.Postgres) -> None:
@@ -48,7 +48,7 @@ async def test_a_stale_token_changes_nothing(store: postgres.Postgres) -> None:
     (new,) = await store.claim("w2", limit=1, lease=60)
     assert new.fencing == old.fencing + 1
     assert new.reattach
-    before = await reads.Reads(store).run(old.run_id)
+    before = await reads.Reads(store.connections).run(old.run_id)
     assert not await store.finish(old.run_id, old.fencing, worlds.outcome())
     assert not await store.requeue(old.run_id, old.fencing, reason="Waiting", message="", delay=0)
     assert not await store.claim_start(
@@ -56,7 +56,7 @@ async def test_a_stale_token_changes_nothing(store: postgres.Postgres) -> None:
     )
     beat = await store.beat("w1", [(old.run_id, old.fencing)], lease=60)
     assert beat == ports.Beat(frozenset(), frozenset())
-    assert await reads.Reads(store).run(old.run_id) == before
+    assert await reads.Reads(store.connections).run(old.run_id) == before
     assert await store.finish(new.run_id, new.fencing, worlds.outcome())
 
 
@@ -139,7 +139,7 @@ async def test_finish_records_everything_in_one_go(store: postgres.Postgres) -> 
         facts={"external_id": "sb", "url": "http://x", "gone": None},
     )
     assert await store.finish(run.run_id, run.fencing, done)
-    ask = reads.Reads(store)
+    ask = reads.Reads(store.connections)
     row = await ask.run(run.run_id)
     assert (row["state"], row["exit_code"]) == ("succeeded", 0)
     assert row["metrics"] == {"loss": "nan", "score": 0.5}
@@ -177,7 +177,7 @@ async def test_a_taken_attempt_is_not_queued(store: postgres.Postgres) -> None:
     assert await store.enqueue([first])
     twin, free = worlds.order(uid, attempt=1), worlds.order(uid, attempt=2)
     assert not await store.enqueue([free, twin])
-    assert len(await reads.Reads(store).runs(kind="RunnerJob")) == 1
+    assert len(await reads.Reads(store.connections).runs(kind="RunnerJob")) == 1
 
 
 async def test_cancel_ends_what_nobody_touched_and_tells_the_holder_of_the_rest(
@@ -188,7 +188,7 @@ async def test_cancel_ends_what_nobody_touched_and_tells_the_holder_of_the_rest(
     run = await worlds.claimed(store, uid)
     waiting = worlds.order(uid, attempt=2)
     await store.enqueue([waiting])
-    ask = reads.Reads(store)
+    ask = reads.Reads(store.connections)
     for run_id in (run.run_id, waiting.run_id):
         await store.intervene("cancel", None, {"run_id": run_id}, actor="ada")
     assert (await ask.run(waiting.run_id))["state"] == "cancelled"
@@ -208,7 +208,7 @@ async def test_logs_are_written_once_and_read_from_anywhere(store: postgres.Post
     chunks = [(0, b"hello "), (6, b"w\0rld"), (0, b"hello "), (6, b"w\0rld")]
     await asyncio.gather(*(store.append_log(run.run_id, 1, at, data) for at, data in chunks))
     assert await store.log_end(run.run_id, 1) == 11
-    ask = reads.Reads(store)
+    ask = reads.Reads(store.connections)
     assert await ask.log(run.run_id) == b"hello w\0rld"
     assert await ask.log(run.run_id, 3) == b"lo w\0rld"
     assert await ask.log(run.run_id, 11) == b""
@@ -220,7 +220,7 @@ async def test_concurrent_events_make_one_chain(store: postgres.Postgres) -> Non
     run = await worlds.claimed(store, uid)
     event = ports.Event(run.run_id, "MetricsRecorded", {"x": 1}, actor="a\nb")
     await asyncio.gather(*(store.append_events([event] * 3) for _ in range(10)))
-    ask = reads.Reads(store)
+    ask = reads.Reads(store.connections)
     assert [row["seq"] for row in await ask.events(run.run_id)] == list(range(1, 33))
     assert [chain.verdict async for chain in ask.verify(run.run_id)] == ["intact"]
 
@@ -230,4 +230,4 @@ async def test_an_unknown_run_is_told(store: postgres.Postgres, word: str) -> No
     """A beginning that fits nothing is no run, whatever its characters."""
     await worlds.project_with_job(store)
     with pytest.raises(errors.Stalled, match="not known"):
-        await reads.Reads(store).run(word)
+        await reads.Reads(store.connections).run(word)

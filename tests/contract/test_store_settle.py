@@ -18,7 +18,7 @@ __all__ = ["database", "server", "store"]
 
 async def everything(store: postgres.Postgres) -> tuple[Any, ...]:
     """All that a batch may change, in a comparable form."""
-    ask = reads.Reads(store)
+    ask = reads.Reads(store.connections)
     rows = [{**row, "updated_at": None} for row in await ask.resources()]
     runs = [run["run_id"] for run in await ask.runs()]
     history = await ask.history(worlds.JOB)
@@ -154,7 +154,7 @@ async def test_a_change_counts_generations_and_keeps_history(store: postgres.Pos
     await store.settle(
         epoch, worlds.batch(verdicts=[(uid, dataclasses.replace(failed, message="n"))])
     )
-    ask = reads.Reads(store)
+    ask = reads.Reads(store.connections)
     history = await ask.history(worlds.JOB)
     assert [(row["action"], row["generation"], row["state"]) for row in history] == [
         ("verdict", 2, "Failed"),
@@ -240,7 +240,7 @@ async def test_matrix_cells_hang_on_their_experiment(store: postgres.Postgres) -
     )
     (run,) = await store.claim("w", limit=1, lease=60)
     await store.finish(run.run_id, run.fencing, worlds.outcome(metrics={"loss": 0.5}))
-    row = await reads.Reads(store).resource(key)
+    row = await reads.Reads(store.connections).resource(key)
     assert (row["parent"], row["parameters"], row["metrics"]) == (
         "tune",
         cell.parameters,
@@ -305,13 +305,13 @@ async def test_only_what_must_be_kept_is_kept_of_plans(store: postgres.Postgres)
         return worlds.batch(verdicts=[(row.uid, verdict)], plan=plan)
 
     await store.settle(epoch, batch(model.Action.UPDATE, "a"))
-    assert await reads.Reads(store).plan() is None
+    assert await reads.Reads(store.connections).plan() is None
     await store.settle(epoch, batch(model.Action.HOLD, "b"))
     await store.settle(epoch, batch(model.Action.HOLD, "b"))
-    kept = await reads.Reads(store).plan("bbb")
+    kept = await reads.Reads(store.connections).plan("bbb")
     assert kept is not None
     assert kept["document"]["steps"][0]["action"] == "hold"
-    assert [held["name"] for held in await reads.Reads(store).held()] == ["ingest"]
+    assert [held["name"] for held in await reads.Reads(store.connections).held()] == ["ingest"]
 
 
 async def test_the_world_has_the_runs_that_matter(store: postgres.Postgres) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import psycopg_pool
@@ -14,6 +14,15 @@ from workbenchx import errors
 
 Connection = psycopg.AsyncConnection[rows.TupleRow]
 _PATIENCE = 15.0
+
+
+class Transactions(Protocol):
+    """Where transactions come from: a pool, a caller of the API, or one transaction that is open already."""
+
+    def transaction(
+        self, *, pipelined: bool = False
+    ) -> contextlib.AbstractAsyncContextManager[Connection]:
+        """One transaction, as `Connections.transaction`."""
 
 
 class Connections:

@@ -37,22 +37,29 @@ class Events:
             async with self._db.transaction() as conn:
                 await append(conn, [entry(event) for event in events])
 
-    async def verify(self, run_ids: Sequence[str] | None = None) -> AsyncIterator[Chain]:
+    def verify(self, run_ids: Sequence[str] | None = None) -> AsyncIterator[Chain]:
         """Walk the chains of these runs, or of all, in pages; constant memory."""
-        after = _FIRST
-        while True:
-            params = {
-                "ids": list(run_ids) if run_ids is not None else None,
-                "after": after,
-                "limit": _PAGE if run_ids is None else len(run_ids),
-            }
-            async with self._db.transaction() as conn:
-                found = await connections.fetch(conn, _SQL["verify"], params)
-            for row in found:
-                yield Chain(*row)
-            if run_ids is not None or len(found) < _PAGE:
-                return
-            after = found[-1][0]
+        return verify(self._db, run_ids)
+
+
+async def verify(
+    source: connections.Transactions, run_ids: Sequence[str] | None = None
+) -> AsyncIterator[Chain]:
+    """Walk the chains of these runs, or of all, in pages; constant memory."""
+    after = _FIRST
+    while True:
+        params = {
+            "ids": list(run_ids) if run_ids is not None else None,
+            "after": after,
+            "limit": _PAGE if run_ids is None else len(run_ids),
+        }
+        async with source.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["verify"], params)
+        for row in found:
+            yield Chain(*row)
+        if run_ids is not None or len(found) < _PAGE:
+            return
+        after = found[-1][0]
 
 
 def entry(event: ports.Event, project: str | None = None) -> dict[str, Any]:

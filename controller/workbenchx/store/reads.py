@@ -7,7 +7,7 @@ from psycopg import rows
 
 from workbenchx import errors
 from workbenchx.planner import model
-from workbenchx.store import connections, postgres, queries, runs
+from workbenchx.store import connections, queries, runs
 from workbenchx.store import events as chains
 
 _SQL = queries.load("reads")
@@ -16,10 +16,13 @@ Row = dict[str, Any]
 
 
 class Reads:
-    """Questions to one store. Every answer is one query."""
+    """Questions to one database. Every answer is one query.
 
-    def __init__(self, store: postgres.Postgres) -> None:
-        self._store = store
+    `source` decides who asks: the engine's connections see all, a caller's see what row-level security shows.
+    """
+
+    def __init__(self, source: connections.Transactions) -> None:
+        self._source = source
 
     async def resources(
         self,
@@ -97,7 +100,7 @@ class Reads:
         Raises:
             errors.Stalled: reason RunNotFound or RunAmbiguous.
         """
-        async with self._store.connections.transaction() as conn:
+        async with self._source.transaction(pipelined=True) as conn:
             full, _ = await runs.resolve(conn, run_id)
         return (await self._all("run", run_id=full))[0]
 
@@ -109,7 +112,7 @@ class Reads:
         """Recorded output of a run's attempt from `offset` on; at most some megabytes at once, empty at the end."""
         query = queries.load("logs")["read"]
         params = {"run_id": run_id, "offset": offset, "limit": _LOG_CHUNKS}
-        async with self._store.connections.transaction() as conn:
+        async with self._source.transaction(pipelined=True) as conn:
             found = await connections.fetch(conn, query, params)
         return _joined(found, offset)
 
@@ -159,11 +162,11 @@ class Reads:
 
     def verify(self, run_id: str | None = None) -> AsyncIterator[chains.Chain]:
         """How the chains of events stand: of one run, or of all."""
-        return self._store.verify([run_id] if run_id else None)
+        return chains.verify(self._source, [run_id] if run_id else None)
 
     async def _all(self, query: str, **params: Any) -> list[Row]:
         async with (
-            self._store.connections.transaction() as conn,
+            self._source.transaction(pipelined=True) as conn,
             conn.cursor(row_factory=rows.dict_row) as cursor,
         ):
             await cursor.execute(_SQL[query], params)

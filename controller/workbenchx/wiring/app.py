@@ -208,7 +208,7 @@ async def _assembled(
         settings=chosen,
         home=home,
         store=store,
-        reads=reads.Reads(store),
+        reads=reads.Reads(store.connections),
         storage=storage,
         sandboxes={sandbox.adapter: sandbox},
         installation=installation,

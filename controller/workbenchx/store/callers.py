@@ -1,0 +1,89 @@
+"""Transactions of the API's callers: the login `wbx_api`, which may do nothing until role and claims are set.
+
+One statement at the start of each transaction says who asks, as Supabase's own services do. It is local to the
+transaction, so a pooled connection carries nothing over to the next caller; row-level security does the rest.
+"""
+
+import contextlib
+import dataclasses
+import enum
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from workbenchx.store import connections, encode, queries
+
+_SQL = queries.load("callers")
+NOBODY: Mapping[str, Any] = {}
+
+
+class Role(enum.StrEnum):
+    """What a caller becomes; `wbx_api` is a member of no other role."""
+
+    ANON = "anon"
+    AUTHENTICATED = "authenticated"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. Whoever makes one has verified the claims; `read_only`: the transaction refuses every write."""
+
+    pool: connections.Connections
+    role: Role
+    claims: Mapping[str, Any]
+    read_only: bool = True
+
+    @contextlib.asynccontextmanager
+    async def transaction(
+        self, *, pipelined: bool = False
+    ) -> AsyncIterator[connections.Connection]:
+        """As `Connections.transaction`, as this caller. The login's statement time-out holds.
+
+        Pipelined, begin, role and claims travel with the first statement: a read costs two round trips.
+        """
+        params = {
+            "role": self.role.value,
+            "claims": encode.document(dict(self.claims) | {"role": self.role.value}),
+            "read_only": "on" if self.read_only else "off",
+        }
+        async with self.pool.transaction(pipelined=pipelined) as conn:
+            await conn.execute(_SQL["become"], params)
+            yield conn
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Within:
+    """One open transaction as a source, for several questions of one request."""
+
+    conn: connections.Connection
+
+    @contextlib.asynccontextmanager
+    async def transaction(
+        self,
+        *,
+        pipelined: bool = False,  # noqa: ARG002 - the source's signature
+    ) -> AsyncIterator[connections.Connection]:
+        """The open one."""
+        yield self.conn
+
+
+class Callers:
+    """Connections of the login `wbx_api`; `close` when done."""
+
+    def __init__(self, url: str, *, most: int = 8) -> None:
+        self._pool = connections.Connections(url, most=most)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._pool.close()
+
+    def reading(self, claims: Mapping[str, Any]) -> Caller:
+        """A signed-in caller who reads."""
+        return Caller(self._pool, Role.AUTHENTICATED, claims)
+
+    def ordering(self, claims: Mapping[str, Any]) -> Caller:
+        """A signed-in caller who calls a function that writes."""
+        return Caller(self._pool, Role.AUTHENTICATED, claims, read_only=False)
+
+    def nobody(self) -> Caller:
+        """A caller who did not sign in: sees nothing."""
+        return Caller(self._pool, Role.ANON, NOBODY)
