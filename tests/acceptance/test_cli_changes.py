@@ -170,6 +170,18 @@ def test_an_artifact_is_fetched_with_its_sha256_checked(
     cli_schemas.check("artifact-verify", bench.json("artifact", "verify", "--json"))
 
 
+def test_a_link_to_an_artifact(bench: cli_wbx.Workbench) -> None:
+    """Printed with its end; `--json` also tells the sha256 to check against. A wrong duration is an error."""
+    digest = hashlib.sha256(b"hello\n").hexdigest()
+    assert f"/blobs/{digest}?expires=" in bench.ok("artifact", "url", "RunnerJob/hello/greeting")
+    link = bench.json("artifact", "url", digest[:12], "--expires", "2h", "--json")
+    cli_schemas.check("artifact-url", link)
+    assert (link["sha256"], link["bytes"]) == (digest, 6)
+    assert bench.run("artifact", "url", digest, "--expires", "soon").returncode == 1
+    assert bench.run("artifact", "url", digest, "--expires", "30d").returncode == 1
+    assert bench.run("artifact", "url", "f" * 64).returncode == 1
+
+
 def test_damaged_bytes_are_refused(bench: cli_wbx.Workbench, tmp_path: pathlib.Path) -> None:
     """`verify` finds them, `get` leaves no file behind."""
     hurt = cli_tree.HELLO.replace('"hello\\n"', '"precious\\n"')

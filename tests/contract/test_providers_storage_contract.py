@@ -1,5 +1,6 @@
 """What every `ports.StorageProvider` promises. A later adapter adds its factory to FACTORIES."""
 
+import datetime
 import hashlib
 import pathlib
 import tracemalloc
@@ -126,3 +127,30 @@ async def test_a_key_is_a_digest(storage: ports.StorageProvider, bad: str) -> No
     """What is no sha256 is refused before it becomes a path or a URL."""
     with pytest.raises(errors.Stalled):
         await storage.exists(bad)
+
+
+async def test_a_link_says_what_it_serves_and_until_when(storage: ports.StorageProvider) -> None:
+    """The digest comes with the URL, and the end is as far away as was asked for."""
+    blob = await storage.put(stream(b"shared"))
+    before = datetime.datetime.now(datetime.UTC)
+    quarter = datetime.timedelta(minutes=15)
+    link = await storage.signed_url(blob.sha256, expires=quarter, media_type="text/csv")
+    assert link.sha256 == blob.sha256
+    assert blob.sha256 in link.url
+    assert abs(link.expires_at - before - quarter) < datetime.timedelta(seconds=5)
+
+
+async def test_there_is_no_link_to_nothing(storage: ports.StorageProvider) -> None:
+    """Bytes that are not there are Stalled(ArtifactMissing), not a link that leads nowhere."""
+    with pytest.raises(errors.Stalled) as caught:
+        await storage.signed_url("a" * 64, expires=datetime.timedelta(minutes=1))
+    assert caught.value.reason == "ArtifactMissing"
+
+
+@pytest.mark.parametrize("seconds", [0, -5, 8 * 86400])
+async def test_a_link_is_good_for_a_while(storage: ports.StorageProvider, seconds: int) -> None:
+    """Not for no time, and not for ever."""
+    blob = await storage.put(stream(b"shared"))
+    with pytest.raises(errors.Stalled) as caught:
+        await storage.signed_url(blob.sha256, expires=datetime.timedelta(seconds=seconds))
+    assert caught.value.reason == "InvalidSpec"

@@ -165,6 +165,14 @@ class Reason(vocabulary.Word):
         "DigestMismatch",
         "Bytes do not have the sha256 that is declared or recorded for them. They are not used.",
     )
+    ARTIFACT_REMOVED = (
+        "ArtifactRemoved",
+        "The bytes were removed because spec.retention of the Project says so. Row, sha256 and events are kept; `wbx reproduce` makes them again.",
+    )
+    LINK_REFUSED = (
+        "LinkRefused",
+        "A signed link to an artifact is over, was changed, or belongs to another installation. Ask for a new one.",
+    )
     SECRET_MISSING = (
         "SecretMissing",
         "A secret that the spec refers to is not set where the worker looks. The message names the reference, never a value.",

@@ -22,7 +22,7 @@ from workbenchx.ports.sandboxes import (
     SandboxStatus,
     StagedFile,
 )
-from workbenchx.ports.storage import Blob, StorageProvider
+from workbenchx.ports.storage import LINK_LIMIT, Blob, Link, StorageProvider
 from workbenchx.ports.store import (
     Batch,
     Beat,
@@ -37,6 +37,7 @@ from workbenchx.ports.store import (
 )
 
 __all__ = [
+    "LINK_LIMIT",
     "RESOURCE_TAG",
     "Batch",
     "Beat",
@@ -46,6 +47,7 @@ __all__ = [
     "Clock",
     "Event",
     "Installation",
+    "Link",
     "MirrorResult",
     "Observation",
     "Outcome",

@@ -1,6 +1,7 @@
 """Where bytes lie under the name of their sha256."""
 
 import dataclasses
+import datetime
 import pathlib
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -14,6 +15,18 @@ class Blob:
     bytes: int
     bucket: str
     key: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Link:
+    """A URL that serves an object's bytes until `expires_at`, to whoever holds it. Relative: to the console."""
+
+    url: str
+    sha256: str
+    expires_at: datetime.datetime
+
+
+LINK_LIMIT = datetime.timedelta(days=7)
 
 
 class StorageProvider(Protocol):
@@ -43,3 +56,16 @@ class StorageProvider(Protocol):
 
     def list(self) -> AsyncIterator[Blob]:
         """Every object, in key order."""
+
+    async def signed_url(
+        self,
+        sha256: str,
+        *,
+        expires: datetime.timedelta,
+        media_type: str = "application/octet-stream",
+        filename: str | None = None,
+    ) -> Link:
+        """A link to the bytes, good for `expires` (at most LINK_LIMIT), as a file of that name and media type.
+
+        Stalled(ArtifactMissing) if there are none. Hand it out only to who may read the pointer: the link asks nobody.
+        """

@@ -1,10 +1,12 @@
 """`wbx artifact`: list, fetch and verify stored artifacts."""
 
+import datetime
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbenchx.api import quantities
 from workbenchx.cli import failure, fetching, invocation, options, records
 from workbenchx.cli.show import phrases, table
 
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
 _COLUMNS = ("id", "run_id", "name", "bytes", "media_type", "sha256")
 
 
-@click.group("artifact", short_help="List, fetch and verify stored artifacts.")
+@click.group("artifact", short_help="List, fetch, link and verify stored artifacts.")
 def command() -> None:
-    """List, fetch and verify stored artifacts.
+    """List, fetch, link and verify stored artifacts.
 
     An artifact is named by its id, its sha256 (or the start of either), KIND/NAME/OUTPUT, or its name.
     """
@@ -62,7 +64,10 @@ def get(context: click.Context, name: str, output: pathlib.Path | None) -> int:
     chosen = invocation.settings_of(context)
 
     async def work(app: "wiring.App") -> int:
+        from workbenchx.wiring import handing  # noqa: PLC0415 - the driver only when needed
+
         found = await records.artifact(app, name)
+        handing.refuse_removed(found)
         stream = app.storage.open(found["sha256"])
         if output is None:
             await fetching.to_stdout(stream)
@@ -70,6 +75,34 @@ def get(context: click.Context, name: str, output: pathlib.Path | None) -> int:
             await fetching.to_file(stream, output)
             size = phrases.size(int(found["bytes"]))
             invocation.tell(f"{output}: {size}, sha256 {found['sha256']}")
+        return 0
+
+    return invocation.with_app(chosen, work)
+
+
+@command.command("url", short_help="A link to an artifact's bytes, good for a while.")
+@click.argument("name", metavar="ID | SHA256 | NAME")
+@click.option(
+    "--expires", default="15m", show_default=True, metavar="DURATION", help="How long it is good."
+)
+@options.as_json
+@click.pass_context
+def url(context: click.Context, name: str, *, expires: str, as_json: bool) -> int:
+    """Whoever holds the link may read the bytes until it ends. A relative one is served by wbx console."""
+    chosen = invocation.settings_of(context)
+    good_for = _duration(expires)
+
+    async def work(app: "wiring.App") -> int:
+        from workbenchx.wiring import handing  # noqa: PLC0415 - the driver only when needed
+
+        found = await records.artifact(app, name)
+        link = await handing.link(app.reads, app.storage, found["id"], expires=good_for)
+        if as_json:
+            invocation.answer(link)
+        else:
+            invocation.say(link["url"])
+            until = phrases.moment(link["expires_at"])
+            invocation.tell(f"sha256 {link['sha256']}, good until {until}")
         return 0
 
     return invocation.with_app(chosen, work)
@@ -103,6 +136,13 @@ def verify(context: click.Context, name: str | None, *, as_json: bool) -> int:
         return 0
 
     return invocation.with_app(chosen, work)
+
+
+def _duration(text: str) -> datetime.timedelta:
+    try:
+        return datetime.timedelta(seconds=quantities.duration(text))
+    except (ValueError, OverflowError) as error:
+        raise failure.Failure(f"--expires: {error}") from error
 
 
 def _item(row: Any) -> dict[str, Any]:

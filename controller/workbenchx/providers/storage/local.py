@@ -7,6 +7,7 @@ it.
 
 import asyncio
 import contextlib
+import datetime
 import errno
 import fcntl
 import hashlib
@@ -16,9 +17,10 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 from workbenchx import errors, ports
+from workbenchx.providers.storage import links
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK = 1 << 20
@@ -37,6 +39,7 @@ class LocalStorage:
         self._root = root
         self._objects = root / "sha256"
         self._incoming = root / "incoming"
+        self._links = links.Signer(root / "link.key")
         with _disk(root, 0):
             self._objects.mkdir(parents=True, exist_ok=True)
             self._incoming.mkdir(exist_ok=True)
@@ -83,6 +86,27 @@ class LocalStorage:
         for folder in sorted(self._objects.iterdir()):
             for blob in await asyncio.to_thread(_blobs, folder):
                 yield blob
+
+    async def signed_url(
+        self,
+        sha256: str,
+        *,
+        expires: datetime.timedelta,
+        media_type: str = "application/octet-stream",
+        filename: str | None = None,
+    ) -> ports.Link:
+        """See ports.StorageProvider.signed_url. Served by the console (see links)."""
+        granted = links.grant(sha256, expires=expires, media_type=media_type, filename=filename)
+        if not await self.exists(sha256):
+            raise _missing(sha256, os.strerror(errno.ENOENT))
+        url = await asyncio.to_thread(self._links.sign, granted)
+        return ports.Link(url, sha256, granted.expires_at)
+
+    def verify_link(
+        self, sha256: str, query: Mapping[str, str], *, now: datetime.datetime | None = None
+    ) -> links.Grant:
+        """What a link of `signed_url` allows; Stalled(LinkRefused) if it is over, changed or another installation's."""
+        return self._links.check(sha256, query, now or datetime.datetime.now(datetime.UTC))
 
     def _path(self, sha256: str) -> pathlib.Path:
         if not _DIGEST.fullmatch(sha256):
@@ -191,14 +215,16 @@ def _refused(root: pathlib.Path, needed: int, problem: OSError) -> errors.Stalle
     )
 
 
+def _missing(what: str, why: str) -> errors.Stalled:
+    return errors.Stalled(f'artifact is not there: "{what}": {why}', reason="ArtifactMissing")
+
+
 @contextlib.contextmanager
 def _reading(what: str, path: pathlib.Path) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as problem:
-        raise errors.Stalled(
-            f'artifact is not there: "{what}": {problem.strerror}', reason="ArtifactMissing"
-        ) from problem
+        raise _missing(what, problem.strerror or "") from problem
     try:
         yield descriptor
     finally:
