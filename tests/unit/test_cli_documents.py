@@ -13,6 +13,7 @@ import yaml
 from workbenchx.cli.show import changes, fields, manifest, problems, reproduction, runs, style
 from workbenchx.declared import problem
 from workbenchx.planner import model
+from workbenchx.wiring import running
 
 PLAIN = style.Style()
 KEY = model.Key("Session", "iris", "lab")
@@ -63,7 +64,7 @@ def recorded(state: str, reason: str, *, ready: bool, message: str = "") -> mode
 
 def lines(before: list[model.Recorded], after: list[model.Recorded]) -> list[str]:
     """The change lines between two looks."""
-    return list(changes.lines(changes.standings(before), changes.standings(after), PLAIN))
+    return list(changes.lines(running.standings(before), running.standings(after), PLAIN))
 
 
 def test_each_change_of_state_is_one_line() -> None:

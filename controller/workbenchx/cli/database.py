@@ -3,7 +3,7 @@
 import os
 import pathlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbenchx import errors, ports
 from workbenchx.cli import failure, interrupts
@@ -11,9 +11,6 @@ from workbenchx.store import bootstrap as bootstrapping
 from workbenchx.store import embedded, postgres
 from workbenchx.store import migrate as migrating
 from workbenchx.wiring import home, settings
-
-if TYPE_CHECKING:
-    from workbenchx.wiring import app
 
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 
@@ -101,17 +98,3 @@ async def _installation(where: str) -> ports.Installation | None:
         return None
     finally:
         await opened.close()
-
-
-async def verify(opened: "app.App", prefix: str | None) -> list[dict[str, Any]]:
-    """The verdict on each run's chain of events."""
-    wanted = [str((await opened.reads.run(prefix))["run_id"])] if prefix else None
-    return [
-        {
-            "run_id": chain.run_id,
-            "events": chain.events,
-            "verdict": "intact" if chain.broken_at is None else "broken",
-            "broken_at": chain.broken_at,
-        }
-        async for chain in opened.store.verify(wanted)
-    ]

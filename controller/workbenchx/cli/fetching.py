@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from typing import IO
 
-from workbenchx import errors, ports
+from workbenchx import errors
 from workbenchx.cli import failure
 
 
@@ -48,10 +48,10 @@ def _whole(path: pathlib.Path) -> Iterator[IO[bytes]]:
         draft.unlink(missing_ok=True)
 
 
-async def verdict(storage: ports.StorageProvider, sha256: str) -> str:
+async def verdict(stream: AsyncIterator[bytes]) -> str:
     """Say intact, or why not: ArtifactMissing, DigestMismatch."""
     try:
-        async for _ in storage.open(sha256):
+        async for _ in stream:
             pass
     except errors.Stalled as problem:
         return problem.reason

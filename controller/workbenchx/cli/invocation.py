@@ -18,6 +18,7 @@ from workbenchx.cli.show import style
 from workbenchx.wiring import home, logs, settings
 
 if TYPE_CHECKING:
+    from workbenchx import ports
     from workbenchx.wiring import app
 
 
@@ -84,6 +85,20 @@ def _plain(value: Any) -> Any:
     """Times, ids and money as text."""
     isoformat = getattr(value, "isoformat", None)
     return isoformat() if isoformat else str(value)
+
+
+def with_access(
+    chosen: settings.Settings,
+    work: Callable[["ports.Access"], Awaitable[int]],
+    *,
+    fresh: bool = False,
+) -> int:
+    """Run `work` with the installation that the settings name. `fresh`: an embedded one may begin.
+
+    Raises:
+        failure.Failure: nothing was ever started here.
+    """
+    return with_app(chosen, work, fresh=fresh)
 
 
 def with_app(

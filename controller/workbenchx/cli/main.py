@@ -108,6 +108,7 @@ _WAYS_OUT = {
     "RunNotFound": "wbx runs lists runs",
     "RunAmbiguous": "wbx runs --json shows whole ids",
     "ArtifactMissing": "wbx artifact ls lists artifacts",
+    "SandboxMissing": "wbx runs lists runs",
     "NotFound": "wbx get lists what there is",
     "HomeNotWritable": "set WBX_HOME (or --home) to a folder that you may write",
 }

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbenchx.cli import explaining, failure, invocation, reconciling, records
+from workbenchx.cli import explaining, failure, invocation, records, waiting
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 def order(
@@ -23,16 +23,16 @@ def order(
     """Exit code 0 once the order is in force; the sentence of `wbx why` is the answer."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        key = await records.find(app, words, namespace)
-        if verb == "adopt" and (await app.reads.resource(key))["owned"]:
+    async def work(access: "ports.Access") -> int:
+        key = await records.find(access, words, namespace)
+        if verb == "adopt" and (await access.reads.resource(key))["owned"]:
             raise failure.Failure(
                 f"there is nothing to adopt: {key} is managed already", hint=f"wbx why {key}"
             )
-        await app.intervene(verb, key, dict(args))
-        await reconciling.reconcile(app, chosen, "applied")
-        facts = await records.facts_after(app, key)
+        await access.intervene(verb, key, dict(args))
+        await waiting.until_applied(access, chosen, key)
+        facts = await records.facts_after(access, key)
         explaining.say(facts, as_json=as_json)
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

@@ -9,7 +9,7 @@ from workbenchx.cli.show import phrases, sentence
 from workbenchx.planner import model
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 Row = dict[str, Any]
 COLUMNS = (
@@ -66,52 +66,56 @@ def key_of_run(run: Mapping[str, Any]) -> model.Key:
     return model.Key(str(run["kind"]), str(run.get("namespace") or ""), str(run["name"]))
 
 
-async def resources(app: "wiring.App") -> list[Row]:
+async def resources(access: "ports.Access") -> list[Row]:
     """All living resources; `url` is where one answers."""
-    return [row | {"url": (row["facts"] or {}).get("url")} for row in await app.reads.resources()]
+    return [
+        row | {"url": (row["facts"] or {}).get("url")} for row in await access.reads.resources()
+    ]
 
 
-async def resource(app: "wiring.App", key: model.Key) -> Row:
+async def resource(access: "ports.Access", key: model.Key) -> Row:
     """One living resource with its spec, its document and its document's problem."""
-    row = await app.reads.resource(key)
+    row = await access.reads.resource(key)
     return row | {"id": row["uid"], "url": (row["facts"] or {}).get("url")}
 
 
-async def find(app: "wiring.App", words: Sequence[str], namespace: str | None) -> model.Key:
+async def find(access: "ports.Access", words: Sequence[str], namespace: str | None) -> model.Key:
     """The one recorded resource that `words` name.
 
     Raises:
         failure.Failure: none, or several; the hint names the nearest.
     """
     wanted = names.one(words, namespace)
-    rows = await app.reads.resource_by_name(
+    rows = await access.reads.resource_by_name(
         wanted.kind or "", wanted.name or "", namespace=namespace
     )
     if len(rows) != 1:
-        rows = await app.reads.resources()
+        rows = await access.reads.resources()
     return names.choose(wanted, map(names.key_of, rows))
 
 
-async def facts(app: "wiring.App", words: Sequence[str], namespace: str | None) -> sentence.Facts:
+async def facts(
+    access: "ports.Access", words: Sequence[str], namespace: str | None
+) -> sentence.Facts:
     """All that is known about the resource that `words` name, also if it is declared and not recorded."""
     wanted = names.one(words, namespace)
-    recorded = [names.key_of(row) for row in await app.reads.resources()]
+    recorded = [names.key_of(row) for row in await access.reads.resources()]
     if names.matching(wanted, recorded):
-        return await facts_of(app, names.choose(wanted, recorded))
-    declared = list(await app.reads.declared_specs())
+        return await facts_of(access, names.choose(wanted, recorded))
+    declared = list(await access.reads.declared_specs())
     if names.matching(wanted, declared):
-        return await _unrecorded(app, names.choose(wanted, declared))
-    raise await _never(app, wanted, [*recorded, *declared])
+        return await _unrecorded(access, names.choose(wanted, declared))
+    raise await _never(access, wanted, [*recorded, *declared])
 
 
 async def _never(
-    app: "wiring.App", wanted: names.Wanted, known: Sequence[model.Key]
+    access: "ports.Access", wanted: names.Wanted, known: Sequence[model.Key]
 ) -> failure.Failure:
     """What to say of a name that neither lives nor is declared: when it was deleted, or what is near it."""
     key = model.Key(wanted.kind or "", wanted.namespace or "", wanted.name or "")
     spaces = [key.namespace] if wanted.namespace else sorted({each.namespace for each in known})
     for space in spaces:
-        past = await app.reads.history(key._replace(namespace=space))
+        past = await access.reads.history(key._replace(namespace=space))
         if past:
             when = phrases.moment(past[0]["valid_from"])
             return failure.Failure(f"{wanted} was deleted at {when}", hint="wbx get lists what is")
@@ -122,46 +126,46 @@ async def _never(
     raise AssertionError(wanted)
 
 
-async def facts_of(app: "wiring.App", key: model.Key) -> sentence.Facts:
+async def facts_of(access: "ports.Access", key: model.Key) -> sentence.Facts:
     """All that is known about a recorded resource."""
-    row = await app.reads.resource(key)
-    latest = await app.reads.runs(uid=row["uid"], limit=1)
+    row = await access.reads.resource(key)
+    latest = await access.reads.runs(uid=row["uid"], limit=1)
     return sentence.Facts(
         key=key,
-        now=app.clock.now(),
+        now=access.clock.now(),
         row=row,
         declared=row,
         run=latest[0] if latest else None,
-        orders=await _orders(app, key),
+        orders=await _orders(access, key),
     )
 
 
-async def facts_after(app: "wiring.App", key: model.Key) -> sentence.Facts:
+async def facts_after(access: "ports.Access", key: model.Key) -> sentence.Facts:
     """The same after an order, which may have ended the resource."""
     try:
-        return await facts_of(app, key)
+        return await facts_of(access, key)
     except errors.Stalled as problem:
         if problem.reason != "NotFound":
             raise
-        return sentence.Facts(key=key, now=app.clock.now())
+        return sentence.Facts(key=key, now=access.clock.now())
 
 
-async def _unrecorded(app: "wiring.App", key: model.Key) -> sentence.Facts:
-    found = [row for row in await app.reads.declared_problems() if names.key_of(row) == key]
+async def _unrecorded(access: "ports.Access", key: model.Key) -> sentence.Facts:
+    found = [row for row in await access.reads.declared_problems() if names.key_of(row) == key]
     row = found[0] if found else {}
     declared = {
         "problem": row.get("problem"),
         "source_path": row.get("path"),
         "source_line": row.get("line"),
     }
-    return sentence.Facts(key=key, now=app.clock.now(), declared=declared)
+    return sentence.Facts(key=key, now=access.clock.now(), declared=declared)
 
 
-async def _orders(app: "wiring.App", key: model.Key) -> list[Row]:
+async def _orders(access: "ports.Access", key: model.Key) -> list[Row]:
     """What people ordered of it and is still in force."""
     return [
         row
-        for row in await app.reads.interventions(limit=_ORDERS)
+        for row in await access.reads.interventions(limit=_ORDERS)
         if row["kind"] == key.kind
         and (row["namespace"], row["name"]) == (key.namespace, key.name)
         and row["applied_at"] is None
@@ -169,7 +173,7 @@ async def _orders(app: "wiring.App", key: model.Key) -> list[Row]:
 
 
 async def run_of(
-    app: "wiring.App",
+    access: "ports.Access",
     words: Sequence[str],
     namespace: str | None,
     *,
@@ -181,9 +185,9 @@ async def run_of(
         failure.Failure: there is none.
     """
     if len(words) == 1 and names.looks_like_run(words[0]):
-        return await app.reads.run(words[0])
-    key = await find(app, words, namespace)
-    found = await app.reads.runs(**key._asdict(), limit=_RUNS)
+        return await access.reads.run(words[0])
+    key = await find(access, words, namespace)
+    found = await access.reads.runs(**key._asdict(), limit=_RUNS)
     chosen = [run for run in found if attempt in (None, run["attempt"])]
     if not chosen:
         which = f" of attempt {attempt}" if attempt is not None else ""
@@ -195,22 +199,24 @@ async def run_of(
     return (executing or chosen)[0]
 
 
-async def artifacts_of(app: "wiring.App", words: Sequence[str], namespace: str | None) -> list[Row]:
+async def artifacts_of(
+    access: "ports.Access", words: Sequence[str], namespace: str | None
+) -> list[Row]:
     """All artifacts, or those of one resource or run."""
     if not words:
-        return await app.reads.artifacts()
+        return await access.reads.artifacts()
     if len(words) == 1 and names.looks_like_run(words[0]):
-        run = await app.reads.run(words[0])
-        return await app.reads.artifacts(run_id=run["run_id"])
-    key = await find(app, words, namespace)
+        run = await access.reads.run(words[0])
+        return await access.reads.artifacts(run_id=run["run_id"])
+    key = await find(access, words, namespace)
     return [
         row
-        for row in await app.reads.artifacts()
+        for row in await access.reads.artifacts()
         if (row["kind"], row["namespace"], row["owner"]) == key
     ]
 
 
-async def artifact(app: "wiring.App", word: str) -> Row:
+async def artifact(access: "ports.Access", word: str) -> Row:
     """One artifact by `Kind/name/output`, id, sha256 or name; of several the latest.
 
     Raises:
@@ -218,8 +224,8 @@ async def artifact(app: "wiring.App", word: str) -> Row:
     """
     owner, slash, output = word.rpartition("/")
     if not slash:
-        return await app.reads.artifact(word)
-    found = [row for row in await artifacts_of(app, [owner], None) if row["name"] == output]
+        return await access.reads.artifact(word)
+    found = [row for row in await artifacts_of(access, [owner], None) if row["name"] == output]
     if not found:
         raise failure.Failure(
             f'{owner} has no artifact "{output}"', hint=f"wbx artifact ls {owner}"
@@ -227,14 +233,7 @@ async def artifact(app: "wiring.App", word: str) -> Row:
     return found[0]
 
 
-async def sides(app: "wiring.App", key: model.Key) -> tuple[Any, Any, Any]:
+async def sides(access: "ports.Access", key: model.Key) -> tuple[Any, Any, Any]:
     """The declared spec, the recorded spec, and the owned fields that the provider showed (None: not there)."""
-    world = await app.store.world(now=app.clock.now(), policy=app.policy)
-    declared = [row.spec for row in world.declared if row.key == key]
-    recorded = [row for row in world.recorded if row.key == key]
-    seen = [item.fields for row in recorded for item in world.observed if item.uid == row.uid]
-    return (
-        declared[0] if declared else None,
-        recorded[0].spec if recorded else None,
-        seen[0] if seen else None,
-    )
+    found = await access.reads.fields(key)
+    return found["declared"], found["recorded"], found["observed"]

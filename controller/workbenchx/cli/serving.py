@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbenchx import errors
-from workbenchx.cli import failure, interrupts, invocation, reconciling
+from workbenchx.cli import failure, interrupts, invocation, reconciling, waiting
 from workbenchx.cli.show import phrases
 from workbenchx.wiring import home, process, settings
 
@@ -26,10 +26,10 @@ async def serve(
 ) -> int:
     """Mirror, reconcile for ever; the tree once all is settled, then one line per change. Ends by a signal."""
     stop, settled = asyncio.Event(), asyncio.Event()
-    watcher = reconciling.Watcher(invocation.paint_errors(chosen))
+    watcher = waiting.Watcher(invocation.paint_errors(chosen))
 
     def progress(seen: "running.Progress") -> None:
-        watcher(seen)
+        watcher(seen.standings)
         if seen.last.settled:
             settled.set()
 

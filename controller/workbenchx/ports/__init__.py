@@ -12,7 +12,9 @@ Laws common to every provider verb:
 - `observe` changes nothing outside, and answers one bulk look at everything that carries our tag.
 """
 
+from workbenchx.ports.access import Access, LogPart, Standing, Standings
 from workbenchx.ports.clock import Clock
+from workbenchx.ports.reads import Reads, Row
 from workbenchx.ports.sandboxes import (
     RESOURCE_TAG,
     Capabilities,
@@ -39,6 +41,7 @@ from workbenchx.ports.store import (
 __all__ = [
     "LINK_LIMIT",
     "RESOURCE_TAG",
+    "Access",
     "Batch",
     "Beat",
     "Blob",
@@ -48,15 +51,20 @@ __all__ = [
     "Event",
     "Installation",
     "Link",
+    "LogPart",
     "MirrorResult",
     "Observation",
     "Outcome",
+    "Reads",
+    "Row",
     "RowWrite",
     "RunOrder",
     "SandboxProvider",
     "SandboxSpec",
     "SandboxStatus",
     "StagedFile",
+    "Standing",
+    "Standings",
     "StorageProvider",
     "Store",
 ]

@@ -8,7 +8,7 @@ from psycopg import rows
 from workbenchx import errors
 from workbenchx.planner import model
 from workbenchx.store import connections, queries, runs
-from workbenchx.store import events as chains
+from workbenchx.store import events as chained
 
 _SQL = queries.load("reads")
 _LOG_CHUNKS = 64
@@ -49,7 +49,7 @@ class Reads:
         """
         found = await self.resources(kind=key.kind, namespace=key.namespace, name=key.name)
         if not found:
-            raise errors.Stalled(f'{key.kind}: "{key.name}" is not recorded', reason="NotFound")
+            raise _not_recorded(key)
         detail = await self._all("resource_detail", uid=found[0]["uid"])
         return found[0] | (detail[0] if detail else {})
 
@@ -58,6 +58,17 @@ class Reads:
     ) -> list[Row]:
         """Living resources of that kind and name: one for each namespace that has one."""
         return await self.resources(kind=kind, name=name, namespace=namespace)
+
+    async def fields(self, key: model.Key) -> Row:
+        """The `declared` and `recorded` spec of a living resource, and the `observed` fields; None: not there.
+
+        Raises:
+            errors.Stalled: reason NotFound.
+        """
+        found = await self._all("fields", **key._asdict())
+        if not found:
+            raise _not_recorded(key)
+        return found[0]
 
     async def declared_specs(
         self, *, outside: str | None = None
@@ -160,9 +171,14 @@ class Reads:
         found = await self._all("plan", prefix=prefix)
         return found[0] if found else None
 
-    def verify(self, run_id: str | None = None) -> AsyncIterator[chains.Chain]:
+    def verify(self, run_id: str | None = None) -> AsyncIterator[chained.Chain]:
         """How the chains of events stand: of one run, or of all."""
-        return chains.verify(self._source, [run_id] if run_id else None)
+        return chained.verify(self._source, [run_id] if run_id else None)
+
+    async def chains(self, run_id: str | None = None) -> list[Row]:
+        """How the chains of events stand, of one run (or a beginning of its id) or of all: `wbx db verify`."""
+        wanted = [str((await self.run(run_id))["run_id"])] if run_id else None
+        return [_verdict(chain) async for chain in chained.verify(self._source, wanted)]
 
     async def _all(self, query: str, **params: Any) -> list[Row]:
         async with (
@@ -171,6 +187,19 @@ class Reads:
         ):
             await cursor.execute(_SQL[query], params)
             return await cursor.fetchall()
+
+
+def _not_recorded(key: model.Key) -> errors.Stalled:
+    return errors.Stalled(f'{key.kind}: "{key.name}" is not recorded', reason="NotFound")
+
+
+def _verdict(chain: chained.Chain) -> Row:
+    return {
+        "run_id": chain.run_id,
+        "events": chain.events,
+        "verdict": "intact" if chain.broken_at is None else "broken",
+        "broken_at": chain.broken_at,
+    }
 
 
 def _joined(chunks: list[tuple[Any, ...]], offset: int) -> bytes:

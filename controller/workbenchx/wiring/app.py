@@ -6,6 +6,7 @@ Embedded mode: Postgres, storage and sandboxes of `WBX_HOME`; `local` stands in 
 import asyncio
 import contextlib
 import dataclasses
+import datetime
 import os
 import pathlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,8 +20,8 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
+from workbenchx.wiring import handing, output, process, running, settings
 from workbenchx.wiring import home as homes
-from workbenchx.wiring import process, running, settings
 
 if TYPE_CHECKING:
     from workbenchx.declared import validate
@@ -88,6 +89,43 @@ class App:
     async def reproduce(self, run_id: str) -> str:
         """Queue the order of an ended run again; the new run's id."""
         return await reproduction.queue(self.store, run_id, installation=self.installation.id)
+
+    async def log(self, run: ports.Row, offset: int, *, wait: float) -> ports.LogPart:
+        """Output of a run from `offset` on."""
+        return await output.part(self.reads, self.sandboxes, run, offset, wait=wait)
+
+    async def blob(self, artifact: ports.Row) -> AsyncIterator[bytes]:
+        """The bytes of an artifact, checked by its sha256."""
+        handing.refuse_removed(artifact)
+        async for data in self.storage.open(artifact["sha256"]):
+            yield data
+
+    async def link(self, artifact: ports.Row, expires: datetime.timedelta) -> ports.Row:
+        """A link to an artifact's bytes, with their sha256."""
+        return await handing.link(self.reads, self.storage, artifact["id"], expires=expires)
+
+    async def until_applied(
+        self,
+        seen: Callable[[ports.Standings], None],
+        stop: asyncio.Event,
+        *,
+        key: model.Key | None,  # noqa: ARG002 - here all is brought in force
+    ) -> None:
+        """Work until what was declared and ordered is in force, or `stop` is set."""
+        await self.reconcile(until="applied", progress=lambda now: seen(now.standings), stop=stop)
+
+    async def until_ended(
+        self, run_id: str, seen: Callable[[ports.Standings], None], stop: asyncio.Event
+    ) -> None:
+        """Work, or follow whoever works, until the run has ended or `stop` is set."""
+
+        def progress(now: running.Progress) -> None:
+            seen(now.standings)
+            runs = {run.run_id: run for run in now.last.world.executions}
+            if run_id not in runs or not runs[run_id].state.open:
+                stop.set()
+
+        await self.reconcile(until=None, progress=progress, stop=stop)
 
     async def stop(self) -> int:
         """End every sandbox of this installation; how many ran. Their rows say what they were."""

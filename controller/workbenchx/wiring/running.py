@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from workbenchx import ports
 from workbenchx.engine import loop, observer, worker
+from workbenchx.planner import model
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -14,6 +16,16 @@ class Progress:
 
     last: loop.Pass
     leading: bool
+
+    @property
+    def standings(self) -> ports.Standings:
+        """How each resource stood before the pass."""
+        return standings(self.last.world.recorded)
+
+
+def standings(recorded: Iterable[model.Recorded]) -> dict[model.Key, ports.Standing]:
+    """State, Ready, reason and message of each resource."""
+    return {row.key: (row.state, row.ready, row.reason, row.message) for row in recorded}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from workbenchx.cli import failure, fetching, invocation, options, records
 from workbenchx.cli.show import phrases, table
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 _COLUMNS = ("id", "run_id", "name", "bytes", "media_type", "sha256")
 
@@ -35,8 +35,8 @@ def ls(
     """List all artifacts, or those of one resource or run."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        found = await records.artifacts_of(app, words, namespace)
+    async def work(access: "ports.Access") -> int:
+        found = await records.artifacts_of(access, words, namespace)
         if as_json:
             invocation.answer({"items": [_item(item) for item in found]})
         else:
@@ -47,7 +47,7 @@ def ls(
             )
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)
 
 
 @command.command("get", short_help="Fetch an artifact's bytes, checked by sha256.")
@@ -63,12 +63,9 @@ def get(context: click.Context, name: str, output: pathlib.Path | None) -> int:
     """Nothing is left under the file's name unless every byte has arrived and its sha256 is right."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        from workbenchx.wiring import handing  # noqa: PLC0415 - the driver only when needed
-
-        found = await records.artifact(app, name)
-        handing.refuse_removed(found)
-        stream = app.storage.open(found["sha256"])
+    async def work(access: "ports.Access") -> int:
+        found = await records.artifact(access, name)
+        stream = access.blob(found)
         if output is None:
             await fetching.to_stdout(stream)
         else:
@@ -77,7 +74,7 @@ def get(context: click.Context, name: str, output: pathlib.Path | None) -> int:
             invocation.tell(f"{output}: {size}, sha256 {found['sha256']}")
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)
 
 
 @command.command("url", short_help="A link to an artifact's bytes, good for a while.")
@@ -92,11 +89,8 @@ def url(context: click.Context, name: str, *, expires: str, as_json: bool) -> in
     chosen = invocation.settings_of(context)
     good_for = _duration(expires)
 
-    async def work(app: "wiring.App") -> int:
-        from workbenchx.wiring import handing  # noqa: PLC0415 - the driver only when needed
-
-        found = await records.artifact(app, name)
-        link = await handing.link(app.reads, app.storage, found["id"], expires=good_for)
+    async def work(access: "ports.Access") -> int:
+        link = await access.link(await records.artifact(access, name), good_for)
         if as_json:
             invocation.answer(link)
         else:
@@ -105,7 +99,7 @@ def url(context: click.Context, name: str, *, expires: str, as_json: bool) -> in
             invocation.tell(f"sha256 {link['sha256']}, good until {until}")
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)
 
 
 @command.command("verify", short_help="Check that stored bytes have their recorded sha256.")
@@ -116,9 +110,9 @@ def verify(context: click.Context, name: str | None, *, as_json: bool) -> int:
     """Exit 0 when every artifact (or the one named) is there and intact, else 1."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        found = [await records.artifact(app, name)] if name else await app.reads.artifacts()
-        verdicts = [(item, await fetching.verdict(app.storage, item["sha256"])) for item in found]
+    async def work(access: "ports.Access") -> int:
+        found = [await records.artifact(access, name)] if name else await access.reads.artifacts()
+        verdicts = [(item, await fetching.verdict(access.blob(item))) for item in found]
         bad = [pair for pair in verdicts if pair[1] != "intact"]
         if as_json:
             invocation.answer(
@@ -135,7 +129,7 @@ def verify(context: click.Context, name: str | None, *, as_json: bool) -> int:
             )
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)
 
 
 def _duration(text: str) -> datetime.timedelta:

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbenchx.cli import failure, invocation, options, reconciling, records
+from workbenchx.cli import failure, invocation, options, records, waiting
 from workbenchx.cli.show import phrases
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("cancel")
@@ -27,16 +27,16 @@ def command(
     """KIND/NAME cancels its open run. Exit 0: the run has ended (or, with --no-wait, was asked to)."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        run = await records.run_of(app, words, namespace)
+    async def work(access: "ports.Access") -> int:
+        run = await records.run_of(access, words, namespace)
         if not records.is_open(run):
             raise failure.Failure(
                 f"run {run['run_id']} is not running: it {run['state']}", hint="wbx runs lists runs"
             )
-        await app.intervene("cancel", records.key_of_run(run), {"run_id": run["run_id"]})
+        await access.intervene("cancel", records.key_of_run(run), {"run_id": run["run_id"]})
         if not no_wait:
-            await reconciling.until_ended(app, chosen, str(run["run_id"]))
-            run = await app.reads.run(run["run_id"])
+            await waiting.until_ended(access, chosen, str(run["run_id"]))
+            run = await access.reads.run(run["run_id"])
         if as_json:
             invocation.answer({"run_id": run["run_id"], "state": run["state"]})
         else:
@@ -44,4 +44,4 @@ def command(
             invocation.say(f"run {phrases.short_id(str(run['run_id']))} {words_of}")
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

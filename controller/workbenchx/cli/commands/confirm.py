@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbenchx.cli import failure, invocation, options, reconciling
+from workbenchx.cli import failure, invocation, options, reconciling, waiting
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("confirm")
@@ -20,8 +20,8 @@ def command(context: click.Context, token: str, *, as_json: bool) -> int:
     """
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        plan = await app.plan()
+    async def work(access: "ports.Access") -> int:
+        plan = await access.plan()
         held = str(plan.inputs.get("hold_token") or "")
         if not held:
             raise failure.Failure(
@@ -33,8 +33,8 @@ def command(context: click.Context, token: str, *, as_json: bool) -> int:
                 f'"{token}" is not the token of what is held now',
                 hint=f"wbx plan shows what is destroyed; its token is {held}",
             )
-        await app.intervene("confirm", None, {"token": token.lower()})
-        await reconciling.reconcile(app, chosen, "applied")
-        return 0 if await reconciling.report(app, chosen, "applied", as_json=as_json) else 1
+        await access.intervene("confirm", None, {"token": token.lower()})
+        await waiting.until_applied(access, chosen, None)
+        return 0 if await reconciling.report(access, chosen, "applied", as_json=as_json) else 1
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

@@ -10,7 +10,7 @@ from workbenchx.cli import failure, interrupts, invocation, options
 from workbenchx.cli.show import phrases
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 ROLES = ("wbx_engine", "wbx_migrate", "wbx_api", "wbx_admin")
 _role = click.option(
@@ -111,8 +111,8 @@ def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
     """Per run: intact, or broken and at which event. Exit 0 when none is broken, else 1."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        found = await _database().verify(app, run_id)
+    async def work(access: "ports.Access") -> int:
+        found = await access.reads.chains(run_id)
         broken = [item for item in found if item["verdict"] == "broken"]
         if as_json:
             invocation.answer({"items": found})
@@ -123,4 +123,4 @@ def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
             invocation.say(f"{phrases.count(len(found), 'chain')}, {intact} intact")
         return 1 if broken else 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

@@ -8,7 +8,7 @@ from workbenchx.cli import invocation, options, records
 from workbenchx.cli.show import fields, table
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("diff")
@@ -26,9 +26,9 @@ def command(
     """Declared is what the files said when they were last read. Exit 0: all agree; 1: something differs."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        key = await records.find(app, words, namespace)
-        rows = fields.compare(*await records.sides(app, key))
+    async def work(access: "ports.Access") -> int:
+        key = await records.find(access, words, namespace)
+        rows = fields.compare(*await records.sides(access, key))
         differing = [row for row in rows if not row["same"]]
         if as_json:
             invocation.answer({**records.named(key), "fields": rows})
@@ -41,4 +41,4 @@ def command(
             invocation.say(table.render(headers, lines, invocation.paint(chosen)))
         return 1 if differing else 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

@@ -8,7 +8,7 @@ from workbenchx.cli import invocation, names, options, records
 from workbenchx.cli.show import manifest, tree
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("get")
@@ -29,11 +29,11 @@ def command(
     wanted = names.parse(words, namespace)
     form = "json" if as_json else output
 
-    async def work(app: "wiring.App") -> int:
-        rows = await records.resources(app)
+    async def work(access: "ports.Access") -> int:
+        rows = await records.resources(access)
         if wanted.name is not None:
             key = names.choose(wanted, map(names.key_of, rows))
-            document = manifest.of(await records.resource(app, key), now=app.clock.now())
+            document = manifest.of(await records.resource(access, key), now=access.clock.now())
             invocation.say(manifest.text(document, form or "yaml", narrow=invocation.narrow()))
             return 0
         covered = set(names.matching(wanted, map(names.key_of, rows)))
@@ -46,4 +46,4 @@ def command(
         invocation.tell(tree.summary(shown))
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

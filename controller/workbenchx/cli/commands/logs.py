@@ -8,7 +8,7 @@ import click
 from workbenchx.cli import invocation, options, output, records
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("logs")
@@ -27,11 +27,11 @@ def command(
     """KIND/NAME shows its latest run; an Experiment's matrix runs are ExperimentRun/NAME (wbx get lists them)."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        run = await records.run_of(app, words, namespace, attempt=attempt)
-        async for data in output.of(app, run, follow=follow):
+    async def work(access: "ports.Access") -> int:
+        run = await records.run_of(access, words, namespace, attempt=attempt)
+        async for data in output.of(access, run, follow=follow):
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

@@ -9,7 +9,7 @@ from workbenchx.cli import invocation, options, previewing
 from workbenchx.cli.show import problems
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 FORMATS = ("text", "json", "markdown")
 
@@ -26,8 +26,8 @@ def command(context: click.Context, path: pathlib.Path | None, *, form: str, as_
     chosen = invocation.settings_of(context)
     target = invocation.declared(chosen, path)
 
-    async def work(app: "wiring.App") -> int:
-        plan, report = await app.preview(target)
+    async def work(access: "ports.Access") -> int:
+        plan, report = await access.preview(target)
         colour = invocation.paint(chosen).colour
         invocation.say(previewing.render(plan, "json" if as_json else form, colour=colour))
         for line in problems.lines(report):
@@ -36,4 +36,4 @@ def command(context: click.Context, path: pathlib.Path | None, *, form: str, as_
             return 1
         return 2 if plan.steps else 0
 
-    return invocation.with_app(chosen, work, fresh=True)
+    return invocation.with_access(chosen, work, fresh=True)

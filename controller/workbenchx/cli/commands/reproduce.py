@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbenchx.cli import failure, invocation, options, reconciling
+from workbenchx.cli import failure, invocation, options, waiting
 from workbenchx.cli.show import phrases, reproduction
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("reproduce")
@@ -18,28 +18,30 @@ def command(context: click.Context, run_id: str, *, as_json: bool) -> int:
     """Exit 0: the run succeeded again and every output has the same sha256; 1: it did not, or one differs."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        before = await app.reads.run(run_id)
+    async def work(access: "ports.Access") -> int:
+        before = await access.reads.run(run_id)
         if before["state"] != "succeeded":
             raise failure.Failure(
                 f"run {before['run_id']} {before['state']}: only a run that succeeded is reproduced",
                 hint="wbx runs lists runs",
             )
         invocation.tell(f"running {phrases.short_id(str(before['run_id']))} again")
-        again = await reconciling.reproduce(app, chosen, str(before["run_id"]))
-        found = await _compared(app, before, again)
+        new = await access.reproduce(str(before["run_id"]))
+        await waiting.until_ended(access, chosen, new)
+        again = await access.reads.run(new)
+        found = await _compared(access, before, again)
         if as_json:
             invocation.answer(found)
         else:
             invocation.say(reproduction.text(found, invocation.paint(chosen)))
         return 0 if found["reproduced"] else 1
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)
 
 
 async def _compared(
-    app: "wiring.App", before: dict[str, Any], again: dict[str, Any]
+    access: "ports.Access", before: dict[str, Any], again: dict[str, Any]
 ) -> dict[str, Any]:
-    old = await app.reads.artifacts(run_id=before["run_id"])
-    new = await app.reads.artifacts(run_id=again["run_id"])
+    old = await access.reads.artifacts(run_id=before["run_id"])
+    new = await access.reads.artifacts(run_id=again["run_id"])
     return reproduction.compare(before, again, old, new)

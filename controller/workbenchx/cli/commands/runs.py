@@ -8,7 +8,7 @@ from workbenchx.cli import invocation, names, options, records
 from workbenchx.cli.show import runs
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("runs")
@@ -27,32 +27,32 @@ def command(
     """RUN_ID may be the start of an id, if it is the only one that starts so."""
     chosen = invocation.settings_of(context)
 
-    async def one(app: "wiring.App") -> int:
-        run = await app.reads.run(words[0])
+    async def one(access: "ports.Access") -> int:
+        run = await access.reads.run(words[0])
         detail = {
             **run,
-            "events": await app.reads.events(run["run_id"]),
-            "artifacts": await app.reads.artifacts(run_id=run["run_id"]),
+            "events": await access.reads.events(run["run_id"]),
+            "artifacts": await access.reads.artifacts(run_id=run["run_id"]),
         }
         if as_json:
             invocation.answer(runs.plain_detail(detail))
         else:
-            invocation.say(runs.detail(detail, invocation.paint(chosen), app.clock.now()))
+            invocation.say(runs.detail(detail, invocation.paint(chosen), access.clock.now()))
         return 0
 
-    async def many(app: "wiring.App") -> int:
+    async def many(access: "ports.Access") -> int:
         only = {"namespace": namespace}
         if words:
-            only = (await records.find(app, words, namespace))._asdict()
-        found = await app.reads.runs(**only, limit=limit)
+            only = (await records.find(access, words, namespace))._asdict()
+        found = await access.reads.runs(**only, limit=limit)
         if as_json:
             invocation.answer({"items": [runs.plain(run) for run in found]})
         else:
             shown = runs.listing(
-                found, invocation.paint(chosen), app.clock.now(), width=invocation.width()
+                found, invocation.paint(chosen), access.clock.now(), width=invocation.width()
             )
             invocation.say(shown)
         return 0
 
     by_id = len(words) == 1 and names.looks_like_run(words[0])
-    return invocation.with_app(chosen, one if by_id else many)
+    return invocation.with_access(chosen, one if by_id else many)

@@ -7,7 +7,7 @@ import click
 from workbenchx.cli import explaining, invocation, options, records
 
 if TYPE_CHECKING:
-    from workbenchx.wiring import app as wiring
+    from workbenchx import ports
 
 
 @options.command("why")
@@ -19,9 +19,9 @@ def command(
     """Exit 0 when there is such a resource, 1 when there is none."""
     chosen = invocation.settings_of(context)
 
-    async def work(app: "wiring.App") -> int:
-        facts = await records.facts(app, words, namespace)
+    async def work(access: "ports.Access") -> int:
+        facts = await records.facts(access, words, namespace)
         explaining.say(facts, as_json=as_json)
         return 0
 
-    return invocation.with_app(chosen, work)
+    return invocation.with_access(chosen, work)

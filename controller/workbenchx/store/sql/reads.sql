@@ -23,6 +23,15 @@ left join ops.experiment_runs x on x.id = r.id
 left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.name = r.name
 where r.id = %(uid)s;
 
+-- name: fields
+-- One living resource as it is declared, as it is recorded, and what the latest look at its provider showed of it.
+select d.spec as declared, r.spec as recorded, o.fields as observed
+from ops.resources r
+left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.name = r.name
+left join lateral (select fields from ops.observations where resource_uid = r.id order by provider, external_id limit 1) o
+  on true
+where r.kind = %(kind)s and r.namespace = %(namespace)s and r.name = %(name)s;
+
 -- name: declared_specs
 -- Declared identities with their specs, for checking references of a part of the tree: those that are declared outside it.
 select kind, namespace, name, spec from ops.declared
