@@ -1,4 +1,4 @@
-"""The seams: what the engine needs from the world, as Protocols with their laws.
+"""The seams: what the engine and the commands need from the world, as Protocols with their laws.
 
 Owns: the contracts, one file a role, read as `ports.<Name>`. Imported by: engine, providers, store, forge and all below
 them. Never: holds code that does something.
