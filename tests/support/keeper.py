@@ -1,0 +1,167 @@
+"""Starts programs for a test session and ends all of them with it, however it ends.
+
+As a program it reads orders from its stdin, one JSON object a line, and answers each with one. When its stdin closes
+(the session ended, or was killed) it kills everything below it, removes its folder and exits. `Keeper` is the other side.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+_PATIENCE = 10.0
+
+
+class Keeper:
+    """A process that keeps others. `namespace`: their mounts are their own and vanish with them (needs root)."""
+
+    def __init__(self, folder: pathlib.Path, *, namespace: bool = False) -> None:
+        around = ["unshare", "--mount", "--propagation=private"] if namespace else []
+        self.folder = folder
+        self._process = subprocess.Popen(
+            [*around, sys.executable, __file__, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def start(self, name: str, command: Sequence[str | pathlib.Path]) -> int:
+        """Start a program; its output goes to `<folder>/<name>.log`. Its process id."""
+        answer = self._order(order="start", name=name, command=[str(part) for part in command])
+        return int(answer["pid"])
+
+    def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
+        """End a program and wait until it has ended; what ignores the signal is killed."""
+        self._order(order="stop", name=name, signal=int(how))
+
+    def ended(self, name: str) -> int | None:
+        """The exit code of a program; None while it runs."""
+        code = self._order(order="ended", name=name)["code"]
+        return None if code is None else int(code)
+
+    def log(self, name: str, lines: int = 20) -> str:
+        """The end of what a program printed."""
+        with contextlib.suppress(OSError):
+            text = (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+            return "\n".join(text.splitlines()[-lines:])
+        return ""
+
+    def close(self) -> None:
+        """End everything, and wait for it."""
+        with contextlib.suppress(OSError):
+            self._pipes()[0].close()
+        self._process.wait()
+        self._pipes()[1].close()
+
+    def _order(self, **order: Any) -> dict[str, Any]:
+        stdin, stdout = self._pipes()
+        stdin.write(json.dumps(order) + "\n")
+        stdin.flush()
+        answer: dict[str, Any] = json.loads(stdout.readline() or '{"error": "the keeper is gone"}')
+        if "error" in answer:
+            raise RuntimeError(f"{order}: {answer['error']}")
+        return answer
+
+    def _pipes(self) -> tuple[Any, Any]:
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("a keeper is talked to through its pipes")
+        return self._process.stdin, self._process.stdout
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _start(folder: pathlib.Path, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            preexec_fn=lambda: _prctl(_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509  # one thread
+        )
+
+
+def _stop(process: "subprocess.Popen[bytes]", how: int) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _below(ancestor: int) -> list[int]:
+    """The processes below one, those that were orphaned included: a subreaper adopts them."""
+    parents: dict[int, int] = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                after = (entry / "stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+                parents[int(entry.name)] = int(after[1])
+    found = [pid for pid, parent in parents.items() if parent == ancestor]
+    return found + [below for pid in found for below in _below(pid)]
+
+
+def _end_all(processes: "dict[str, subprocess.Popen[bytes]]") -> None:
+    for process in processes.values():
+        process.terminate()
+    deadline = time.monotonic() + _PATIENCE / 5
+    for process in processes.values():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, deadline - time.monotonic()))
+    while left := _below(os.getpid()):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+def _answer(
+    folder: pathlib.Path, processes: "dict[str, subprocess.Popen[bytes]]", order: dict[str, Any]
+) -> dict[str, Any]:
+    name = order["name"]
+    match order["order"]:
+        case "start":
+            processes[name] = _start(folder, name, order["command"])
+            return {"pid": processes[name].pid}
+        case "stop":
+            _stop(processes[name], order["signal"])
+            return {}
+        case _:
+            return {"code": processes[name].poll()}
+
+
+def main(folder: pathlib.Path) -> None:
+    """Obey until stdin closes, then end everything."""
+    for outlived in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(outlived, lambda *_: None)  # not SIG_IGN, which the programs would inherit
+    _prctl(_SET_CHILD_SUBREAPER, 1)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    for line in sys.stdin:
+        try:
+            answer = _answer(folder, processes, json.loads(line))
+        except (OSError, KeyError) as error:
+            answer = {"error": repr(error)}
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.write(json.dumps(answer) + "\n")
+            sys.stdout.flush()
+    _end_all(processes)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))
