@@ -6,7 +6,7 @@ create table ops_private.resource (
   project_id uuid,
   namespace text not null default '',
   name text not null check (name <> ''),
-  declared_hash text not null default '' check (declared_hash ~ '^([0-9a-f]{64})?$'),
+  declared_hash text not null default '' check (octet_length(declared_hash) in (0, 64) and declared_hash ~ '^[0-9a-f]*$'),
   generation bigint not null default 1 check (generation > 0),
   state text not null default 'Pending' check (state ~ '^[A-Z][A-Za-z]+$'),
   ready boolean not null default false,
