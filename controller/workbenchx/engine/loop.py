@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from workbenchx import errors, ports
 from workbenchx.api import registry
-from workbenchx.engine import batches, failpoints, ids, patience
+from workbenchx.engine import batches, failpoints, ids, patience, reproduction
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 
@@ -49,6 +49,7 @@ class Pass:
             and not any(step.operation for step in self.plan.steps if step.executable)
             and not any(self._awaited(execution) for execution in self.world.executions)
             and not any(wait.reason == "Retrying" for wait in self.plan.waits)
+            and not reproduction.ordered(self.world)
         )
 
     @property
@@ -135,10 +136,16 @@ class Engine:
         if self.epoch is None:
             return await self.look()
         try:
-            return await self.reconcile()
+            return await self._lead()
         except errors.Conflict as problem:
             LOG.info("%s", problem.message)
             return await self.look()
+
+    async def _lead(self) -> Pass:
+        done = await self.reconcile()
+        installation = self._policy.installation
+        await reproduction.carry_out(self._store, done.world, installation=installation)
+        return done
 
     async def _listen(self) -> None:
         async for _ in patience.surviving(self._store.changes):

@@ -58,6 +58,8 @@ def read(interventions: Iterable[model.Intervention]) -> People:
     confirmations: list[model.Intervention] = []
     superseded: set[str] = set()
     for order in sorted(interventions, key=lambda order: (order.at or model.EPOCH, order.id)):
+        if order.verb == "rerun" and "run_id" in order.args:
+            continue  # the reproduction of a run, which is no part of any plan
         if order.verb == "confirm":
             confirmations.append(order)
         elif order.key is not None and order.verb in _PAIRS:

@@ -273,6 +273,9 @@ class Store(Protocol):
     ) -> str:
         """Record an order of a person; its id. `cancel` sets cancel_requested_at on the run named in args."""
 
+    async def carried_out(self, order_id: str, *, run_id: str | None) -> None:
+        """The order of a person is a run now; None: it cannot be carried out. Again changes nothing."""
+
     # waiting
     def changes(self) -> AsyncIterator[None]:
         """One item at start, then one per burst of NOTIFYs (state changed somewhere)."""

@@ -14,6 +14,7 @@ from workbenchx import errors
 
 Connection = psycopg.AsyncConnection[rows.TupleRow]
 _PATIENCE = 15.0
+_REFUSALS = frozenset({"42501", "PT400", "PT404", "PT409"})
 
 
 class Transactions(Protocol):
@@ -92,6 +93,10 @@ def meaning() -> Iterator[None]:
 
 def translate(error: psycopg.Error) -> errors.WorkbenchError | None:
     """Our error for one of the driver's; None: it is a bug."""
+    return _refusal(error) or _translated(error)
+
+
+def _translated(error: psycopg.Error) -> errors.WorkbenchError | None:
     told = _first_line(error)
     match error:
         case psycopg.errors.DiskFull() | psycopg.errors.OutOfMemory():
@@ -124,6 +129,14 @@ def silent(who: str, error: psycopg.OperationalError) -> errors.WorkbenchError:
     return errors.Waiting(
         f"{who}: the server does not answer: {told}", reason="DatabaseUnavailable"
     )
+
+
+def _refusal(error: psycopg.Error) -> errors.Stalled | None:
+    """A refusal by our own functions (ops_private.refuse): the reason in one word is its detail."""
+    state, detail = error.sqlstate or "", error.diag.message_detail or ""
+    if state in _REFUSALS and detail.isalpha():
+        return errors.Stalled(_first_line(error), reason=detail)
+    return None
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -57,6 +57,11 @@ class Interventions:
             }
             return str((await connections.fetch(conn, _SQL["record"], params))[0][0])
 
+    async def carried_out(self, order_id: str, *, run_id: str | None) -> None:
+        """The order is a run now; None: it cannot be carried out. Again changes nothing."""
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["carried_out"], {"id": order_id, "run_id": run_id})
+
 
 async def _cancel(conn: connections.Connection, args: Mapping[str, Any], actor: str) -> str:
     run_id, state = await runs.resolve(conn, str(args.get("run_id", "")))

@@ -36,6 +36,7 @@ def _step(step: model.Step) -> dict[str, Any]:
     return {
         "action": step.action,
         "subject": step.subject._asdict(),
+        "project": step.project,
         "because": step.because,
         "mode": step.mode,
         "destructive": step.destructive,

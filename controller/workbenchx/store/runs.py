@@ -160,16 +160,9 @@ async def cancel(
     conn: connections.Connection, run_ids: Sequence[str], *, because: str, actor: str = "engine"
 ) -> None:
     """Ask for the end of runs; what no worker ever held ends here and now."""
-    if not run_ids:
-        return
-    found = await connections.fetch(conn, _SQL["cancel"], {"ids": list(run_ids)})
-    told = []
-    for run_id, ended in found:
-        data = {"because": because}
-        told.append(events.entry(ports.Event(run_id, "CancelRequested", data, actor)))
-        if ended:
-            told.append(events.entry(ports.Event(run_id, "RunCancelled", {"reason": "Cancelled"})))
-    await events.append(conn, told)
+    if run_ids:
+        params = {"ids": list(run_ids), "because": because, "actor": encode.text(actor)}
+        await conn.execute(_SQL["cancel"], params)
 
 
 async def resolve(conn: connections.Connection, prefix: str) -> tuple[str, str]:

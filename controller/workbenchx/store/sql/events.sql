@@ -1,35 +1,6 @@
 -- name: append
--- Number, digest, chain and write the events of any number of runs: the runs' rows are the lock of their chains. The
--- digest is written out here and in verify, because a function would cost more than the hash. Only the actor may hold
--- a line break, and it comes last.
-with input as materialized (
-  select * from rows from (json_to_recordset(%(events)s::json) as (run_id uuid, type text, actor text, project text,
-    data jsonb)) with ordinality as e(run_id, type, actor, project, data, nr)
-), chained as materialized (
-  select run_id, event_seq, event_hash, project_id from ops.runs
-  where run_id in (select run_id from input) order by run_id for update
-), numbered as materialized (
-  select i.run_id, c.event_seq + row_number() over (partition by i.run_id order by i.nr) as seq, now() as at, i.type,
-    i.actor, coalesce(p.id, c.project_id) as project_id, coalesce(i.data, jsonb_build_object()) as data
-  from input i join chained c using (run_id)
-  left join ops.projects p on p.name = i.project and p.deleted_at is null
-), batches as materialized (
-  select n.run_id, min(n.seq) as first_seq, max(n.seq) as last_seq, c.event_hash as prev_hash, c.project_id,
-    sha256(c.event_hash || string_agg(
-      sha256(convert_to(concat_ws(E'\n', n.seq, (extract(epoch from n.at) * 1000000)::bigint, n.type,
-        coalesce(n.project_id::text, ''), n.data::text, n.actor), 'UTF8')), ''::bytea order by n.seq)) as hash
-  from numbered n join chained c using (run_id)
-  group by n.run_id, c.event_hash, c.project_id
-), written as (
-  insert into ops.run_events (run_id, seq, at, type, actor, project_id, data)
-  select run_id, seq, at, type, actor, project_id, data from numbered
-), linked as (
-  insert into ops.event_batches (run_id, first_seq, last_seq, prev_hash, hash, project_id)
-  select run_id, first_seq, last_seq, prev_hash, hash, project_id from batches
-)
-update ops.runs r set event_seq = b.last_seq, event_hash = b.hash,
-  event_head = case when r.ended_at is not null then b.hash end
-from batches b where r.run_id = b.run_id;
+-- Number, digest, chain and write the events of any number of runs; callers' orders are told the same way.
+select ops_private.append_events(%(events)s::json);
 
 -- name: verify
 -- Walk the chains: recompute every batch from the rows as they are; the first thing that is wrong, per run.

@@ -143,19 +143,8 @@ returning 1;
 update ops.runs set lease_until = '-infinity' where state = 'running' and lease_owner = %(worker)s;
 
 -- name: cancel
--- What no worker ever held ends at once; what one holds or held is told to, and ends when the provider confirms it.
-with wanted as (
-  select r.run_id, r.state = 'queued' and r.fencing = 0 as untouched from ops.runs r
-  where r.run_id = any(%(ids)s::uuid[]) and r.state in ('queued', 'running') order by r.run_id for update
-)
-update ops.runs r set cancel_requested_at = coalesce(r.cancel_requested_at, now()),
-  not_before = least(r.not_before, now()),
-  state = case when w.untouched then 'cancelled' else r.state end,
-  ended_at = case when w.untouched then now() end,
-  reason = case when w.untouched then 'Cancelled' else r.reason end,
-  message = case when w.untouched then 'cancelled before any worker took it' else r.message end
-from wanted w where r.run_id = w.run_id
-returning r.run_id::text, w.untouched;
+-- What no worker ever held ends at once; what one holds or held is told to. Callers' orders do the same.
+select ops_private.cancel_runs(%(ids)s::uuid[], %(because)s, %(actor)s);
 
 -- name: resolve
 -- A run by its id or the beginning of it.
