@@ -14,23 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-_SEPARATORS = (",", ":")
 
 
 def document(value: Any) -> str:
     """JSON text that a jsonb column takes."""
     try:
-        text = json.dumps(
-            value,
-            ensure_ascii=False,
-            separators=_SEPARATORS,
-            allow_nan=False,
-            default=_default,
-        )
+        text = _ENCODER.encode(value)
     except ValueError:
-        text = json.dumps(
-            _finite(value), ensure_ascii=False, separators=_SEPARATORS, default=_default
-        )
+        text = _ENCODER.encode(_finite(value))
     if "\\u0000" in text:
         text = _NUL.sub("\\1\ufffd", text)
     if not text.isascii():
@@ -54,6 +45,11 @@ def _default(value: Any) -> Any:
         case set() | frozenset() | Sequence():
             return list(value)
     raise TypeError(f'database: a value of type "{type(value).__name__}" cannot be recorded')
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_default
+)
 
 
 def _finite(value: Any) -> Any:
