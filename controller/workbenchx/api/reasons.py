@@ -246,6 +246,14 @@ class Reason(vocabulary.Word):
         "Unknown",
         "The provider could not be observed completely or lately. Unknown is not absent: nothing is made twice and nothing is destroyed.",
     )
+    RETRIEVAL_OFF = (
+        "RetrievalOff",
+        "The texts of projects cannot be searched here: the database has no pgvector, or no embedder is installed. The message says which, and the way out.",
+    )
+    EMBEDDING_MISMATCH = (
+        "EmbeddingMismatch",
+        "A query was embedded by another model than the project is indexed by. Vectors of two models are never compared.",
+    )
     INTERNAL_ERROR = (
         "InternalError",
         "A bug in WorkbenchX. It is tried again with growing pauses; the log has the details.",

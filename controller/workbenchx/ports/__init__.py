@@ -14,6 +14,8 @@ Laws common to every provider verb:
 
 from workbenchx.ports.access import Access, LogPart, Standing, Standings
 from workbenchx.ports.clock import Clock
+from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
+from workbenchx.ports.embedding import Embedder
 from workbenchx.ports.reads import Reads, Row
 from workbenchx.ports.sandboxes import (
     RESOURCE_TAG,
@@ -46,9 +48,15 @@ __all__ = [
     "Beat",
     "Blob",
     "Capabilities",
+    "Chunk",
+    "ChunkBatch",
     "ClaimedRun",
     "Clock",
+    "Documents",
+    "Embedder",
     "Event",
+    "IndexCounts",
+    "IndexDue",
     "Installation",
     "Link",
     "LogPart",

@@ -66,6 +66,7 @@ async def apply(
             _check(applied, migrations)
             missing = [step for step in migrations if step.version not in applied]
             done = [step.version for step in missing if await _apply(conn, step)]
+            await conn.execute(_SQL["enable_retrieval"])
             if environment and migrations:
                 await conn.execute(_SQL["name_installation"], {"environment": environment})
             return done

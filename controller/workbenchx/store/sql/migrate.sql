@@ -27,3 +27,13 @@ values (%(version)s, %(name)s, %(statements)s);
 -- name: name_installation
 -- Only a name that nobody gave yet.
 update ops.installation set environment = %(environment)s where environment = 'unnamed';
+
+-- name: enable_retrieval
+-- At each migrating: pgvector may have come after the migration that needs it.
+do $$
+begin
+  if to_regprocedure('ops_private.enable_retrieval()') is not null then
+    perform ops_private.enable_retrieval();
+  end if;
+end
+$$;
