@@ -21,6 +21,7 @@ a command is in `wbx COMMAND --help`.
 
 ELSEWHERE = {
     "WBX_SECRET_<PROJECT>_*": "a secret that a resource of the project may name in `secretRef`, embedded only",
+    "WBX_API_TOKEN": "with WBX_API_URL: the token to use instead of what `wbx login` kept, as in CI",
     "WBX_ADMIN_URL": "for `wbx db bootstrap`: the server, as its administrator",
     "WBX_PASSWORD_MIGRATE": "for `wbx db bootstrap`: the password of the login wbx_migrate",
     "WBX_PASSWORD_ENGINE": "for `wbx db bootstrap`: the password of the login wbx_engine",

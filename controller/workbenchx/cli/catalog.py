@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "forget": Entry("forget", "Stop managing a resource and leave its object alone."),
     },
     "Operate": {
+        "login": Entry("login", "Sign in to an API, which WBX_API_URL then names."),
         "db": Entry("db", "The database: migrate, bootstrap, url, psql, verify, status."),
     },
 }

@@ -98,7 +98,16 @@ def with_access(
     Raises:
         failure.Failure: nothing was ever started here.
     """
-    return with_app(chosen, work, fresh=fresh)
+    if not chosen.api_url:
+        return with_app(chosen, work, fresh=fresh)
+
+    async def body() -> int:
+        from workbenchx.wiring import remote  # noqa: PLC0415 - httpx only when needed
+
+        async with remote.open(chosen) as opened:
+            return await work(opened)
+
+    return interrupts.call(body)
 
 
 def with_app(
@@ -113,7 +122,6 @@ def with_app(
     Raises:
         failure.Failure: the settings point elsewhere, or nothing was ever started here.
     """
-    local_only(chosen)
     if not fresh and chosen.embedded and not home.Home(chosen.home).exists:
         raise failure.Failure(
             f"nothing was started here yet (WBX_HOME is {chosen.home})", hint="wbx up --once"
@@ -134,10 +142,10 @@ def with_app(
     return interrupts.call(body)
 
 
-def local_only(chosen: settings.Settings) -> None:
-    """Refuse what this version does on the embedded database only."""
+def local_only(chosen: settings.Settings, command: str) -> None:
+    """Refuse what makes files real by itself: behind an API that is the cluster's and git's part."""
     if chosen.api_url:
         raise failure.Failure(
-            "WBX_API_URL is set, and this command works on the embedded database only",
-            hint="unset WBX_API_URL to use the embedded one",
+            f"{command} works on the embedded database only, and WBX_API_URL is set",
+            hint="apply with kubectl apply -f, or commit to git and let the Source do it",
         )

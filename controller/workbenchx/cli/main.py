@@ -103,6 +103,7 @@ def _report(error: Exception) -> int:
 
 _WAYS_OUT = {
     "DatabaseUnavailable": "wbx db status shows where it is; wbx up starts the embedded one",
+    "NotSignedIn": "wbx login signs in; in CI set WBX_API_TOKEN",
     "DiskFull": "free some space and run the command again; nothing recorded is lost",
     "DatabaseFull": "once there is space, run the command again; nothing recorded is lost",
     "RunNotFound": "wbx runs lists runs",

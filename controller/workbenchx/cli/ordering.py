@@ -30,7 +30,7 @@ def order(
                 f"there is nothing to adopt: {key} is managed already", hint=f"wbx why {key}"
             )
         await access.intervene(verb, key, dict(args))
-        await waiting.until_applied(access, chosen, key)
+        await waiting.until_applied(access, chosen, [key])
         facts = await records.facts_after(access, key)
         explaining.say(facts, as_json=as_json)
         return 0

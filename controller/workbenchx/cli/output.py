@@ -26,7 +26,7 @@ async def of(access: "ports.Access", run: "ports.Row", *, follow: bool) -> Async
         if part.data:
             yield part.data
             offset = part.next
-        elif part.ended or not follow:
+        if part.ended or not (part.data or follow):
             break
     if not offset and run["operation"] not in _SERVING:
         async for data in _kept(access, str(run["run_id"])):

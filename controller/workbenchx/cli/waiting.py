@@ -4,6 +4,7 @@ The embedded installation is worked on while waiting; through the API the comman
 """
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from workbenchx.cli import interrupts, invocation
@@ -31,12 +32,12 @@ class Watcher:
 
 
 async def until_applied(
-    access: "ports.Access", chosen: "settings.Settings", key: model.Key | None
+    access: "ports.Access", chosen: "settings.Settings", keys: Collection[model.Key]
 ) -> None:
     """Until what was ordered is in force; the first Ctrl-C ends it in good order, and the command exits 130."""
     stop, watcher = asyncio.Event(), Watcher(invocation.paint_errors(chosen))
     with interrupts.gently(stop.set):
-        await access.until_applied(watcher, stop, key=key)
+        await access.until_applied(keys, watcher, stop)
 
 
 async def until_ended(access: "ports.Access", chosen: "settings.Settings", run_id: str) -> None:

@@ -15,6 +15,7 @@ from workbenchx.planner import model
 DEFAULT_TIMEOUT = 3600.0
 RECONCILE_TIMEOUT = 600.0
 MAKING = frozenset({"create", "execute", "replace", "reproduce"})
+EXECUTING = frozenset({"execute", "reproduce"})
 _ROW_ACTIONS = frozenset(
     {
         model.Action.CREATE,
@@ -134,6 +135,28 @@ def differs(verdict: model.Verdict, row: model.Recorded | None) -> bool:
     if said != (row.state, row.ready, row.reason, row.message):
         return True
     return any(row.facts.get(name) != value for name, value in verdict.facts.items())
+
+
+def pending(world: model.World, plan: model.Plan) -> frozenset[model.Key]:
+    """The resources that the plan would still change, or that a run is changing: an order about them is not in force yet."""
+    recorded = {row.key: row for row in world.recorded}
+    read, cancels = (
+        set(plan.inputs.get(name, ())) for name in ("applied_interventions", "cancels")
+    )
+    return frozenset(
+        {step.subject for step in plan.steps if step.executable}
+        | {
+            verdict.key
+            for verdict in plan.verdicts
+            if verdict.key in recorded and differs(verdict, recorded[verdict.key])
+        }
+        | {order.key for order in world.interventions if order.key and order.id in read}
+        | {
+            run.key
+            for run in world.executions
+            if run.run_id in cancels or (run.state.open and run.operation not in EXECUTING)
+        }
+    )
 
 
 def _orders(

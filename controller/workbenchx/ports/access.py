@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 import pathlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from workbenchx.planner import model
@@ -70,9 +70,9 @@ class Access(Protocol):
         """A link to an artifact's bytes, with their sha256."""
 
     async def until_applied(
-        self, seen: Callable[[Standings], None], stop: asyncio.Event, *, key: model.Key | None
+        self, keys: Collection[model.Key], seen: Callable[[Standings], None], stop: asyncio.Event
     ) -> None:
-        """Return once what was ordered (of `key`; None: of anything) is in force, or `stop` is set."""
+        """Return once what was ordered of these resources is in force, or `stop` is set."""
 
     async def until_ended(
         self, run_id: str, seen: Callable[[Standings], None], stop: asyncio.Event

@@ -9,7 +9,7 @@ import dataclasses
 import datetime
 import os
 import pathlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbenchx import errors, ports
@@ -106,10 +106,9 @@ class App:
 
     async def until_applied(
         self,
+        keys: Collection[model.Key],  # noqa: ARG002 - here all is brought in force
         seen: Callable[[ports.Standings], None],
         stop: asyncio.Event,
-        *,
-        key: model.Key | None,  # noqa: ARG002 - here all is brought in force
     ) -> None:
         """Work until what was declared and ordered is in force, or `stop` is set."""
         await self.reconcile(until="applied", progress=lambda now: seen(now.standings), stop=stop)

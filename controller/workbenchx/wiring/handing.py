@@ -4,13 +4,12 @@ import datetime
 from typing import Any
 
 from workbenchx import errors, ports
-from workbenchx.store import reads
 
 DEFAULT = datetime.timedelta(minutes=15)
 
 
 async def link(
-    asked: reads.Reads,
+    asked: ports.Reads,
     storage: ports.StorageProvider,
     word: str,
     *,
@@ -39,7 +38,7 @@ async def link(
     }
 
 
-def refuse_removed(row: reads.Row) -> None:
+def refuse_removed(row: ports.Row) -> None:
     """Say that the bytes are gone, and how to have them again.
 
     Raises:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from workbenchx import ports
-from workbenchx.engine import loop, observer, worker
+from workbenchx.engine import batches, loop, observer, worker
 from workbenchx.planner import model
 
 
@@ -86,7 +86,7 @@ def settled(done: loop.Pass) -> bool:
 def applied(done: loop.Pass) -> bool:
     """What was declared is in force; jobs may still run."""
     reconciling = any(
-        execution.state.open and execution.operation not in {"execute", "reproduce"}
+        execution.state.open and execution.operation not in batches.EXECUTING
         for execution in done.world.executions
     )
     return done.batch.empty and not done.plan.executable and not reconciling

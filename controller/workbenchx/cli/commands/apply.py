@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-from workbenchx.cli import failure, invocation, options, reconciling, serving
+from workbenchx.cli import invocation, options, reconciling, serving
 
 
 @options.command("apply")
@@ -23,11 +23,7 @@ def command(
     Exit 0: in force; 1: something is wrong or held (wbx why tells). Ctrl-C leaves jobs running.
     """
     chosen = invocation.settings_of(context)
-    if chosen.api_url:
-        raise failure.Failure(
-            "wbx apply works on the embedded database only, and WBX_API_URL is set",
-            hint="apply with kubectl apply -f, or commit to git and let the Source do it",
-        )
+    invocation.local_only(chosen, "wbx apply")
     target = invocation.declared(chosen, path)
     waits = not serving.others(chosen) if wait is None else wait
     until = "settled" if waits else "applied"

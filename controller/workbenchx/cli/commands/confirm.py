@@ -33,8 +33,9 @@ def command(context: click.Context, token: str, *, as_json: bool) -> int:
                 f'"{token}" is not the token of what is held now',
                 hint=f"wbx plan shows what is destroyed; its token is {held}",
             )
+        subjects = [step.subject for step in plan.steps if step.holds]
         await access.intervene("confirm", None, {"token": token.lower()})
-        await waiting.until_applied(access, chosen, None)
+        await waiting.until_applied(access, chosen, subjects)
         return 0 if await reconciling.report(access, chosen, "applied", as_json=as_json) else 1
 
     return invocation.with_access(chosen, work)

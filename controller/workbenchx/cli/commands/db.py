@@ -8,6 +8,7 @@ import click
 
 from workbenchx.cli import failure, interrupts, invocation, options
 from workbenchx.cli.show import phrases
+from workbenchx.wiring import settings
 
 if TYPE_CHECKING:
     from workbenchx import ports
@@ -16,6 +17,21 @@ ROLES = ("wbx_engine", "wbx_migrate", "wbx_api", "wbx_admin")
 _role = click.option(
     "--role", type=click.Choice(ROLES), default="wbx_engine", show_default=True, help="Log in as."
 )
+
+
+def _settings(context: click.Context) -> settings.Settings:
+    """The settings, if they lead to a database.
+
+    Raises:
+        failure.Failure: they lead to an API alone.
+    """
+    chosen = invocation.settings_of(context)
+    if chosen.api_url and not chosen.database_url:
+        raise failure.Failure(
+            "this command works on a database, and WBX_API_URL is set",
+            hint="set WBX_DATABASE_URL as well, or unset WBX_API_URL to use the embedded one",
+        )
+    return chosen
 
 
 def _database() -> Any:
@@ -36,7 +52,7 @@ def command() -> None:
 @click.pass_context
 def url(context: click.Context, role: str) -> int:
     """For any Postgres client of this user on this machine."""
-    chosen = invocation.settings_of(context)
+    chosen = _settings(context)
     invocation.say(_database().url(chosen, role))
     return 0
 
@@ -51,7 +67,7 @@ def url(context: click.Context, role: str) -> int:
 @click.pass_context
 def psql(context: click.Context, role: str, arguments: tuple[str, ...]) -> int:
     """Everything after psql goes to it: wbx db psql -c 'select * from ops.runs'."""
-    chosen = invocation.settings_of(context)
+    chosen = _settings(context)
     program = str(_database().psql())
     where = _database().url(chosen, role)
     environ = {"PGOPTIONS": "-c search_path=ops,public", **os.environ}
@@ -62,7 +78,7 @@ def psql(context: click.Context, role: str, arguments: tuple[str, ...]) -> int:
 @click.pass_context
 def migrate(context: click.Context) -> int:
     """Each file once, under a lock; interchangeable with `supabase db push`."""
-    chosen = invocation.settings_of(context)
+    chosen = _settings(context)
     done = interrupts.call(lambda: _database().migrate(chosen))
     for version in done:
         invocation.say(f"applied {version}")
@@ -76,7 +92,7 @@ def migrate(context: click.Context) -> int:
 @click.pass_context
 def bootstrap(context: click.Context, where: str | None, name: str) -> int:
     """Passwords come from WBX_PASSWORD_MIGRATE, WBX_PASSWORD_ENGINE and WBX_PASSWORD_API. Again changes nothing."""
-    chosen = invocation.settings_of(context)
+    chosen = _settings(context)
     if where is None and not chosen.embedded:
         raise failure.Failure(
             "bootstrap needs the server's administrator",
@@ -92,7 +108,7 @@ def bootstrap(context: click.Context, where: str | None, name: str) -> int:
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> int:
     """Starts nothing. Exit 0 when it runs and no migration is pending, else 1."""
-    chosen = invocation.settings_of(context)
+    chosen = _settings(context)
     found = interrupts.call(lambda: _database().status(chosen))
     if as_json:
         invocation.answer(found)

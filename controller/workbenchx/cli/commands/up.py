@@ -27,7 +27,7 @@ def command(
     Postgres, sessions, apps and running jobs live on after wbx up ends, until wbx up --stop.
     """
     chosen = invocation.settings_of(context)
-    invocation.local_only(chosen)
+    invocation.local_only(chosen, "wbx up")
     if stop:
         if once or path or no_watch:
             raise failure.Failure("wbx up --stop takes no other arguments", hint="wbx up --stop")
