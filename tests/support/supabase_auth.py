@@ -39,6 +39,7 @@ class Auth:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.refresh: dict[str, User] = {}
         self.used: set[str] = set()
+        self.server = remote_server.Server({})
         self.issuer = "http://127.0.0.1/auth/v1"
 
     def routes(self) -> dict[str, remote_server.Route]:
