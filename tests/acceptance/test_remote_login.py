@@ -11,10 +11,10 @@ import cli_schemas
 import cli_wbx
 import pytest
 import remote_server
-import supabase_auth
+import supabase_sign_in
 from remote_server import Answer, Request, document, problem
 
-ANNA = supabase_auth.User("anna@example.org", "correct horse")
+ANNA = supabase_sign_in.User("anna@example.org", "correct horse")
 INSTALLATION = {"id": "11111111", "environment": "prod"}
 
 
@@ -22,7 +22,7 @@ class Api:
     """An API that takes one token; `embedded`: by a one-time code, else by Supabase Auth."""
 
     def __init__(self, *, embedded: bool = False) -> None:
-        self.auth = supabase_auth.Auth(ANNA)
+        self.auth = supabase_sign_in.Auth(ANNA)
         self.embedded = embedded
         self.url = ""
         self.good = {"local-token", "ci-token"}
@@ -39,7 +39,7 @@ class Api:
     def _how(self, _: Request) -> Answer:
         auth_url = f"{self.url}/auth/v1"
         mode = "embedded" if self.embedded else "supabase"
-        key = supabase_auth.KEY
+        key = supabase_sign_in.KEY
         return document(
             {"mode": mode, "issuer": auth_url, "auth_url": auth_url, "publishable_key": key}
         )

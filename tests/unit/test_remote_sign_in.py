@@ -11,23 +11,23 @@ from collections.abc import Iterator
 
 import pytest
 import remote_server
-import supabase_auth
+import supabase_sign_in
 
 from workbenchx import errors
 from workbenchx.remote import addresses, joining, logins, supabase, tokens
 from workbenchx.wiring import remote
 
 URL = "https://wbx.example.org"
-ANNA = supabase_auth.User("anna@example.org", "correct horse")
+ANNA = supabase_sign_in.User("anna@example.org", "correct horse")
 
 
 @contextlib.contextmanager
-def auth(*, lives: float = 3600.0) -> Iterator[tuple[supabase_auth.Auth, supabase.Supabase]]:
+def auth(*, lives: float = 3600.0) -> Iterator[tuple[supabase_sign_in.Auth, supabase.Supabase]]:
     """A Supabase Auth that knows Anna, and the client for it."""
-    made = supabase_auth.Auth(dataclasses.replace(ANNA), lives=lives)
+    made = supabase_sign_in.Auth(dataclasses.replace(ANNA), lives=lives)
     with remote_server.serving(made.routes()) as server:
         made.server = server
-        yield made, supabase.Supabase(f"{server.url}/auth/v1", supabase_auth.KEY)
+        yield made, supabase.Supabase(f"{server.url}/auth/v1", supabase_sign_in.KEY)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def test_password_and_code_and_renewal_speak_supabases_format() -> None:
     assert len({login.refresh_token, second.refresh_token, third["refresh_token"]}) == 3
     assert second.expires_at == pytest.approx(time.time() + 3600, abs=30)
     assert (second.url, second.email, second.auth_url) == (URL, ANNA.email, client.url)
-    assert {each.headers["apikey"] for each in made.server.seen} == {supabase_auth.KEY}
+    assert {each.headers["apikey"] for each in made.server.seen} == {supabase_sign_in.KEY}
     assert {each.headers["x-supabase-api-version"] for each in made.server.seen} == {"2024-01-01"}
     assert made.server.seen[-1].query == {"scope": "local"}
     assert json.loads(made.server.seen[2].body) == {"email": ANNA.email, "create_user": False}
@@ -121,8 +121,8 @@ async def test_password_and_code_and_renewal_speak_supabases_format() -> None:
 @pytest.mark.parametrize(
     ("email", "password", "key", "told"),
     [
-        (ANNA.email, "wrong", supabase_auth.KEY, "Invalid login credentials"),
-        ("nobody@example.org", "x", supabase_auth.KEY, "Invalid login credentials"),
+        (ANNA.email, "wrong", supabase_sign_in.KEY, "Invalid login credentials"),
+        ("nobody@example.org", "x", supabase_sign_in.KEY, "Invalid login credentials"),
         (ANNA.email, ANNA.password, "another", "Invalid API key"),
     ],
 )
