@@ -95,6 +95,29 @@ alter table ops.project_members add constraint project_members_project
 select ops_private.protect('ops.project_members');
 grant delete on ops.project_members to service_role;
 
-select ops_private.protect('ops.artifacts'), ops_private.protect('ops.sandbox_runs');
-select ops_private.protect('ops.run_events');
-revoke update on ops.run_events from service_role;
+select ops_private.protect('ops.sandbox_runs');
+
+-- The two tables that may hold rows of other programs: members read what is ours, and nobody reads the rest. A policy that was
+-- there before us could widen that, so there the same condition also restricts.
+do $$
+declare
+  shared record;
+  mode text;
+begin
+  for shared in
+    select * from (values
+      ('ops.run_events'::regclass, 'run_events', 'seq is not null and (project_id = any (array(select ops_private.my_projects())) '
+        'or (project_id is null and (select ops_private.is_member())))'),
+      ('ops.artifacts'::regclass, 'artifacts', 'key = ''sha256/'' || sha256 and project_id = any (array(select ops_private.my_projects()))')
+    ) as s(target, short, visible)
+  loop
+    for mode in
+      select 'permissive' union all
+      select 'restrictive' where ops_private.is_adopted(shared.target)
+    loop
+      execute format('create policy %I on %s as %s for select to authenticated using (%s)',
+        shared.short || case mode when 'permissive' then '_members_read' else '_members_only' end, shared.target, mode, shared.visible);
+    end loop;
+  end loop;
+end
+$$;

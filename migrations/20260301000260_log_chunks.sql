@@ -54,7 +54,8 @@ begin
     return false;
   end if;
   if exists (select 1 from ops.log_chunks c where c.day = wanted and not exists (
-               select 1 from ops.artifacts a where a.run_id = c.run_id and a.name = 'log')) then
+               select 1 from ops.artifacts a
+               where a.run_id::text = c.run_id::text and a.name = 'log' and a.key = 'sha256/' || a.sha256)) then
     return false;
   end if;
   execute format('drop table ops.%I', part);

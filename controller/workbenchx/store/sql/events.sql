@@ -26,7 +26,7 @@ with fresh as materialized (
     select max(e.seq) as last_seq, sha256(f.event_hash || string_agg(
       sha256(convert_to(concat_ws(E'\n', e.seq, (extract(epoch from e.at) * 1000000)::bigint, e.type,
         coalesce(e.project_id::text, ''), e.data::text, e.actor), 'UTF8')), ''::bytea order by e.seq)) as hash
-    from ops.run_events e where e.run_id = f.run_id and e.seq >= f.first_seq
+    from ops.run_events e where e.run_id::text = f.run_id::text and e.seq >= f.first_seq
   ) b
 ), linked as (
   insert into ops.event_batches (run_id, first_seq, last_seq, prev_hash, hash, project_id)

@@ -68,16 +68,17 @@ where r.run_id = %(run_id)s;
 -- name: events
 -- In order.
 select run_id::text, seq, at, type, actor, data from ops.run_events
-where run_id = %(run_id)s and seq > %(after)s order by seq limit %(limit)s;
+where run_id::text = %(run_id)s::uuid::text and seq > %(after)s order by seq limit %(limit)s;
 
 -- name: artifacts
--- The latest first, with the resource whose run made them.
+-- The latest first, with the resource whose run made them. An adopted table also holds rows of others, whose run_id may be
+-- anything.
 select a.id::text, a.run_id::text, p.name as project, r.kind, r.namespace, r.name as owner, a.name, a.bucket, a.key, a.bytes,
   a.media_type, a.sha256, a.created_at, a.removed_at
 from ops.artifacts a
-left join ops.runs r on r.run_id = a.run_id
+left join ops.runs r on r.run_id = case when a.key = 'sha256/' || a.sha256 then a.run_id::text::uuid end
 left join ops.projects p on p.id = a.project_id
-where (%(run_id)s::uuid is null or a.run_id = %(run_id)s)
+where a.key = 'sha256/' || a.sha256 and (%(run_id)s::uuid is null or a.run_id::text = %(run_id)s::uuid::text)
   and (%(word)s::text is null or a.id::text = %(word)s or a.sha256 = %(word)s or a.name = %(word)s
        or (length(%(word)s) >= 6 and (starts_with(a.id::text, %(word)s) or starts_with(a.sha256, %(word)s))))
 order by a.created_at desc, a.name;

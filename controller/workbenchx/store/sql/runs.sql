@@ -95,12 +95,12 @@ select run_id::text, kind, resource_uid::text from ended;
 
 -- name: keep_artifacts
 -- Pointers of ended runs; the same output again is the same pointer.
-insert into ops.artifacts (run_id, project_id, name, bucket, key, bytes, media_type, sha256)
-select i.run_id, r.project_id, i.name, i.bucket, i.key, i.bytes, i.media_type, i.sha256
+insert into ops.artifacts (run_id, project_id, name, bucket, key, bytes, media_type, sha256, created_at)
+select i.run_id, r.project_id, i.name, i.bucket, i.key, i.bytes, i.media_type, i.sha256, now()
 from json_to_recordset(%(rows)s::json) as i(run_id uuid, name text, bucket text, key text, bytes bigint, media_type text,
   sha256 text)
 join ops.runs r on r.run_id = i.run_id
-on conflict (run_id, name) do update set bucket = excluded.bucket, key = excluded.key, bytes = excluded.bytes,
+on conflict ((run_id::text), name) where key = 'sha256/' || sha256 do update set bucket = excluded.bucket, key = excluded.key, bytes = excluded.bytes,
   media_type = excluded.media_type, sha256 = excluded.sha256;
 
 -- name: merge_facts

@@ -58,7 +58,8 @@ with living as (
 select r.run_id::text, coalesce(l.kind, r.kind), coalesce(l.namespace, r.namespace), coalesce(l.name, r.name), r.operation, r.state, r.execution_hash, r.attempt, r.tries, r.reason,
   r.message, r.exit_code, r.external_id, r.queued_at, r.started_at, r.ended_at, r.scheduled_for, r.metrics,
   case when r.state = 'succeeded' then
-    (select jsonb_object_agg(a.name, a.sha256) from ops.artifacts a where a.run_id = r.run_id and a.name <> 'log') end,
+    (select jsonb_object_agg(a.name, a.sha256) from ops.artifacts a
+     where a.run_id::text = r.run_id::text and a.name <> 'log' and a.key = 'sha256/' || a.sha256) end,
   r.cancel_requested_at is not null
 from recent join ops.runs r using (run_id) left join living l on l.id = r.resource_uid;
 
