@@ -37,6 +37,7 @@ check:  ## lint, format, types, layers, spelling, generated files, locked requir
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/python -m workbenchx.api.emit --check
+	$(BIN)/python -m workbenchx.console.emit --check
 	$(BIN)/python .ci/reference.py --check
 	.ci/lock --check
 
@@ -48,6 +49,7 @@ fmt:  ## format, and fix what can be fixed
 generate:  ## write crds/, schemas/ and controller/REFERENCE.md from the code
 	@.ci/venv dev
 	$(BIN)/python -m workbenchx.api.emit
+	$(BIN)/python -m workbenchx.console.emit
 	$(BIN)/python .ci/reference.py
 
 lock:  ## lock requirements/ from pyproject.toml

@@ -10,6 +10,7 @@ import enum
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from workbenchx import errors
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("callers")
@@ -75,6 +76,20 @@ class Callers:
     async def close(self) -> None:
         """Give all connections back."""
         await self._pool.close()
+
+    async def check_login(self) -> None:
+        """Refuse a login that is more than a door for callers.
+
+        Raises:
+            errors.Stalled: reason LoginTooStrong: it reads past row-level security or becomes the engine.
+        """
+        async with self._pool.transaction() as conn:
+            ((name, strong),) = await connections.fetch(conn, _SQL["login"])
+        if strong:
+            raise errors.Stalled(
+                f'database: the login "{name}" may do more than callers may; connect as wbx_api',
+                reason="LoginTooStrong",
+            )
 
     def reading(self, claims: Mapping[str, Any]) -> Caller:
         """A signed-in caller who reads."""

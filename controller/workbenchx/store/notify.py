@@ -22,13 +22,20 @@ class Changes:
         Raises:
             errors.Waiting: reason DatabaseUnavailable: begin anew when the database is back.
         """
-        with connections.meaning():
-            conn = await psycopg.AsyncConnection.connect(
-                self._db.url, autocommit=True, application_name="workbenchx listen"
-            )
-        async with contextlib.aclosing(_listen(conn)) as items:
+        async with contextlib.aclosing(listen(self._db.url)) as items:
             async for item in items:
                 yield item
+
+
+async def listen(url: str) -> AsyncGenerator[None, None]:
+    """One item at start, then one per burst of NOTIFYs, for any login; errors as `Changes.changes`."""
+    with connections.meaning():
+        conn = await psycopg.AsyncConnection.connect(
+            url, autocommit=True, application_name="workbenchx listen"
+        )
+    async with contextlib.aclosing(_listen(conn)) as items:
+        async for item in items:
+            yield item
 
 
 async def _listen(conn: psycopg.AsyncConnection) -> AsyncGenerator[None, None]:

@@ -1,6 +1,6 @@
 """What people ask: rows as dictionaries, for the command line and the console. Reads only."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import rows
@@ -13,12 +13,14 @@ from workbenchx.store import events as chained
 _SQL = queries.load("reads")
 _LOG_CHUNKS = 64
 Row = dict[str, Any]
+Place = Sequence[str] | None
 
 
 class Reads:
     """Questions to one database. Every answer is one query.
 
-    `source` decides who asks: the engine's connections see all, a caller's see what row-level security shows.
+    `source` decides who asks: the engine's connections see all, a caller's see what row-level security shows. A list is
+    read whole, or a page at a time: `limit` rows behind the place `after`, the columns that order it, as text.
     """
 
     def __init__(self, source: connections.Transactions) -> None:
@@ -31,10 +33,19 @@ class Reads:
         namespace: str | None = None,
         name: str | None = None,
         project: str | None = None,
+        after: Place = None,
+        limit: int | None = None,
     ) -> list[Row]:
         """Living resources, by kind and name. `parent` is the Experiment of a matrix run."""
         return await self._all(
-            "resources", kind=kind, namespace=namespace, name=name, project=project
+            "resources",
+            uid=None,
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            project=project,
+            after=after,
+            limit=limit,
         )
 
     async def tree(self) -> list[Row]:
@@ -50,8 +61,23 @@ class Reads:
         found = await self.resources(kind=key.kind, namespace=key.namespace, name=key.name)
         if not found:
             raise _not_recorded(key)
-        detail = await self._all("resource_detail", uid=found[0]["uid"])
-        return found[0] | (detail[0] if detail else {})
+        return await self._detailed(found[0])
+
+    async def resource_by_uid(self, uid: str) -> Row:
+        """The same by identity.
+
+        Raises:
+            errors.Stalled: reason NotFound.
+        """
+        every = dict.fromkeys(("kind", "namespace", "name", "project", "after"))
+        found = await self._all("resources", **every, uid=uid, limit=1)
+        if not found:
+            raise errors.Stalled(f'resource: "{uid}" is not known', reason="NotFound")
+        return await self._detailed(found[0])
+
+    async def _detailed(self, row: Row) -> Row:
+        detail = await self._all("resource_detail", uid=row["uid"])
+        return row | (detail[0] if detail else {})
 
     async def resource_by_name(
         self, kind: str, name: str, *, namespace: str | None = None
@@ -70,16 +96,33 @@ class Reads:
             raise _not_recorded(key)
         return found[0]
 
+    async def installation(self) -> Row | None:
+        """Id and environment; None: the caller may not see them."""
+        found = await self._all("installation")
+        return found[0] if found else None
+
+    async def applied_migrations(self) -> list[str]:
+        """The versions that the database was brought up to."""
+        return list((await self._all("applied_migrations"))[0]["versions"])
+
     async def declared_specs(
         self, *, outside: str | None = None
     ) -> dict[model.Key, Mapping[str, Any]]:
         """The spec of every declared identity; with `outside`, of those that are not declared under that path."""
-        found = await self._all("declared_specs", outside=outside)
+        found = await self.declared(outside=outside)
         return {model.Key(row["kind"], row["namespace"], row["name"]): row["spec"] for row in found}
 
-    async def declared_problems(self) -> list[Row]:
+    async def declared(
+        self, *, outside: str | None = None, after: Place = None, limit: int | None = None
+    ) -> list[Row]:
+        """The same as rows, by kind and name."""
+        return await self._all("declared_specs", outside=outside, after=after, limit=limit)
+
+    async def declared_problems(
+        self, *, after: Place = None, limit: int | None = None
+    ) -> list[Row]:
         """Documents that are invalid as they stand; `good`: an earlier version is in force."""
-        return await self._all("declared_problems")
+        return await self._all("declared_problems", after=after, limit=limit)
 
     async def runs(
         self,
@@ -90,6 +133,7 @@ class Reads:
         project: str | None = None,
         uid: str | None = None,
         state: str | None = None,
+        after: Place = None,
         limit: int = 50,
     ) -> list[Row]:
         """Runs, the latest first. `state`: one of the states, or "open"."""
@@ -102,6 +146,7 @@ class Reads:
             project=project,
             uid=uid,
             states=states,
+            after=after,
             limit=limit,
         )
 
@@ -127,9 +172,19 @@ class Reads:
             found = await connections.fetch(conn, query, params)
         return _joined(found, offset)
 
-    async def artifacts(self, *, run_id: str | None = None) -> list[Row]:
-        """Pointers, the latest first; `kind`, `namespace` and `owner` name the resource whose run made each."""
-        return await self._all("artifacts", run_id=run_id, word=None)
+    async def artifacts(
+        self,
+        *,
+        run_id: str | None = None,
+        word: str | None = None,
+        after: Place = None,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Pointers, the latest first; `kind`, `namespace` and `owner` name the resource whose run made each.
+
+        `word`: an id, a sha256 (of these, six digits will do) or a name.
+        """
+        return await self._all("artifacts", run_id=run_id, word=word, after=after, limit=limit)
 
     async def artifact(self, word: str) -> Row:
         """The latest artifact of that name, id or sha256 (of the two latter, six digits will do).
@@ -137,7 +192,7 @@ class Reads:
         Raises:
             errors.Stalled: reason ArtifactMissing.
         """
-        found = await self._all("artifacts", run_id=None, word=word)
+        found = await self.artifacts(word=word, limit=1)
         if not found:
             raise errors.Stalled(f'artifact: "{word}" is not recorded', reason="ArtifactMissing")
         return found[0]
@@ -146,13 +201,15 @@ class Reads:
         """Attempts of a run (None: all), oldest first."""
         return await self._all("sandbox_runs", run_id=run_id)
 
-    async def history(self, key: model.Key) -> list[Row]:
+    async def history(
+        self, key: model.Key, *, after: Place = None, limit: int | None = None
+    ) -> list[Row]:
         """What was true of a resource when, the latest first; also if it no longer lives."""
-        return await self._all("history", **key._asdict())
+        return await self._all("history", **key._asdict(), after=after, limit=limit)
 
-    async def held(self) -> list[Row]:
+    async def held(self, *, after: Place = None, limit: int | None = None) -> list[Row]:
         """What waits for a person."""
-        return await self._all("held")
+        return await self._all("held", after=after, limit=limit)
 
     async def leader(self) -> Row:
         """Who leads; `alive`: the lease is good."""
@@ -162,9 +219,9 @@ class Reads:
         """Open runs: `reconciling`, `executing` (unscheduled), `scheduled`, and how many of them are `waiting`."""
         return (await self._all("counts_open"))[0]
 
-    async def interventions(self, *, limit: int = 50) -> list[Row]:
+    async def interventions(self, *, after: Place = None, limit: int = 50) -> list[Row]:
         """What people ordered, the latest first."""
-        return await self._all("interventions", limit=limit)
+        return await self._all("interventions", after=after, limit=limit)
 
     async def plan(self, prefix: str | None = None) -> Row | None:
         """A kept plan by the beginning of its id; None: the latest."""

@@ -38,6 +38,11 @@ class Home:
         return self.path / "serving"
 
     @property
+    def console(self) -> pathlib.Path:
+        """The console's key, its one-time codes, and where it listens."""
+        return self.path / "console"
+
+    @property
     def exists(self) -> bool:
         """Whether an installation was ever started here."""
         return self.storage.is_dir()

@@ -22,9 +22,15 @@ COLOURS = ("auto", "always", "never")
 STAND_INS = ("local", "kubernetes")
 
 
+_URL = re.compile(
+    r"(https://[^\s/?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(/[^\s?#]*)?"
+)
+_REFERENCE = re.compile(r"env:[A-Za-z_]\w*|file:.+")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Key:
-    """One setting: what it means, its form (path, text, count, or the allowed words)."""
+    """One setting: what it means, its form (path, text, count, port, url, reference, list, or the allowed words)."""
 
     meaning: str
     form: str | tuple[str, ...] = "text"
@@ -38,6 +44,25 @@ KEYS: dict[str, Key] = {
     ),
     "api_url": Key("a WorkbenchX API to talk to instead of the embedded engine"),
     "stand_in": Key("adapters that stand in for the declared ones", STAND_INS),
+    "auth_url": Key(
+        "the Supabase Auth server that signs people in, as https://REF.supabase.co/auth/v1", "url"
+    ),
+    "publishable_key": Key("its publishable key, told to whoever wants to sign in"),
+    "jwt_issuer": Key("the issuer that a token must name (default: auth_url)"),
+    "jwt_audience": Key("the audience that a token must name (default: authenticated)"),
+    "jwt_algorithms": Key(
+        "signatures that count (default: ES256 RS256; EdDSA may be added)", "list"
+    ),
+    "jwt_legacy_secret": Key(
+        "where the shared secret of old HS256 tokens is: env:NAME or file:PATH (default: HS256 is refused)",
+        "reference",
+    ),
+    "console_host": Key("address that the console listens on (default: 127.0.0.1)"),
+    "console_port": Key("its port; 0: any that is free (default: 8420)", "port"),
+    "console_origins": Key(
+        "sites whose scripts may ask the API, as https://HOST (default: none)", "list"
+    ),
+    "console_rate": Key("requests a second that one caller may make (default: 100)", "count"),
     "environment": Key("name of this installation (default: embedded)"),
     "concurrency": Key("how many runs execute at once (default: one per processor)", "count"),
     "log_level": Key("least severe line that the program's own log keeps", LOG_LEVELS),
@@ -55,6 +80,16 @@ class Settings:
     database_url: str | None = None
     api_url: str | None = None
     stand_in: str | None = "local"
+    auth_url: str | None = None
+    publishable_key: str | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str = "authenticated"
+    jwt_algorithms: tuple[str, ...] = ("ES256", "RS256")
+    jwt_legacy_secret: str | None = dataclasses.field(default=None, repr=False)
+    console_host: str = "127.0.0.1"
+    console_port: int = 8420
+    console_origins: tuple[str, ...] = ()
+    console_rate: int = 100
     environment: str = "embedded"
     concurrency: int = 2
     log_level: str = "warning"
@@ -141,7 +176,7 @@ def _from_line(name: str, value: Any, where: str, folder: pathlib.Path) -> Any:
         near = difflib.get_close_matches(name, KEYS, n=1)
         hint = f'did you mean "{near[0]}"?' if near else f"known: {', '.join(KEYS)}"
         raise _bad(f'{where}: unknown key "{name}" ({hint})')
-    wanted = int if KEYS[name].form == "count" else str
+    wanted = int if KEYS[name].form in {"count", "port"} else str
     if not isinstance(value, wanted) or isinstance(value, bool):
         article = "a whole number" if wanted is int else "a text in quotes"
         raise _bad(f"{where}: {name} must be {article}")
@@ -156,9 +191,23 @@ def _checked(name: str, value: str, where: str, folder: pathlib.Path) -> Any:
         if not (value.isascii() and value.isdigit() and int(value) > 0):
             raise _bad(f'{where}: {name} is "{value}", must be a whole number from 1')
         return int(value)
+    if form == "port":
+        if not (value.isascii() and value.isdigit() and int(value) < 65536):
+            raise _bad(f'{where}: {name} is "{value}", must be a whole number up to 65535')
+        return int(value)
     if isinstance(form, tuple) and value not in form:
         raise _bad(f'{where}: {name} is "{value}", must be one of {", ".join(form)}')
-    return value
+    if form == "list":
+        return tuple(value.replace(",", " ").split())
+    if form == "url" and not _URL.fullmatch(value):
+        raise _bad(
+            f'{where}: {name} is "{value}", must be https://HOST/… (http only of this machine)'
+        )
+    if form == "reference" and not _REFERENCE.fullmatch(value):
+        raise _bad(
+            f"{where}: {name} must be env:NAME or file:PATH; the secret itself is not written down"
+        )
+    return value.rstrip("/") if form == "url" else value
 
 
 def _line_of(text: str, name: str) -> int:

@@ -1,18 +1,30 @@
 -- name: resources
--- The living, with the name of their project, their experiment, and what they cost so far.
-select r.kind, r.id::text as uid, r.namespace, r.name,
-  case when r.kind = 'Project' then null else p.name end as project, r.state, r.ready, r.reason, r.message,
+-- The living, with the name of their project, their experiment, and what they cost so far. `after`: the last row's place.
+with chosen as (
+  select r.kind, r.id, r.namespace, r.name,
+    case when r.kind = 'Project' then null else p.name end as project, r.state, r.ready, r.reason, r.message,
+    r.last_run_id, r.external_id, r.provider, r.generation, r.declared_hash, r.owned, r.source, r.source_repo,
+    r.source_commit, r.source_path, r.source_line, r.facts, r.created_at, r.updated_at
+  from ops.resources r
+  left join ops.projects p on p.id = r.project_id
+  where (%(uid)s::uuid is null or r.id = %(uid)s)
+    and (%(kind)s::text is null or r.kind = %(kind)s) and (%(namespace)s::text is null or r.namespace = %(namespace)s)
+    and (%(name)s::text is null or r.name = %(name)s) and (%(project)s::text is null or p.name = %(project)s)
+    and (%(after)s::text[] is null
+         or (r.kind, r.namespace, r.name) > ((%(after)s::text[])[1], (%(after)s::text[])[2], (%(after)s::text[])[3]))
+  order by r.kind, r.namespace, r.name limit %(limit)s
+), costs as (
+  select resource_uid, sum(cost) as cost from ops.runs
+  where cost > 0 and resource_uid in (select id from chosen) group by resource_uid
+)
+select r.kind, r.id::text as uid, r.namespace, r.name, r.project, r.state, r.ready, r.reason, r.message,
   r.last_run_id::text, r.external_id, r.provider, e.name as parent, coalesce(c.cost, 0) as cost, r.generation,
   r.declared_hash, r.owned, r.source, r.source_repo, r.source_commit, r.source_path, r.source_line, r.facts,
   r.created_at, r.updated_at, null::timestamptz as deleted_at
-from ops.resources r
-left join ops.projects p on p.id = r.project_id
+from chosen r
 left join ops.experiment_runs x on x.id = r.id
 left join ops.experiments e on e.id = x.experiment_id
-left join (select resource_uid, sum(cost) as cost from ops.runs where cost > 0 group by resource_uid) c
-  on c.resource_uid = r.id
-where (%(kind)s::text is null or r.kind = %(kind)s) and (%(namespace)s::text is null or r.namespace = %(namespace)s)
-  and (%(name)s::text is null or r.name = %(name)s) and (%(project)s::text is null or p.name = %(project)s)
+left join costs c on c.resource_uid = r.id
 order by r.kind, r.namespace, r.name;
 
 -- name: resource_detail
@@ -32,16 +44,32 @@ left join lateral (select fields from ops.observations where resource_uid = r.id
   on true
 where r.kind = %(kind)s and r.namespace = %(namespace)s and r.name = %(name)s;
 
+-- name: installation
+-- Which installation this is; no row for who may not see it.
+select id::text, environment from ops.installation;
+
+-- name: applied_migrations
+-- What the database was brought up to; any caller may ask.
+select ops_private.applied_migrations() as versions;
+
 -- name: declared_specs
 -- Declared identities with their specs, for checking references of a part of the tree: those that are declared outside it.
 select kind, namespace, name, spec from ops.declared
-where %(outside)s::text is null or path is null
-   or not (path = %(outside)s or starts_with(path, %(outside)s || '/') or %(outside)s in ('', '.'));
+where (%(outside)s::text is null or path is null
+       or not (path = %(outside)s or starts_with(path, %(outside)s || '/') or %(outside)s in ('', '.')))
+  and (%(after)s::text[] is null
+       or (kind, namespace, name) > ((%(after)s::text[])[1], (%(after)s::text[])[2], (%(after)s::text[])[3]))
+order by kind, namespace, name limit %(limit)s;
 
 -- name: declared_problems
 -- Documents that are invalid as they stand.
 select kind, namespace, name, project, source, path, line, problem, good from ops.declared
-where problem is not null order by path, line, kind, name;
+where problem is not null
+  and (%(after)s::text[] is null
+       or (coalesce(path, chr(1114111)), coalesce(line, 0), kind, namespace, name)
+          > ((%(after)s::text[])[1], (%(after)s::text[])[2]::integer, (%(after)s::text[])[3], (%(after)s::text[])[4],
+             (%(after)s::text[])[5]))
+order by coalesce(path, chr(1114111)), coalesce(line, 0), kind, namespace, name limit %(limit)s;
 
 -- name: runs
 -- The latest first. Every filter is optional.
@@ -53,6 +81,8 @@ from ops.runs r left join ops.projects p on p.id = r.project_id
 where (%(kind)s::text is null or r.kind = %(kind)s) and (%(namespace)s::text is null or r.namespace = %(namespace)s)
   and (%(name)s::text is null or r.name = %(name)s) and (%(project)s::text is null or p.name = %(project)s)
   and (%(states)s::text[] is null or r.state = any(%(states)s)) and (%(uid)s::uuid is null or r.resource_uid = %(uid)s)
+  and (%(after)s::text[] is null
+       or (r.queued_at, r.run_id) < ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2]::uuid))
 order by r.queued_at desc, r.run_id desc limit %(limit)s;
 
 -- name: run
@@ -81,7 +111,10 @@ left join ops.projects p on p.id = a.project_id
 where a.key = 'sha256/' || a.sha256 and (%(run_id)s::uuid is null or a.run_id::text = %(run_id)s::uuid::text)
   and (%(word)s::text is null or a.id::text = %(word)s or a.sha256 = %(word)s or a.name = %(word)s
        or (length(%(word)s) >= 6 and (starts_with(a.id::text, %(word)s) or starts_with(a.sha256, %(word)s))))
-order by a.created_at desc, a.name;
+  and (%(after)s::text[] is null or a.created_at < (%(after)s::text[])[1]::timestamptz
+       or (a.created_at = (%(after)s::text[])[1]::timestamptz
+           and (a.name, a.id::text) > ((%(after)s::text[])[2], (%(after)s::text[])[3])))
+order by a.created_at desc, a.name, a.id::text limit %(limit)s;
 
 -- name: sandbox_runs
 -- Attempts of a run, or all.
@@ -92,16 +125,21 @@ from ops.sandbox_runs where %(run_id)s::uuid is null or run_id = %(run_id)s orde
 -- name: history
 -- What was true when, the latest first; also of what no longer lives.
 select h.action, h.name, h.declared_hash, h.generation, h.state, h.ready, h.reason, h.external_id, h.revision, h."commit",
-  h.run_id::text, h.deleted, h.valid_from, h.valid_until, h.spec, h.uid::text
+  h.run_id::text, h.deleted, h.valid_from, h.valid_until, h.spec, h.uid::text, h.id
 from ops.resource_timeline h
 where h.uid in (select uid from ops.resource_history
                 where kind = %(kind)s and namespace = %(namespace)s and name = %(name)s)
-order by h.valid_from desc, h.id desc;
+  and (%(after)s::text[] is null
+       or (h.valid_from, h.id) < ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2]::bigint))
+order by h.valid_from desc, h.id desc limit %(limit)s;
 
 -- name: held
 -- What waits for a person, and the latest plan that says for what.
-select kind, namespace, name, state, reason, message from ops.resources where state = 'Held' or reason = 'Held'
-order by kind, namespace, name;
+select kind, namespace, name, state, reason, message from ops.resources
+where (state = 'Held' or reason = 'Held')
+  and (%(after)s::text[] is null
+       or (kind, namespace, name) > ((%(after)s::text[])[1], (%(after)s::text[])[2], (%(after)s::text[])[3]))
+order by kind, namespace, name limit %(limit)s;
 
 -- name: leader
 -- Who leads, and whether the lease is still good.
@@ -119,7 +157,8 @@ from ops.runs where state in ('queued', 'running');
 -- name: interventions
 -- Orders, the latest first.
 select id::text, verb, kind, namespace, name, args, actor, at, applied_at, applied_run_id::text from ops.interventions
-order by at desc limit %(limit)s;
+where %(after)s::text[] is null or (at, id) < ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2]::uuid)
+order by at desc, id desc limit %(limit)s;
 
 -- name: plan
 -- A kept plan by the beginning of its id, or the latest.

@@ -1,0 +1,69 @@
+"""What `wbx console` does: open the parts, bind, say where, serve; and a new link to a console that serves already."""
+
+import contextlib
+import json
+import pathlib
+from collections.abc import Callable, Iterator
+
+from workbenchx.cli import failure, interrupts
+from workbenchx.console import opening, parts, serving
+from workbenchx.console.auth import local
+from workbenchx.wiring import home, process, settings
+
+Announce = Callable[[str, str | None], None]
+
+
+async def host(chosen: settings.Settings, announce: Announce) -> None:
+    """Serve until a signal."""
+    with contextlib.closing(serving.bind(chosen)) as bound:
+        url = _address(*bound.getsockname()[:2])
+        async with opening.open(chosen) as opened:
+            with _found(chosen, url):
+                announce(url, _login(url, opened))
+                await serving.serve(opened, bound, interrupts.gently)
+
+
+def _login(url: str, opened: parts.Parts) -> str | None:
+    return f"{url}/login?code={opened.signing.codes.new()}" if opened.signing else None
+
+
+def _address(address: str, port: int) -> str:
+    shown = f"[{address}]" if ":" in address else address
+    return f"http://{shown}:{port}"
+
+
+@contextlib.contextmanager
+def _found(chosen: settings.Settings, url: str) -> Iterator[None]:
+    """While inside, `wbx console --link` finds this process."""
+    if not chosen.embedded:
+        yield
+        return
+    mark = _mark(chosen)
+    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark.write_text(json.dumps({"url": url, "process": process.identity("console")}), "utf-8")
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def _mark(chosen: settings.Settings) -> pathlib.Path:
+    return home.Home(chosen.home).console / "serving.json"
+
+
+def new_link(chosen: settings.Settings) -> str:
+    """A new one-time link to the console that serves this home.
+
+    Raises:
+        failure.Failure: none does, or people sign in elsewhere.
+    """
+    if not chosen.embedded:
+        raise failure.Failure("people sign in at the auth server here", hint="wbx login")
+    try:
+        found = json.loads(_mark(chosen).read_text("utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if found is None or process.is_dead(found["process"]):
+        raise failure.Failure("no console serves here", hint="wbx console")
+    code = local.Codes(home.Home(chosen.home).console).new()
+    return f"{found['url']}/login?code={code}"

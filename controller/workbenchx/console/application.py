@@ -1,0 +1,64 @@
+"""The application, put together. Nothing happens at import; what it needs is opened and closed with its life."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import fastapi
+from starlette.middleware import cors
+
+import workbenchx
+from workbenchx.console import describing, edge, limits, parts, problems
+
+_ORIGIN_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "If-None-Match",
+    "Last-Event-ID",
+    "Traceparent",
+)
+_SHOWN_HEADERS = ("ETag", "Retry-After", "X-Log-Offset", "X-Log-Next", "X-Run-State")
+
+
+def create(chosen: parts.Parts) -> fastapi.FastAPI:
+    """The application over these parts. Whoever made them closes them."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
+        async with chosen.hub.running():
+            yield
+
+    app = fastapi.FastAPI(
+        title=describing.TITLE,
+        version=workbenchx.__version__,
+        summary=describing.SUMMARY,
+        lifespan=lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = chosen
+    app.state.callers = limits.Buckets(chosen.bounds.caller, "caller")
+    app.state.strangers = limits.Buckets(chosen.bounds.stranger, "sign-in")
+    describing.add_routes(app)
+    problems.install(app)
+    _wrap(app, chosen)
+    return app
+
+
+def _wrap(app: fastapi.FastAPI, chosen: parts.Parts) -> None:
+    """The layers around the routes; the last one added is the outermost."""
+    if chosen.origins:
+        app.add_middleware(
+            cors.CORSMiddleware,
+            allow_origins=chosen.origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=_ORIGIN_HEADERS,
+            expose_headers=_SHOWN_HEADERS,
+            allow_credentials=False,
+            max_age=600,
+        )
+    rules = edge.Rules(
+        chosen.bounds, chosen.hosts, large={"/api/v1/plans": chosen.bounds.plan_body}
+    )
+    app.add_middleware(edge.Edge, rules=rules, meters=chosen.meters)

@@ -1,0 +1,126 @@
+"""The parts of a console, opened: beside the embedded engine, or in front of a database of the user's own."""
+
+import contextlib
+import functools
+import os
+import pathlib
+from collections.abc import AsyncIterator
+
+from workbenchx import errors
+from workbenchx.console import hub, limits, parts
+from workbenchx.console.auth import keys, local, tokens
+from workbenchx.store import callers, embedded, migrate, notify
+from workbenchx.wiring import app as wiring
+from workbenchx.wiring import home as homes
+from workbenchx.wiring import settings
+
+_ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_CONNECTIONS = 8
+
+
+@contextlib.asynccontextmanager
+async def open(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:  # noqa: A001 - opening.open reads as what it is
+    """Everything that the application needs, closed at the end.
+
+    Raises:
+        errors.Stalled: it cannot serve so; the message says what to do.
+        errors.Waiting: the database does not answer.
+    """
+    opened = _embedded(chosen) if chosen.embedded else _supabase(chosen)
+    async with opened as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def _embedded(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
+    """One local user, who owns the installation; tokens are signed here."""
+    async with wiring.open(chosen) as engine:
+        server = await embedded.ensure_running(chosen.home)
+        asked = callers.Callers(server.url_for("wbx_api"), most=_CONNECTIONS)
+        signing = local.LocalAuth(homes.Home(chosen.home).console, engine.installation.id)
+        try:
+            yield parts.Parts(
+                sign_in=parts.SignIn("embedded", signing.issuer),
+                callers=asked,
+                verifier=signing.verifier(),
+                hub=hub.Hub(engine.store.changes),
+                migrations=_migrations(),
+                signing=signing,
+                storage=engine.storage,
+                hosts=_LOOPBACK | {chosen.console_host},
+                origins=chosen.console_origins,
+                bounds=_limits(chosen),
+            )
+        finally:
+            await asked.close()
+
+
+@contextlib.asynccontextmanager
+async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
+    """Callers of a Supabase project; the login of `database_url` may do nothing by itself."""
+    trust = _trust(chosen)
+    asked = callers.Callers(str(chosen.database_url), most=_CONNECTIONS)
+    known = keys.Remote(f"{chosen.auth_url}/.well-known/jwks.json")
+    try:
+        await asked.check_login()
+        yield parts.Parts(
+            sign_in=parts.SignIn("supabase", trust.issuer, chosen.auth_url, chosen.publishable_key),
+            callers=asked,
+            verifier=tokens.Verifier(trust, known),
+            hub=hub.Hub(functools.partial(notify.listen, str(chosen.database_url))),
+            migrations=_migrations(),
+            origins=chosen.console_origins,
+            bounds=_limits(chosen),
+        )
+    finally:
+        await known.close()
+        await asked.close()
+
+
+def _migrations() -> frozenset[str]:
+    return frozenset(each.version for each in migrate.available())
+
+
+def _limits(chosen: settings.Settings) -> limits.Limits:
+    rate = float(chosen.console_rate)
+    return limits.Limits(caller=limits.Rate(4 * rate, rate))
+
+
+def _trust(chosen: settings.Settings) -> tokens.Trust:
+    """What a token must say.
+
+    Raises:
+        errors.Stalled: reason BadSettings.
+    """
+    if not chosen.database_url:
+        raise _bad("the console needs the database, as the login wbx_api: set WBX_DATABASE_URL")
+    if not chosen.auth_url:
+        raise _bad("nobody could sign in: set auth_url (WBX_AUTH_URL) to the Supabase Auth server")
+    if unknown := set(chosen.jwt_algorithms) - _ALGORITHMS:
+        raise _bad(
+            f'jwt_algorithms: "{min(unknown)}" is none of {", ".join(sorted(_ALGORITHMS))}'
+            " (HS256 only by jwt_legacy_secret)"
+        )
+    return tokens.Trust(
+        chosen.jwt_issuer or chosen.auth_url,
+        chosen.jwt_audience,
+        frozenset(chosen.jwt_algorithms),
+        legacy_secret=_secret(chosen.jwt_legacy_secret),
+    )
+
+
+def _secret(reference: str | None) -> bytes | None:
+    """The shared secret that a reference names; it is read here and kept nowhere else."""
+    if reference is None:
+        return None
+    kind, _, name = reference.partition(":")
+    try:
+        given = os.environ[name] if kind == "env" else pathlib.Path(name).read_text("utf-8")
+        return tokens.legacy(given)
+    except (KeyError, OSError, ValueError) as error:
+        raise _bad(f'jwt_legacy_secret: "{reference}" has no secret of 32 letters') from error
+
+
+def _bad(why: str) -> errors.Stalled:
+    return errors.Stalled(f"console: {why}", reason="BadSettings")

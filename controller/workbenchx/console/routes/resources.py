@@ -1,0 +1,197 @@
+"""Resources: what lives, one with its details, what was, and what is declared."""
+
+import datetime
+from typing import Annotated, Any
+
+import fastapi
+import pydantic
+from starlette import responses
+
+from workbenchx.console import paging, problems, wire, words
+from workbenchx.console.auth import asking
+from workbenchx.planner import model
+
+router = fastapi.APIRouter(prefix="/api/v1", tags=["resources"])
+_KEY = (paging.text, paging.text, paging.text)
+_LAST = "\U0010ffff"
+
+
+class Resource(words.Key):
+    """One living resource."""
+
+    uid: str
+    project: str | None
+    state: str
+    ready: bool
+    reason: str
+    message: str
+    last_run_id: str | None
+    external_id: str | None
+    provider: str | None
+    parent: str | None
+    cost: words.Money
+    generation: int
+    declared_hash: str
+    owned: bool
+    source: str
+    source_repo: str | None
+    source_commit: str | None
+    source_path: str | None
+    source_line: int | None
+    facts: words.Document
+    created_at: datetime.datetime
+    updated_at: datetime.datetime
+    deleted_at: datetime.datetime | None
+
+
+class Detail(Resource):
+    """One resource with what a list leaves out."""
+
+    spec: words.Document
+    conditions: list[words.Document]
+    parameters: words.Document | None
+    metrics: words.Document | None
+    problem: str | None
+    declared_spec: words.Document | None
+    declared_now: str | None
+
+
+class Change(pydantic.BaseModel):
+    """What was true of a resource from `valid_from` until `valid_until` (null: until now)."""
+
+    id: int
+    uid: str
+    name: str
+    action: str
+    declared_hash: str
+    generation: int
+    state: str
+    ready: bool
+    reason: str
+    external_id: str | None
+    revision: str | None
+    commit: str | None
+    run_id: str | None
+    deleted: bool
+    valid_from: datetime.datetime
+    valid_until: datetime.datetime | None
+    spec: words.Document | None
+
+
+class Declared(words.Key):
+    """One declared identity and its spec."""
+
+    spec: words.Document
+
+
+class Invalid(words.Key):
+    """A document that is invalid as it stands; `good`: an earlier version is in force."""
+
+    project: str | None
+    source: str
+    path: str | None
+    line: int | None
+    problem: str
+    good: bool
+
+
+@router.get("/resources", response_model=paging.Page[Resource], summary="What lives")
+async def resources(
+    request: fastapi.Request,
+    asks: asking.Asks,
+    window: paging.Asked,
+    *,
+    kind: words.Asked = None,
+    namespace: words.Asked = None,
+    name: words.Asked = None,
+    project: words.Asked = None,
+) -> responses.Response:
+    """By kind, namespace and name."""
+    after = window.after(*_KEY)
+    async with asks.reading() as ask:
+        rows = await ask.resources(
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            project=project,
+            after=after,
+            limit=window.limit + 1,
+        )
+    return wire.answer(request, window.page(rows, _key))
+
+
+@router.get("/resources/{uid}", response_model=Detail, summary="One resource")
+async def resource(
+    request: fastapi.Request, asks: asking.Asks, uid: words.InPath
+) -> responses.Response:
+    """By its identity, which survives a rename."""
+    wanted = identity(uid)
+    async with asks.reading() as ask:
+        row = await ask.resource_by_uid(wanted)
+    return wire.answer(request, row)
+
+
+@router.get("/history", response_model=paging.Page[Change], summary="What was true when")
+async def history(
+    request: fastapi.Request,
+    asks: asking.Asks,
+    window: paging.Asked,
+    *,
+    kind: Annotated[words.Name, fastapi.Query()],
+    name: Annotated[words.Name, fastapi.Query()],
+    namespace: words.Asked = None,
+) -> responses.Response:
+    """The latest first; also of what no longer lives."""
+    key = model.Key(kind, namespace or "", name)
+    after = window.after(paging.moment, paging.number)
+    async with asks.reading() as ask:
+        rows = await ask.history(key, after=after, limit=window.limit + 1)
+    return wire.answer(request, window.page(rows, lambda row: (row["valid_from"], row["id"])))
+
+
+@router.get("/declared", response_model=paging.Page[Declared], summary="What the files say")
+async def declared(
+    request: fastapi.Request,
+    asks: asking.Asks,
+    window: paging.Asked,
+    outside: words.Asked = None,
+) -> responses.Response:
+    """Every declared identity; with `outside`, those that are not declared under that path."""
+    after = window.after(*_KEY)
+    async with asks.reading() as ask:
+        rows = await ask.declared(outside=outside, after=after, limit=window.limit + 1)
+    return wire.answer(request, window.page(rows, _key))
+
+
+@router.get(
+    "/declared/problems", response_model=paging.Page[Invalid], summary="What is wrong with them"
+)
+async def declared_problems(
+    request: fastapi.Request, asks: asking.Asks, window: paging.Asked
+) -> responses.Response:
+    """By file and line."""
+    after = window.after(paging.text, paging.number, *_KEY)
+    async with asks.reading() as ask:
+        rows = await ask.declared_problems(after=after, limit=window.limit + 1)
+    return wire.answer(request, window.page(rows, _place))
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["kind"], row["namespace"], row["name"]
+
+
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    path = _LAST if row["path"] is None else row["path"]
+    return path, row["line"] or 0, row["kind"], row["namespace"], row["name"]
+
+
+def identity(word: str) -> str:
+    """A uuid as the database writes it.
+
+    Raises:
+        problems.Problem: 404: nothing has such an identity.
+    """
+    try:
+        return str(paging.identity(word))
+    except ValueError:
+        raise problems.Problem(404, f'resource: "{word}" is not known') from None

@@ -1,0 +1,151 @@
+"""What callers read through the API: what row-level security shows them, page by page, and what they have already."""
+
+import asyncio
+from typing import Any
+
+import console_lab
+import console_world
+import httpx
+import pytest
+from console_fixtures import auth, lab, world
+from store_fixtures import database, server, store
+
+from workbenchx.store import postgres, reads
+
+__all__ = ["auth", "database", "lab", "server", "store", "world"]
+
+
+async def get(client: httpx.AsyncClient, path: str, **params: Any) -> Any:
+    """The document that a GET answers."""
+    answer = await client.get(f"/api/v1{path}", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_the_process_lives_and_can_serve(lab: console_lab.Lab) -> None:
+    """Health asks nobody; readiness proves database, migrations and the callers' role; meters know routes."""
+    async with lab.client() as client:
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        async with asyncio.timeout(10):
+            while (await client.get("/readyz")).status_code != 200:
+                await asyncio.sleep(0.02)
+        shown = (await client.get("/metrics")).text
+    assert 'wbx_http_requests_total{method="GET",route="/healthz",status="200"} 1.0' in shown
+
+
+async def test_a_member_sees_the_own_project_and_the_clusters(
+    lab: console_lab.Lab, world: console_world.World
+) -> None:
+    """Of every role the same; another project's rows are not there, also not by their identity."""
+    for role in ("viewer", "editor", "admin"):
+        async with lab.client(role) as client:
+            items = (await get(client, "/resources"))["items"]
+            assert {item["project"] for item in items} == {None, "iris"}
+            assert [item["name"] for item in items if item["kind"] == "Project"] == ["iris"]
+            assert (await get(client, f"/resources/{world.jobs['iris']}"))["spec"]
+            other = await client.get(f"/api/v1/resources/{world.jobs['other']}")
+            assert (other.status_code, other.json()["reason"]) == (404, "NotFound")
+            runs = (await get(client, "/runs", kind="RunnerJob"))["items"]
+            assert {run["project"] for run in runs} == {"iris"}
+            hidden = await client.get(f"/api/v1/runs/{world.ended['other']}")
+            assert (hidden.status_code, hidden.json()["reason"]) == (404, "RunNotFound")
+
+
+async def test_who_is_a_member_of_nothing_sees_nothing(
+    lab: console_lab.Lab, world: console_world.World
+) -> None:
+    """Signed in, and every list is empty; nobody else is even answered."""
+    async with lab.client("outsider") as client:
+        assert (await get(client, "/resources"))["items"] == []
+        assert (await get(client, "/runs"))["items"] == []
+        said = await get(client, "/session")
+        assert (said["user"]["id"], said["installation"]) == (console_lab.OUTSIDER, None)
+    async with lab.client() as client:
+        answer = await client.get("/api/v1/resources")
+        assert (answer.status_code, answer.json()["reason"]) == (401, "NotSignedIn")
+
+
+async def test_rows_are_those_of_the_store(
+    lab: console_lab.Lab, world: console_world.World, store: postgres.Postgres
+) -> None:
+    """Column for column what the command line reads on the database itself."""
+    async with lab.client("viewer") as client:
+        shown = (await get(client, "/resources", kind="RunnerJob"))["items"]
+        run = await get(client, f"/runs/{world.ended['iris'][:13]}")
+    ask = reads.Reads(store.connections)
+    recorded = await ask.resources(kind="RunnerJob", project="iris")
+    assert [list(row) for row in shown] == [list(row) for row in recorded]
+    assert run.keys() == (await ask.run(world.ended["iris"])).keys()
+    assert (run["state"], run["cost"]) == ("succeeded", "0.000000")
+
+
+JOB = {"kind": "RunnerJob", "namespace": "iris", "name": "job"}
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/resources", {}),
+        ("/runs", {}),
+        ("/declared", {}),
+        ("/declared/problems", {}),
+        ("/history", JOB),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_pages_are_the_list(
+    lab: console_lab.Lab, world: console_world.World, path: str, params: dict[str, str]
+) -> None:
+    """One row at a time, cursor by cursor, gives the list in its order, no row twice, none missing."""
+    async with lab.client("viewer") as client:
+        whole = (await get(client, path, **params))["items"]
+        found: list[Any] = []
+        more: dict[str, str] = {}
+        for _ in whole:
+            page = await get(client, path, **params, limit=1, **more)
+            found += page["items"]
+            more = {"cursor": page["next"]}
+    assert whole
+    assert found == whole
+    assert more == {"cursor": None}
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "e30=",
+        "bnVsbA==",
+        "W10=",
+        "WyJhIiwiYiJd",
+        "WzEsMiwzXQ==",
+        "é",
+        "====",
+        "WyJcdTAwMDAiLCJhIiwiYiJd",
+        "A" * 3000,
+    ],
+)
+async def test_a_cursor_that_was_tampered_with_is_refused(
+    lab: console_lab.Lab, cursor: str
+) -> None:
+    """As invalid input, on every list: never as an error of ours."""
+    async with lab.client("viewer") as client:
+        for path in ("resources", "runs", "declared", "declared/problems"):
+            answer = await client.get(f"/api/v1/{path}", params={"cursor": cursor})
+            assert answer.status_code == 422, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_the_caller_has_is_not_sent_again(
+    lab: console_lab.Lab, world: console_world.World
+) -> None:
+    """304 for the same document; another one for another caller, and after a change."""
+    async with lab.client("viewer") as client:
+        first = await client.get("/api/v1/runs")
+        tag = first.headers["etag"]
+        assert tag.startswith('W/"')
+        again = await client.get("/api/v1/runs", headers={"If-None-Match": f'"x", {tag}'})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert (await client.get("/api/v1/runs?state=open", headers={"If-None-Match": tag})).content
+    async with lab.client("outsider") as client:
+        assert (await client.get("/api/v1/runs", headers={"If-None-Match": tag})).status_code == 200

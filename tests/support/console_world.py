@@ -1,0 +1,106 @@
+"""Two projects with something of everything that the API shows: iris, of members of every role, and other, of nobody."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from typing import Any
+
+import console_lab
+import psycopg
+import store_worlds as worlds
+
+from workbenchx import ports
+from workbenchx.planner import model
+from workbenchx.providers.storage import local as local_storage
+from workbenchx.store import postgres
+
+PROJECTS = ("iris", "other")
+_KINDS = ("RunnerJob", "Session", "Experiment", "Dataset")
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """What was made, by project."""
+
+    ended: dict[str, str]
+    queued: dict[str, str]
+    jobs: dict[str, str]
+    blobs: dict[str, ports.Blob]
+
+
+async def fill(store: postgres.Postgres, storage: local_storage.LocalStorage) -> World:
+    """Declared, recorded, executed, ordered: in both projects the same."""
+    epoch = await worlds.lead(store)
+    made = World({}, {}, {}, {})
+    for name in PROJECTS:
+        members = console_lab.MEMBERS if name == "iris" else []
+        rows = _rows(name, members)
+        problem = dataclasses.replace(
+            worlds.declared(model.Key("App", name, "broken")), project=name, problem="spec: wrong"
+        )
+        declared = [*(row.declared for row in rows), problem]
+        await store.mirror(f"s-{name}", declared, complete=True, commit="c1")
+        await store.settle(
+            epoch, worlds.batch(rows=rows, verdicts=[worlds.ready(row) for row in rows])
+        )
+        made.jobs[name] = rows[1].uid
+        made.blobs[name] = await storage.put(_bytes(f"the output of {name}".encode()))
+    await _shared(store, epoch)
+    for name in PROJECTS:
+        await _executed(store, name, made)
+        await store.intervene(
+            "suspend", model.Key("RunnerJob", name, "job"), {"why": "test"}, actor="user:test"
+        )
+    return made
+
+
+def _rows(name: str, members: list[dict[str, Any]]) -> list[ports.RowWrite]:
+    place = model.SourceRef(f"s-{name}", None, "c1", f"ssot/{name}.yaml", 1)
+    project = model.Declared(
+        model.Key("Project", "", name), None, {"members": members}, "a" * 64, place
+    )
+    rows = [
+        model.Declared(model.Key(kind, name, "job"), name, {"project": name}, "b" * 64, place)
+        for kind in _KINDS
+    ]
+    return [worlds.created(row) for row in (project, *rows)]
+
+
+async def _shared(store: postgres.Postgres, epoch: int) -> None:
+    """A cluster-scoped Runtime."""
+    place = model.SourceRef("s-platform")
+    row = model.Declared(model.Key("Runtime", "", "python"), None, {}, "c" * 64, place)
+    await store.mirror("s-platform", [row], complete=True, commit="c1")
+    write = worlds.created(row)
+    await store.settle(epoch, worlds.batch(rows=[write], verdicts=[worlds.ready(write)]))
+
+
+async def _executed(store: postgres.Postgres, name: str, made: World) -> None:
+    """One run that ended, with output and an artifact, and one that waits."""
+    key = model.Key("RunnerJob", name, "job")
+    first = worlds.order(made.jobs[name], key, project=name)
+    assert await store.enqueue([first])
+    (run,) = await store.claim("w", limit=1, lease=60)
+    assert await store.claim_start(
+        run.run_id, run.fencing, external_id=run.run_id, provider="local", command=["true"]
+    )
+    await store.append_log(run.run_id, 1, 0, b"one line\n")
+    done = worlds.outcome(artifacts=[("out", made.blobs[name], "text/plain")], exit_code=0)
+    assert await store.finish(run.run_id, run.fencing, done)
+    second = worlds.order(made.jobs[name], key, project=name, attempt=2)
+    assert await store.enqueue([second])
+    made.ended[name], made.queued[name] = first.run_id, second.run_id
+
+
+async def propose(url: str) -> None:
+    """A proposal of FixBot in each project, as the engine's login would write it."""
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        for name in PROJECTS:
+            await conn.execute(
+                "insert into ops.fix_proposals (fingerprint, project_id, title, branch)"
+                " select %(name)s || '-f', id, 'Fix it', 'fix/it' from ops.projects where name = %(name)s",
+                {"name": name},
+            )
+
+
+async def _bytes(content: bytes) -> AsyncIterator[bytes]:
+    yield content
