@@ -65,7 +65,17 @@ def _elsewhere(work: Coroutine[Any, Any, embedded.Server]) -> embedded.Server:
         return thread.submit(asyncio.run, work).result()
 
 
+# These servers hold nothing that anybody would miss: a database a test costs half when no disk is waited for.
+_CARELESS = ("fsync", "full_page_writes", "synchronous_commit")
+
+
 async def _prepare(server: embedded.Server) -> embedded.Server:
+    async with await psycopg.AsyncConnection.connect(
+        administrator(server), autocommit=True
+    ) as conn:
+        for name in _CARELESS:
+            await conn.execute(sql.SQL("alter system set {} = off").format(sql.Identifier(name)))
+        await conn.execute("select pg_reload_conf()")
     await bootstrap.bootstrap(administrator(server), database=TEMPLATE)
     await migrate.apply(server.url_for("wbx_migrate", TEMPLATE), environment="test")
     return server
@@ -85,7 +95,7 @@ async def database(
     async with await psycopg.AsyncConnection.connect(
         administrator(server), autocommit=True
     ) as conn:
-        made = sql.SQL("create database {} template {}").format(
+        made = sql.SQL("create database {} template {} strategy file_copy").format(
             sql.Identifier(name), sql.Identifier(template or "template0")
         )
         await conn.execute(made)
