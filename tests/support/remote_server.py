@@ -104,7 +104,8 @@ class Server:
         """One connection, kept alive."""
         self.connections += 1
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+            with contextlib.suppress(*ends):
                 while await _send(self.answer(await _receive(reader)), writer):
                     pass
         finally:

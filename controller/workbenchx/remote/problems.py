@@ -2,6 +2,7 @@
 
 import email.utils
 import json
+import os
 from typing import Any
 
 import httpx
@@ -98,8 +99,8 @@ def _cause(error: BaseException) -> str:
     """What the operating system said, if it said something."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
+        if isinstance(seen, OSError) and (seen.errno or 0) > 0:
+            return os.strerror(seen.errno or 0)
         seen = seen.__cause__ or seen.__context__
     return ""
 
