@@ -235,13 +235,37 @@ def test_the_database_is_open_to_any_client(bench: cli_wbx.Workbench) -> None:
         *("db", "psql", "-Atc", "select state, exit_code from runs where name = 'hello'")
     )
     assert "succeeded|0" in counted
-    verified = bench.json("db", "verify", "--json")
-    cli_schemas.check("db-verify", verified)
-    assert {item["verdict"] for item in verified["items"]} == {"intact"}
     status = bench.json("db", "status", "--json")
     cli_schemas.check("db-status", status)
     assert (status["running"], status["pending"]) == (True, [])
     assert bench.ok("db", "migrate") == ""
+
+
+def test_the_past_is_anchored_and_verified(bench: cli_wbx.Workbench) -> None:
+    """Not yet anchored at first, intact after; by run too. What the owner changes then is told, with exit 1."""
+    verified = bench.json("db", "verify", "--json")
+    cli_schemas.check("db-verify", verified)
+    assert "unanchored" in {item["verdict"] for item in verified["items"]}
+    assert {item["verdict"] for item in verified["artifacts"]} == {"intact"}
+
+    made = bench.json("db", "anchor", "--json")
+    cli_schemas.check("db-anchor", made)
+    assert made["anchor"]["runs"] > 0
+    assert "nothing to anchor" in bench.ok("db", "anchor")
+    assert "0 intact, not yet anchored" in bench.ok("db", "verify")
+    (run,) = bench.json("runs", "RunnerJob/hello", "--json")["items"]
+    assert "intact and anchored" in bench.ok("db", "verify", run["run_id"][:20])
+
+    owner = ("db", "psql", "--role", "wbx_migrate", "-c")
+    off = "alter table ops.run_events disable trigger user; update ops.run_events set actor = 'mallory'"
+    where = f"where seq = 1 and run_id::text = '{run['run_id']}'"
+    bench.ok(*owner, f"{off} {where}")
+    told = bench.run("db", "verify")
+    assert (told.returncode, f"{run['run_id']} broken at event 1" in told.stdout) == (1, True)
+    bench.ok(*owner, f"{off.replace('mallory', 'engine')} {where}")
+    bench.ok(*owner, "alter table ops.run_events enable trigger user")
+    bench.ok("db", "verify")
+    assert bench.run("db", "verify", "0" * 8 + run["run_id"][8:]).returncode == 1
 
 
 def test_suspend_and_resume(bench: cli_wbx.Workbench) -> None:

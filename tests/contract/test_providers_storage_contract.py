@@ -1,5 +1,6 @@
 """What every `ports.StorageProvider` promises. A later adapter adds its factory to FACTORIES."""
 
+import asyncio
 import datetime
 import hashlib
 import pathlib
@@ -154,3 +155,37 @@ async def test_a_link_is_good_for_a_while(storage: ports.StorageProvider, second
     with pytest.raises(errors.Stalled) as caught:
         await storage.signed_url(blob.sha256, expires=datetime.timedelta(seconds=seconds))
     assert caught.value.reason == "InvalidSpec"
+
+
+async def test_a_pin_stands_for_ever(storage: ports.StorageProvider) -> None:
+    """The first writer's bytes stay under the name, and every later writer is told so."""
+    assert await storage.pin("anchors/a/1", b"first") == b"first"
+    assert await storage.pin("anchors/a/1", b"second") == b"first"
+    assert [each async for each in storage.pins("anchors/")] == [("anchors/a/1", b"first")]
+
+
+async def test_of_many_that_pin_at_once_one_wins(storage: ports.StorageProvider) -> None:
+    """All of them get the same answer, which is what one of them wrote."""
+    wanted = [str(number).encode() for number in range(20)]
+    stands = await asyncio.gather(*(storage.pin("race", data) for data in wanted))
+    assert len(set(stands)) == 1
+    assert stands[0] in wanted
+
+
+async def test_pins_are_listed_by_prefix_in_order(storage: ports.StorageProvider) -> None:
+    """Name order, and only what begins so; objects are not among them, nor they among objects."""
+    for name in ("b/2", "a/10", "b/10", "b-c/1", "b"):
+        await storage.pin(name, name.encode())
+    blob = await storage.put(stream(b"x"))
+    assert [name async for name, _ in storage.pins("b/")] == ["b/10", "b/2"]
+    assert [name async for name, _ in storage.pins("")] == ["a/10", "b", "b-c/1", "b/10", "b/2"]
+    assert [each async for each in storage.list()] == [blob]
+
+
+@pytest.mark.parametrize("bad", ["", "/a", "a/", "a//b", "../a", "A", "a b", "a.b"])
+async def test_a_pin_has_a_plain_name(storage: ports.StorageProvider, bad: str) -> None:
+    """No name leads out of the pins; and a pin is small."""
+    with pytest.raises(errors.Stalled):
+        await storage.pin(bad, b"x")
+    with pytest.raises(errors.Stalled):
+        await storage.pin("big", bytes(ports.PIN_LIMIT + 1))

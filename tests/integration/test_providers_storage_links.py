@@ -117,7 +117,7 @@ async def test_the_key_is_private_and_stays(tmp_path: pathlib.Path) -> None:
     sha256, query = await linked(local.LocalStorage(tmp_path))
     assert (tmp_path / "link.key").stat().st_mode & 0o777 == 0o600
     local.LocalStorage(tmp_path).verify_link(sha256, query)
-    assert names(tmp_path) == ["incoming", "link.key", "sha256"]
+    assert names(tmp_path) == ["incoming", "link.key", "pins", "sha256"]
 
 
 def test_makers_of_the_key_agree(tmp_path: pathlib.Path) -> None:

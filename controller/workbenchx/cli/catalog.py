@@ -38,7 +38,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Operate": {
         "login": Entry("login", "Sign in to an API, which WBX_API_URL then names."),
         "console": Entry("console", "Serve the HTTP API and its pages."),
-        "db": Entry("db", "The database: migrate, bootstrap, url, psql, verify, status."),
+        "db": Entry("db", "The database: migrate, psql, verify, anchor, status, bootstrap."),
     },
 }
 COMMANDS: dict[str, Entry] = {

@@ -76,9 +76,19 @@ def narrow() -> bool:
     return "utf" not in sys.stdout.encoding.lower()
 
 
+def put(text: str) -> None:
+    """A piece of the answer, on stdout, as it is."""
+    click.echo(text, nl=False, color=True)
+
+
 def answer(document: Any) -> None:
-    """The answer as JSON, on stdout; letters that stdout cannot hold are escaped."""
-    say(json.dumps(document, indent=2, ensure_ascii=narrow(), default=_plain))
+    """The answer as JSON, on stdout."""
+    say(as_json(document))
+
+
+def as_json(document: Any, *, indent: int | None = 2) -> str:
+    """JSON text; letters that stdout cannot hold are escaped."""
+    return json.dumps(document, indent=indent, ensure_ascii=narrow(), default=_plain)
 
 
 def _plain(value: Any) -> Any:

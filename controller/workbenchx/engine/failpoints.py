@@ -27,11 +27,8 @@ NAMES = (
     "observe.before",
     "observe.after",
 )
-INDEXING = (
-    "index.claimed",
-    "index.written",
-    "index.finished",
-)  # reached only where texts are indexed
+
+ANCHORING = ("anchor.stored", "anchor.pinned", "anchor.marked")
 
 _name, _, _count = os.environ.get("WBX_FAILPOINT", "").partition(":")
 _left = int(_count or "1")

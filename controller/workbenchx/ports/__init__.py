@@ -13,6 +13,15 @@ Laws common to every provider verb:
 """
 
 from workbenchx.ports.access import Access, LogPart, Standing, Standings
+from workbenchx.ports.audit import (
+    Anchor,
+    Anchoring,
+    ChainVerdict,
+    Entry,
+    Pointer,
+    Verification,
+    Verifying,
+)
 from workbenchx.ports.clock import Clock
 from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
 from workbenchx.ports.embedding import Embedder
@@ -26,7 +35,7 @@ from workbenchx.ports.sandboxes import (
     SandboxStatus,
     StagedFile,
 )
-from workbenchx.ports.storage import LINK_LIMIT, Blob, Link, StorageProvider
+from workbenchx.ports.storage import LINK_LIMIT, PIN_LIMIT, Blob, Link, StorageProvider
 from workbenchx.ports.store import (
     Batch,
     Beat,
@@ -42,18 +51,23 @@ from workbenchx.ports.store import (
 
 __all__ = [
     "LINK_LIMIT",
+    "PIN_LIMIT",
     "RESOURCE_TAG",
     "Access",
+    "Anchor",
+    "Anchoring",
     "Batch",
     "Beat",
     "Blob",
     "Capabilities",
+    "ChainVerdict",
     "Chunk",
     "ChunkBatch",
     "ClaimedRun",
     "Clock",
     "Documents",
     "Embedder",
+    "Entry",
     "Event",
     "IndexCounts",
     "IndexDue",
@@ -63,6 +77,7 @@ __all__ = [
     "MirrorResult",
     "Observation",
     "Outcome",
+    "Pointer",
     "Reads",
     "Row",
     "RowWrite",
@@ -75,4 +90,6 @@ __all__ = [
     "Standings",
     "StorageProvider",
     "Store",
+    "Verification",
+    "Verifying",
 ]

@@ -29,12 +29,16 @@ class Link:
 LINK_LIMIT = datetime.timedelta(days=7)
 
 
+PIN_LIMIT = 4096
+
+
 class StorageProvider(Protocol):
-    """Content-addressed, write-once storage.
+    """Content-addressed, write-once storage; and pins: small texts under a name, written once for ever.
 
     Laws: a key is written whole or not at all (kill -9 in the middle leaves nothing under the key); putting the same
     bytes twice is one object; `open` checks the sha256 of what it streamed and raises Stalled(reason="DigestMismatch")
-    at the end of the stream if it differs; memory stays constant whatever the size.
+    at the end of the stream if it differs; memory stays constant whatever the size. A pin is never replaced and never
+    removed, whoever asks: what the database says of the past is checked against pins (decision 060).
     """
 
     adapter: str
@@ -69,3 +73,13 @@ class StorageProvider(Protocol):
 
         Stalled(ArtifactMissing) if there are none. Hand it out only to who may read the pointer: the link asks nobody.
         """
+
+    async def pin(self, name: str, data: bytes) -> bytes:
+        """Write at most PIN_LIMIT bytes under `name`, unless something stands there; what stands there now.
+
+        Of several writers at once the first one's stands, and each of them gets it. Names are parts of lower-case
+        letters, digits and dashes, with slashes between them.
+        """
+
+    def pins(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Every pin whose name begins so, in name order, as the storage lists them."""

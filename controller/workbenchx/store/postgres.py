@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from workbenchx.store import (
+    anchors,
     connections,
     declared,
     events,
@@ -14,6 +15,7 @@ from workbenchx.store import (
     runs,
     settle,
     takeover,
+    verifying,
     world,
 )
 
@@ -30,6 +32,8 @@ class Postgres(
     ledger.Ledger,
     interventions.Interventions,
     notify.Changes,
+    anchors.Anchors,
+    verifying.Verifying,
 ):
     """The `ops` schema at `url`, as the login `wbx_engine`. `close` it when done.
 

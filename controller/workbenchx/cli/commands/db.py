@@ -11,7 +11,7 @@ from workbenchx.cli.show import phrases
 from workbenchx.wiring import settings
 
 if TYPE_CHECKING:
-    from workbenchx import ports
+    pass
 
 ROLES = ("wbx_engine", "wbx_migrate", "wbx_api", "wbx_admin")
 _role = click.option(
@@ -39,9 +39,13 @@ def _database() -> Any:
     return importlib.import_module("workbenchx.cli.database")
 
 
-@click.group("db", short_help="The database: migrate, bootstrap, url, psql, verify, status.")
+def _auditing() -> Any:
+    return importlib.import_module("workbenchx.cli.auditing")
+
+
+@click.group("db", short_help="The database: migrate, psql, verify, anchor, status, bootstrap.")
 def command() -> None:
-    """The database: migrate, bootstrap, url, psql, verify, status.
+    """The database: migrate, psql, verify, anchor, status, bootstrap.
 
     Without WBX_DATABASE_URL it is the embedded one, which is started where it does not run.
     """
@@ -119,24 +123,28 @@ def status(context: click.Context, *, as_json: bool) -> int:
     return 0 if found["running"] and not found["pending"] else 1
 
 
-@command.command("verify", short_help="Check the event chains of runs.")
+@command.command("verify", short_help="Check chains of events, anchors and artifacts.")
 @click.argument("run_id", required=False)
 @options.as_json
 @click.pass_context
 def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
-    """Per run: intact, or broken and at which event. Exit 0 when none is broken, else 1."""
+    """Against what the storage has kept, not against what the database says of itself.
+
+    A run is intact (every event is what it was, and an anchor in storage vouches for it), not yet anchored, broken at an
+    event, or deleted. Exit 0 when nothing is broken, deleted, missing or changed, else 1.
+    """
     chosen = invocation.settings_of(context)
+    if chosen.api_url:
+        return invocation.with_access(
+            chosen, lambda access: _auditing().chains_only(access, run_id, as_json=as_json)
+        )
+    return invocation.with_app(chosen, lambda app: _auditing().verify(app, run_id, as_json=as_json))
 
-    async def work(access: "ports.Access") -> int:
-        found = await access.reads.chains(run_id)
-        broken = [item for item in found if item["verdict"] == "broken"]
-        if as_json:
-            invocation.answer({"items": found})
-        else:
-            for item in broken:
-                invocation.say(f"{item['run_id']} broken at event {item['broken_at']}")
-            intact = sum(item["verdict"] == "intact" for item in found)
-            invocation.say(f"{phrases.count(len(found), 'chain')}, {intact} intact")
-        return 1 if broken else 0
 
-    return invocation.with_access(chosen, work)
+@command.command("anchor", short_help="Anchor in storage the chains that have ended.")
+@options.as_json
+@click.pass_context
+def anchor(context: click.Context, *, as_json: bool) -> int:
+    """Now, instead of after midnight UTC. Keep the root elsewhere to prove later what had happened by now."""
+    chosen = invocation.settings_of(context)
+    return invocation.with_app(chosen, lambda app: _auditing().anchor(app, as_json=as_json))

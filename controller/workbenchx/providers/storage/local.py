@@ -1,4 +1,4 @@
-"""Storage in a folder: `<root>/sha256/<2 hex>/<64 hex>`.
+"""Storage in a folder: `<root>/sha256/<2 hex>/<64 hex>`, and `<root>/pins/<name with dots for slashes>`.
 
 An object is written to `<root>/incoming`, synced, and renamed to its key, so a key holds all bytes or does not exist.
 A writer holds a lock on its incoming file; what nobody holds is what a killed writer left, and the next start removes
@@ -23,6 +23,7 @@ from workbenchx import errors, ports
 from workbenchx.providers.storage import links
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_PIN = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)*")
 _CHUNK = 1 << 20
 # Hashing or writing more than this stops the event loop for longer than a thread hop costs.
 _INLINE = 1 << 16
@@ -39,10 +40,12 @@ class LocalStorage:
         self._root = root
         self._objects = root / "sha256"
         self._incoming = root / "incoming"
+        self._pins = root / "pins"
         self._links = links.Signer(root / "link.key")
         with _disk(root, 0):
             self._objects.mkdir(parents=True, exist_ok=True)
             self._incoming.mkdir(exist_ok=True)
+            self._pins.mkdir(exist_ok=True)
             self._sweep()
 
     async def put(
@@ -102,6 +105,22 @@ class LocalStorage:
         url = await asyncio.to_thread(self._links.sign, granted)
         return ports.Link(url, sha256, granted.expires_at)
 
+    async def pin(self, name: str, data: bytes) -> bytes:
+        """See ports.StorageProvider.pin."""
+        if not _PIN.fullmatch(name) or len(data) > ports.PIN_LIMIT:
+            raise errors.Stalled(
+                f'pin: "{name[:80]}" is no name of a pin, or {len(data)} bytes are too many',
+                reason="InvalidPath",
+            )
+        return await asyncio.to_thread(self._pin, self._pins / name.replace("/", "."), data)
+
+    async def pins(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """See ports.StorageProvider.pins. Holds the names in memory."""
+        files = await asyncio.to_thread(os.listdir, self._pins)
+        for name in sorted(file.replace(".", "/") for file in files):
+            if name.startswith(prefix):
+                yield name, (self._pins / name.replace("/", ".")).read_bytes()
+
     def verify_link(
         self, sha256: str, query: Mapping[str, str], *, now: datetime.datetime | None = None
     ) -> links.Grant:
@@ -114,6 +133,15 @@ class LocalStorage:
                 f'not a sha256: "{sha256[:80]}" (64 lower-case hex digits)', reason="InvalidDigest"
             )
         return self._objects / sha256[:2] / sha256
+
+    def _pin(self, path: pathlib.Path, data: bytes) -> bytes:
+        incoming = _Incoming(self._root, self._incoming)
+        try:
+            incoming.write(data)
+            incoming.pin(path)
+            return path.read_bytes()
+        finally:
+            incoming.discard()
 
     def _put_file(self, path: pathlib.Path) -> ports.Blob:
         incoming = _Incoming(self._root, self._incoming)
@@ -179,6 +207,14 @@ class _Incoming:
                 target.parent.mkdir(exist_ok=True)
                 _sync_folder(target.parent.parent)
             self._path.rename(target)
+            _sync_folder(target.parent)
+
+    def pin(self, target: pathlib.Path) -> None:
+        """Give the bytes that name as well, durably, unless something has it."""
+        with _disk(self._root, self.size):
+            os.fsync(self._descriptor)
+            with contextlib.suppress(FileExistsError):
+                os.link(self._path, target)
             _sync_folder(target.parent)
 
     def discard(self) -> None:
