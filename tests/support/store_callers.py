@@ -25,6 +25,14 @@ MEMBERS = (
 )
 
 
+BECOME = "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)"
+
+
+def who(role: str, claims: Mapping[str, Any]) -> tuple[str, str]:
+    """The parameters of BECOME."""
+    return role, json.dumps({"role": role, **claims})
+
+
 async def two_projects(store: postgres.Postgres) -> dict[str, str]:
     """Projects iris (of MEMBERS) and other (of Eve); the ids of their runs.
 
@@ -78,15 +86,12 @@ class Caller:
         self, conn: psycopg.AsyncConnection, claims: Mapping[str, Any], role: str = "authenticated"
     ) -> None:
         self._conn = conn
-        self._set = (role, json.dumps({"role": role, **claims}))
+        self._who = who(role, claims)
 
     async def rows(self, query: Any, *params: Any) -> list[tuple[Any, ...]]:
         """The answer to one query."""
         async with self._conn.transaction():
-            await self._conn.execute(
-                "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
-                self._set,
-            )
+            await self._conn.execute(BECOME, self._who)
             return await (await self._conn.execute(query, params or None)).fetchall()
 
     async def one(self, query: Any, *params: Any) -> Any:
