@@ -101,12 +101,14 @@ async def serve(
     """Parts that serve on a free port until the end of the block."""
     url = server.url_for("wbx_api", database)
     asked = callers.Callers(url)
+    storage = local_storage.LocalStorage(folder / "storage")
     chosen = parts.Parts(
         **{
             "callers": asked,
-            "hub": hub.Hub(lambda: notify.listen(url)),
+            "hub": hub.Hub(lambda: notify.listen(url, notify.CHANGED, notify.EVENTS)),
             "migrations": frozenset(each.version for each in migrate.available()),
-            "storage": local_storage.LocalStorage(folder / "storage"),
+            "storage": storage,
+            "blobs": storage,
             "bounds": UNLIMITED,
             **more,
         }

@@ -47,6 +47,11 @@ async def fill(store: postgres.Postgres, storage: local_storage.LocalStorage) ->
     await _shared(store, epoch)
     for name in PROJECTS:
         await _executed(store, name, made)
+    for name in PROJECTS:
+        key = model.Key("RunnerJob", name, "job")
+        second = worlds.order(made.jobs[name], key, project=name, attempt=2)
+        assert await store.enqueue([second])
+        made.queued[name] = second.run_id
         await store.intervene(
             "suspend", model.Key("RunnerJob", name, "job"), {"why": "test"}, actor="user:test"
         )
@@ -75,7 +80,7 @@ async def _shared(store: postgres.Postgres, epoch: int) -> None:
 
 
 async def _executed(store: postgres.Postgres, name: str, made: World) -> None:
-    """One run that ended, with output and an artifact, and one that waits."""
+    """One run that ended, with output and an artifact."""
     key = model.Key("RunnerJob", name, "job")
     first = worlds.order(made.jobs[name], key, project=name)
     assert await store.enqueue([first])
@@ -86,9 +91,7 @@ async def _executed(store: postgres.Postgres, name: str, made: World) -> None:
     await store.append_log(run.run_id, 1, 0, b"one line\n")
     done = worlds.outcome(artifacts=[("out", made.blobs[name], "text/plain")], exit_code=0)
     assert await store.finish(run.run_id, run.fencing, done)
-    second = worlds.order(made.jobs[name], key, project=name, attempt=2)
-    assert await store.enqueue([second])
-    made.ended[name], made.queued[name] = first.run_id, second.run_id
+    made.ended[name] = first.run_id
 
 
 async def propose(url: str) -> None:

@@ -1,5 +1,6 @@
 """The application, put together. Nothing happens at import; what it needs is opened and closed with its life."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -7,7 +8,7 @@ import fastapi
 from starlette.middleware import cors
 
 import workbenchx
-from workbenchx.console import describing, edge, limits, parts, problems
+from workbenchx.console import describing, edge, limits, parts, problems, streams
 
 _ORIGIN_HEADERS = (
     "Authorization",
@@ -39,6 +40,9 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
     )
     app.state.parts = chosen
     app.state.callers = limits.Buckets(chosen.bounds.caller, "caller")
+    # Planning is arithmetic on one processor: more than one at once would only make all of them late.
+    app.state.planning = asyncio.Semaphore(1)
+    app.state.places = streams.Places()
     app.state.strangers = limits.Buckets(chosen.bounds.stranger, "sign-in")
     describing.add_routes(app)
     problems.install(app)

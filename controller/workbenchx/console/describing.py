@@ -48,6 +48,10 @@ def _described(app: fastapi.FastAPI) -> dict[str, Any]:
         for method, operation in path.items():
             if method in _METHODS:
                 _with_problems(operation)
+            if method == "get" and "application/json" in operation["responses"]["200"]["content"]:
+                operation["responses"]["304"] = {
+                    "description": "You have it already (If-None-Match)"
+                }
     return found
 
 

@@ -11,13 +11,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from workbenchx import errors
 
 _LOG = logging.getLogger(__name__)
+Listen = Callable[[], AsyncIterator[frozenset[str]]]
 
 
 class Subscription:
-    """One client's place in the fan-out."""
+    """One client's place in the fan-out; `channels`: what wakes it."""
 
-    def __init__(self, hub: "Hub") -> None:
+    def __init__(self, hub: "Hub", channels: frozenset[str]) -> None:
         self._hub = hub
+        self.channels = channels
         self.woken = asyncio.Event()
 
     async def changed(self, seconds: float) -> bool:
@@ -31,9 +33,9 @@ class Subscription:
 
 
 class Hub:
-    """`listen` yields once when it listens, then once per burst of changes; it may end with errors.Waiting."""
+    """`listen` yields the channels that were heard, at first all; it may end with errors.Waiting."""
 
-    def __init__(self, listen: Callable[[], AsyncIterator[None]]) -> None:
+    def __init__(self, listen: Listen) -> None:
         self._listen = listen
         self._waiting: set[Subscription] = set()
         self._task: asyncio.Task[None] | None = None
@@ -54,12 +56,13 @@ class Hub:
     def close(self) -> None:
         """Every stream ends now; new ones end at once."""
         self.closing = True
-        self._wake()
+        for each in self._waiting:
+            each.woken.set()
 
     @contextlib.contextmanager
-    def subscribe(self) -> Iterator[Subscription]:
+    def subscribe(self, *channels: str) -> Iterator[Subscription]:
         """A place in the fan-out while inside."""
-        mine = Subscription(self)
+        mine = Subscription(self, frozenset(channels))
         self._waiting.add(mine)
         if self.closing:
             mine.woken.set()
@@ -73,21 +76,22 @@ class Hub:
         """How many wait."""
         return len(self._waiting)
 
-    def _wake(self) -> None:
-        for each in self._waiting:
-            each.woken.set()
-
     async def _serve(self) -> None:
         """Listen for ever. What changed while nobody listened is covered: listening begins with a change."""
         while True:
             pause = 1.0
             try:
-                async for _ in self._listen():
+                async for heard in self._listen():
                     self.listening = True
-                    self._wake()
+                    self._wake(heard)
             except errors.Waiting as problem:
                 pause = problem.retry_after
             except Exception:  # noqa: BLE001 - a bug must not end all streams for ever
                 _LOG.exception("listening for changes failed")
             self.listening = False
             await asyncio.sleep(pause)
+
+    def _wake(self, heard: frozenset[str]) -> None:
+        for each in self._waiting:
+            if each.channels & heard:
+                each.woken.set()

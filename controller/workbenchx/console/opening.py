@@ -16,6 +16,7 @@ from workbenchx.wiring import settings
 
 _ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_CHANNELS = (notify.CHANGED, notify.EVENTS)
 _CONNECTIONS = 8
 
 
@@ -44,10 +45,13 @@ async def _embedded(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
                 sign_in=parts.SignIn("embedded", signing.issuer),
                 callers=asked,
                 verifier=signing.verifier(),
-                hub=hub.Hub(engine.store.changes),
+                hub=hub.Hub(functools.partial(_listen, chosen.home, server.url_for("wbx_api"))),
                 migrations=_migrations(),
                 signing=signing,
                 storage=engine.storage,
+                blobs=engine.storage if isinstance(engine.storage, parts.Blobs) else None,
+                sandboxes=engine.sandboxes,
+                stand_in=chosen.stand_in,
                 hosts=_LOOPBACK | {chosen.console_host},
                 origins=chosen.console_origins,
                 bounds=_limits(chosen),
@@ -68,7 +72,7 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
             sign_in=parts.SignIn("supabase", trust.issuer, chosen.auth_url, chosen.publishable_key),
             callers=asked,
             verifier=tokens.Verifier(trust, known),
-            hub=hub.Hub(functools.partial(notify.listen, str(chosen.database_url))),
+            hub=hub.Hub(functools.partial(notify.listen, str(chosen.database_url), *_CHANNELS)),
             migrations=_migrations(),
             origins=chosen.console_origins,
             bounds=_limits(chosen),
@@ -76,6 +80,16 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
     finally:
         await known.close()
         await asked.close()
+
+
+async def _listen(home: pathlib.Path, url: str) -> AsyncIterator[frozenset[str]]:
+    """As `notify.listen`; an embedded server that is gone is started before anybody hears of it."""
+    try:
+        async for heard in notify.listen(url, *_CHANNELS):
+            yield heard
+    except errors.Waiting:
+        await embedded.ensure_running(home)
+        raise
 
 
 def _migrations() -> frozenset[str]:

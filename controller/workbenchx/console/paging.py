@@ -61,6 +61,10 @@ class Window:
             ) from error
         return [str(part) for part in parts]
 
+    def place(self, wanted: dict[str, Any], after: list[str] | None) -> None:
+        """Add to what is asked for where the page begins, and one row more than it holds."""
+        wanted |= {"after": after, "limit": self.limit + 1}
+
     def page(
         self, rows: Sequence[dict[str, Any]], place: Callable[[dict[str, Any]], Sequence[Any]]
     ) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What the application is put together from, and what its routes reach through the request."""
 
 import dataclasses
-from typing import Literal, cast
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import fastapi
 
@@ -23,12 +24,34 @@ class SignIn:
     publishable_key: str | None = None
 
 
+class Grant(Protocol):
+    """What a link allows."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the answer."""
+
+
+@runtime_checkable
+class Blobs(Protocol):
+    """Bytes behind links that this server made itself (providers/storage/links)."""
+
+    def verify_link(self, sha256: str, query: Mapping[str, str]) -> Grant:
+        """What the link allows; Stalled(LinkRefused)."""
+
+    async def exists(self, sha256: str) -> bool:
+        """Whether the bytes are there."""
+
+    def open(self, sha256: str) -> AsyncIterator[bytes]:
+        """The bytes."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parts:
     """One console.
 
-    `signing`: of the embedded user's tokens; `storage`: None where this process cannot sign links; `migrations`: the
-    versions that this program needs.
+    `signing`: of the embedded user's tokens; `storage`: None where this process cannot sign links; `blobs`: where it
+    also serves them; `sandboxes`: those of this machine; `migrations`: the versions that this program needs.
     """
 
     sign_in: SignIn
@@ -38,6 +61,10 @@ class Parts:
     migrations: frozenset[str]
     signing: local.LocalAuth | None = None
     storage: ports.StorageProvider | None = None
+    blobs: Blobs | None = None
+    sandboxes: Mapping[str, ports.SandboxProvider] = dataclasses.field(default_factory=dict)
+    stand_in: str | None = None
+    embedder: ports.Embedder | None = None
     hosts: frozenset[str] = frozenset()
     origins: tuple[str, ...] = ()
     bounds: limits.Limits = dataclasses.field(default_factory=limits.Limits)

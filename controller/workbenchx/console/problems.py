@@ -59,6 +59,7 @@ _STATUSES = {
     "UnknownVerb": 422,
     "InvalidArgs": 422,
     "InvalidDigest": 422,
+    "InvalidSpec": 422,
     "BadRequest": 400,
     "LinkRefused": 403,
     "EmbeddedOnly": 501,

@@ -26,12 +26,18 @@ class Role(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. Whoever makes one has verified the claims; `read_only`: the transaction refuses every write."""
+    """Who asks. Whoever makes one has verified the claims.
+
+    `read_only`: the transaction refuses every write; `one_moment`: all its statements see the same; `trace`: the
+    traceparent under which something is ordered.
+    """
 
     pool: connections.Connections
     role: Role
     claims: Mapping[str, Any]
     read_only: bool = True
+    one_moment: bool = False
+    trace: str | None = None
 
     @contextlib.asynccontextmanager
     async def transaction(
@@ -45,8 +51,11 @@ class Caller:
             "role": self.role.value,
             "claims": encode.document(dict(self.claims) | {"role": self.role.value}),
             "read_only": "on" if self.read_only else "off",
+            "trace": self.trace or "",
         }
         async with self.pool.transaction(pipelined=pipelined) as conn:
+            if self.one_moment:
+                await conn.execute(_SQL["one_moment"])
             await conn.execute(_SQL["become"], params)
             yield conn
 
@@ -95,9 +104,13 @@ class Callers:
         """A signed-in caller who reads."""
         return Caller(self._pool, Role.AUTHENTICATED, claims)
 
-    def ordering(self, claims: Mapping[str, Any]) -> Caller:
+    def looking(self, claims: Mapping[str, Any]) -> Caller:
+        """A signed-in caller who reads much, as of one moment."""
+        return Caller(self._pool, Role.AUTHENTICATED, claims, one_moment=True)
+
+    def ordering(self, claims: Mapping[str, Any], *, trace: str | None = None) -> Caller:
         """A signed-in caller who calls a function that writes."""
-        return Caller(self._pool, Role.AUTHENTICATED, claims, read_only=False)
+        return Caller(self._pool, Role.AUTHENTICATED, claims, read_only=False, trace=trace)
 
     def nobody(self) -> Caller:
         """A caller who did not sign in: sees nothing."""

@@ -71,6 +71,13 @@ async def verify(
         after = found[-1][0]
 
 
+async def page(source: connections.Transactions, after: str | None, limit: int) -> list[Chain]:
+    """The next chains by run."""
+    params = {"ids": None, "after": after or _FIRST, "limit": limit}
+    async with source.transaction(pipelined=True) as conn:
+        return [Chain(*row) for row in await connections.fetch(conn, _SQL["verify"], params)]
+
+
 def entry(event: ports.Event, project: str | None = None) -> dict[str, Any]:
     """One event as `append` takes it. `project` only where it is not the run's own."""
     return {

@@ -1,13 +1,16 @@
 """Waiting for changes without polling: LISTEN on a connection of its own."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import psycopg
+from psycopg import sql
 
 from workbenchx import errors
 from workbenchx.store import connections
 
+CHANGED = "ops_changed"
+EVENTS = "ops_events"
 _BURST_SECONDS = 0.01
 
 
@@ -22,33 +25,38 @@ class Changes:
         Raises:
             errors.Waiting: reason DatabaseUnavailable: begin anew when the database is back.
         """
-        async with contextlib.aclosing(listen(self._db.url)) as items:
-            async for item in items:
-                yield item
+        async with contextlib.aclosing(listen(self._db.url, CHANGED)) as bursts:
+            async for _ in bursts:
+                yield
 
 
-async def listen(url: str) -> AsyncGenerator[None, None]:
-    """One item at start, then one per burst of NOTIFYs, for any login; errors as `Changes.changes`."""
+async def listen(url: str, *channels: str) -> AsyncGenerator[frozenset[str], None]:
+    """The channels that were heard in each burst of NOTIFYs, at the start all; for any login.
+
+    Raises:
+        errors.Waiting: as `Changes.changes`.
+    """
     with connections.meaning():
         conn = await psycopg.AsyncConnection.connect(
             url, autocommit=True, application_name="workbenchx listen"
         )
-    async with contextlib.aclosing(_listen(conn)) as items:
-        async for item in items:
-            yield item
+    async with contextlib.aclosing(_listen(conn, channels)) as bursts:
+        async for heard in bursts:
+            yield heard
 
 
-async def _listen(conn: psycopg.AsyncConnection) -> AsyncGenerator[None, None]:
+async def _listen(
+    conn: psycopg.AsyncConnection, channels: Sequence[str]
+) -> AsyncGenerator[frozenset[str], None]:
     try:
         with connections.meaning():
-            await conn.execute("listen ops_changed")
-            yield
+            for channel in channels:
+                await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+            yield frozenset(channels)
             while True:
-                async for _ in conn.notifies(stop_after=1):
-                    pass
-                async for _ in conn.notifies(timeout=_BURST_SECONDS):
-                    pass
-                yield
+                heard = {told.channel async for told in conn.notifies(stop_after=1)}
+                heard |= {told.channel async for told in conn.notifies(timeout=_BURST_SECONDS)}
+                yield frozenset(heard)
     except psycopg.Error as error:
         raise errors.Waiting(
             f"database: {error}", reason="DatabaseUnavailable", retry_after=1.0

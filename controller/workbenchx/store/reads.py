@@ -1,5 +1,6 @@
 """What people ask: rows as dictionaries, for the command line and the console. Reads only."""
 
+import datetime
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -70,10 +71,31 @@ class Reads:
             errors.Stalled: reason NotFound.
         """
         every = dict.fromkeys(("kind", "namespace", "name", "project", "after"))
-        found = await self._all("resources", **every, uid=uid, limit=1)
-        if not found:
-            raise errors.Stalled(f'resource: "{uid}" is not known', reason="NotFound")
-        return await self._detailed(found[0])
+        told = f'resource: "{uid}" is not known'
+        return await self._detailed(await self._one("resources", told, **every, uid=uid, limit=1))
+
+    async def resources_at(
+        self,
+        at: datetime.datetime,
+        *,
+        kind: str | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+        project: str | None = None,
+        after: Place = None,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """What lived at a time, as it was recorded then, by kind and name."""
+        return await self._all(
+            "resources_at",
+            at=at,
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            project=project,
+            after=after,
+            limit=limit,
+        )
 
     async def _detailed(self, row: Row) -> Row:
         detail = await self._all("resource_detail", uid=row["uid"])
@@ -212,8 +234,12 @@ class Reads:
         return await self._all("held", after=after, limit=limit)
 
     async def leader(self) -> Row:
-        """Who leads; `alive`: the lease is good."""
-        return (await self._all("leader"))[0]
+        """Who leads; `alive`: the lease is good.
+
+        Raises:
+            errors.Stalled: reason NotFound: the caller may not know.
+        """
+        return await self._one("leader", "leader: not known to you")
 
     async def counts_open(self) -> Row:
         """Open runs: `reconciling`, `executing` (unscheduled), `scheduled`, and how many of them are `waiting`."""
@@ -222,6 +248,23 @@ class Reads:
     async def interventions(self, *, after: Place = None, limit: int = 50) -> list[Row]:
         """What people ordered, the latest first."""
         return await self._all("interventions", after=after, limit=limit)
+
+    async def proposals(self, *, after: Place = None, limit: int | None = None) -> list[Row]:
+        """What FixBot proposes, the latest first."""
+        return await self._all("proposals", id=None, after=after, limit=limit)
+
+    async def proposal(self, proposal_id: str) -> Row:
+        """One of them.
+
+        Raises:
+            errors.Stalled: reason NotFound.
+        """
+        told = f'proposal: "{proposal_id}" is not known'
+        return await self._one("proposals", told, id=proposal_id, after=None, limit=1)
+
+    async def my_plans(self, prefix: str | None = None, *, limit: int = 20) -> list[Row]:
+        """Kept plans as a caller may see them, the latest first."""
+        return await self._all("my_plans", prefix=prefix, limit=limit)
 
     async def plan(self, prefix: str | None = None) -> Row | None:
         """A kept plan by the beginning of its id; None: the latest."""
@@ -236,6 +279,16 @@ class Reads:
         """How the chains of events stand, of one run (or a beginning of its id) or of all: `wbx db verify`."""
         wanted = [str((await self.run(run_id))["run_id"])] if run_id else None
         return [_verdict(chain) async for chain in chained.verify(self._source, wanted)]
+
+    async def chain_page(self, *, after: str | None = None, limit: int) -> list[Row]:
+        """The same, a page at a time, by run; at most 1000."""
+        return [_verdict(chain) for chain in await chained.page(self._source, after, limit)]
+
+    async def _one(self, query: str, told: str, **params: Any) -> Row:
+        found = await self._all(query, **params)
+        if not found:
+            raise errors.Stalled(told, reason="NotFound")
+        return found[0]
 
     async def _all(self, query: str, **params: Any) -> list[Row]:
         async with (

@@ -20,37 +20,48 @@ class Worlds:
 
     async def world(self, *, now: datetime.datetime, policy: model.Policy) -> model.World:
         """Everything in one snapshot."""
-        since = {"since": now - datetime.timedelta(seconds=policy.brake_window)}
-        with _no_collections():
-            return await self._read(now, policy, since)
+        return await read(self._db, now=now, policy=policy)
 
-    async def _read(
-        self, now: datetime.datetime, policy: model.Policy, since: dict[str, Any]
-    ) -> model.World:
-        async with self._db.transaction() as conn:
-            await conn.execute(_SQL["snapshot"])
-            declared = _declared(await connections.fetch(conn, _SQL["declared"]))
-            complete = await connections.fetch(conn, _SQL["declared_complete"])
-            code = await connections.fetch(conn, _SQL["code"])
-            recorded = await connections.fetch(conn, _SQL["recorded"])
-            executions = await connections.fetch(conn, _SQL["executions"])
-            observed = await connections.fetch(conn, _SQL["observed"])
-            epochs = await connections.fetch(conn, _SQL["epochs"])
-            interventions = await connections.fetch(conn, _SQL["interventions"])
-            destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
-        return model.World(
-            declared=declared,
-            declared_complete=bool(complete[0][0]),
-            recorded=_recorded(recorded, {row.key: row.spec for row in declared}),
-            executions=tuple(_execution(row) for row in executions),
-            observed=tuple(model.ObservedObject(*row) for row in observed),
-            epochs=tuple(model.Epoch(*row) for row in epochs),
-            interventions=tuple(_intervention(row) for row in interventions),
-            destroyed=tuple(model.Destroyed(*row) for row in destroyed),
-            code={project: model.Code(sha256, commit) for project, sha256, commit in code},
-            policy=policy,
-            now=now,
-        )
+
+async def read(
+    source: connections.Transactions, *, now: datetime.datetime, policy: model.Policy
+) -> model.World:
+    """Everything in one snapshot, as `source` may see it."""
+    since = {"since": now - datetime.timedelta(seconds=policy.brake_window)}
+    with _no_collections():
+        return await _read(source, now, policy, since)
+
+
+async def _read(
+    source: connections.Transactions,
+    now: datetime.datetime,
+    policy: model.Policy,
+    since: dict[str, Any],
+) -> model.World:
+    async with source.transaction() as conn:
+        await conn.execute(_SQL["snapshot"])
+        declared = _declared(await connections.fetch(conn, _SQL["declared"]))
+        complete = await connections.fetch(conn, _SQL["declared_complete"])
+        code = await connections.fetch(conn, _SQL["code"])
+        recorded = await connections.fetch(conn, _SQL["recorded"])
+        executions = await connections.fetch(conn, _SQL["executions"])
+        observed = await connections.fetch(conn, _SQL["observed"])
+        epochs = await connections.fetch(conn, _SQL["epochs"])
+        interventions = await connections.fetch(conn, _SQL["interventions"])
+        destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
+    return model.World(
+        declared=declared,
+        declared_complete=bool(complete[0][0]),
+        recorded=_recorded(recorded, {row.key: row.spec for row in declared}),
+        executions=tuple(_execution(row) for row in executions),
+        observed=tuple(model.ObservedObject(*row) for row in observed),
+        epochs=tuple(model.Epoch(*row) for row in epochs),
+        interventions=tuple(_intervention(row) for row in interventions),
+        destroyed=tuple(model.Destroyed(*row) for row in destroyed),
+        code={project: model.Code(sha256, commit) for project, sha256, commit in code},
+        policy=policy,
+        now=now,
+    )
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -9,9 +10,10 @@ from typing import Annotated, Any
 import fastapi
 from fastapi import security
 
-from workbenchx.console import limits, parts, problems
+from workbenchx.console import limits, parts, problems, tracing
 from workbenchx.console.auth import forgery, tokens
-from workbenchx.store import callers, connections, reads
+from workbenchx.planner import model
+from workbenchx.store import callers, connections, reads, world
 
 COOKIE = "wbx_session"
 _bearer = security.HTTPBearer(
@@ -46,17 +48,32 @@ class Asking:
         """Until the token ends."""
         return float(self.claims["exp"]) + self._parts.verifier.trust.leeway - time.time()
 
+    @property
+    def one_by_one(self) -> reads.Reads:
+        """Questions as the caller, each in a transaction of its own: for what waits, or asks others in between."""
+        return reads.Reads(self._parts.callers.reading(self.claims))
+
+    async def world(self, now: datetime.datetime, policy: model.Policy) -> model.World:
+        """The planner's inputs as the caller may see them."""
+        return await world.read(self._parts.callers.looking(self.claims), now=now, policy=policy)
+
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[reads.Reads]:
         """Questions in one read-only transaction as the caller."""
+        async with self.transaction() as conn:
+            yield reads.Reads(callers.Within(conn))
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[connections.Connection]:
+        """A read-only transaction as the caller."""
         caller = self._parts.callers.reading(self.claims)
         async with caller.transaction(pipelined=True) as conn:
-            yield reads.Reads(callers.Within(conn))
+            yield conn
 
     @contextlib.asynccontextmanager
     async def ordering(self) -> AsyncIterator[connections.Connection]:
         """A transaction as the caller, for functions that write."""
-        caller = self._parts.callers.ordering(self.claims)
+        caller = self._parts.callers.ordering(self.claims, trace=tracing.current())
         async with caller.transaction(pipelined=True) as conn:
             yield conn
 

@@ -1,11 +1,31 @@
 """All routers, in the order of the OpenAPI document."""
 
-from workbenchx.console.routes import health, pages, resources, runs, session
+from workbenchx.console.routes import (
+    artifacts,
+    events,
+    health,
+    logs,
+    orders,
+    pages,
+    plans,
+    records,
+    resources,
+    runs,
+    search,
+    session,
+)
 
 ROUTERS = (
     session.router,
     resources.router,
     runs.router,
+    events.router,
+    logs.router,
+    artifacts.router,
+    plans.router,
+    orders.router,
+    records.router,
+    search.router,
     health.router,
     pages.router,
 )

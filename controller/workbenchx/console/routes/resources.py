@@ -56,6 +56,32 @@ class Detail(Resource):
     declared_now: str | None
 
 
+class Past(words.Key):
+    """A resource as it was recorded at a time; `run_id` is the run that made it so."""
+
+    uid: str
+    project: str | None
+    state: str
+    ready: bool
+    reason: str
+    external_id: str | None
+    generation: int
+    declared_hash: str
+    revision: str | None
+    commit: str | None
+    run_id: str | None
+    spec: words.Document | None
+    valid_from: datetime.datetime
+
+
+class Fields(pydantic.BaseModel):
+    """The three sides of a resource; null: not there."""
+
+    declared: words.Document | None
+    recorded: words.Document | None
+    observed: words.Document | None
+
+
 class Change(pydantic.BaseModel):
     """What was true of a resource from `valid_from` until `valid_until` (null: until now)."""
 
@@ -95,7 +121,9 @@ class Invalid(words.Key):
     good: bool
 
 
-@router.get("/resources", response_model=paging.Page[Resource], summary="What lives")
+@router.get(
+    "/resources", response_model=paging.Page[Resource] | paging.Page[Past], summary="What lives"
+)
 async def resources(
     request: fastapi.Request,
     asks: asking.Asks,
@@ -105,19 +133,19 @@ async def resources(
     namespace: words.Asked = None,
     name: words.Asked = None,
     project: words.Asked = None,
+    at: Annotated[pydantic.AwareDatetime | None, fastapi.Query()] = None,
 ) -> responses.Response:
-    """By kind, namespace and name."""
-    after = window.after(*_KEY)
+    """By kind, namespace and name. With `at` what lived then, as it was recorded then."""
+    wanted: dict[str, Any] = {
+        "kind": kind,
+        "namespace": namespace,
+        "name": name,
+        "project": project,
+    }
+    window.place(wanted, window.after(*_KEY))
     async with asks.reading() as ask:
-        rows = await ask.resources(
-            kind=kind,
-            namespace=namespace,
-            name=name,
-            project=project,
-            after=after,
-            limit=window.limit + 1,
-        )
-    return wire.answer(request, window.page(rows, _key))
+        rows = await (ask.resources_at(at, **wanted) if at else ask.resources(**wanted))
+    return wire.answer(request, window.page(rows, key))
 
 
 @router.get("/resources/{uid}", response_model=Detail, summary="One resource")
@@ -129,6 +157,18 @@ async def resource(
     async with asks.reading() as ask:
         row = await ask.resource_by_uid(wanted)
     return wire.answer(request, row)
+
+
+@router.get("/resources/{uid}/fields", response_model=Fields, summary="Its three sides")
+async def fields(
+    request: fastapi.Request, asks: asking.Asks, uid: words.InPath
+) -> responses.Response:
+    """What the files say, what is recorded, and the owned fields that the provider showed."""
+    wanted = identity(uid)
+    async with asks.reading() as ask:
+        row = await ask.resource_by_uid(wanted)
+        found = await ask.fields(model.Key(*key(row)))
+    return wire.answer(request, found)
 
 
 @router.get("/history", response_model=paging.Page[Change], summary="What was true when")
@@ -160,7 +200,7 @@ async def declared(
     after = window.after(*_KEY)
     async with asks.reading() as ask:
         rows = await ask.declared(outside=outside, after=after, limit=window.limit + 1)
-    return wire.answer(request, window.page(rows, _key))
+    return wire.answer(request, window.page(rows, key))
 
 
 @router.get(
@@ -176,7 +216,8 @@ async def declared_problems(
     return wire.answer(request, window.page(rows, _place))
 
 
-def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+def key(row: dict[str, Any]) -> tuple[str, str, str]:
+    """The place of a row in a list by kind and name."""
     return row["kind"], row["namespace"], row["name"]
 
 

@@ -27,6 +27,18 @@ left join ops.experiments e on e.id = x.experiment_id
 left join costs c on c.resource_uid = r.id
 order by r.kind, r.namespace, r.name;
 
+-- name: resources_at
+-- What lived at a time; the project's name is today's.
+select a.kind, a.id::text as uid, a.namespace, a.name, case when a.kind = 'Project' then null else p.name end as project,
+  a.state, a.ready, a.reason, a.external_id, a.generation, a.declared_hash, a.revision, a."commit", a.run_id::text, a.spec,
+  a.valid_from
+from ops.resources_at(%(at)s) a left join ops.projects p on p.id = a.project_id
+where (%(kind)s::text is null or a.kind = %(kind)s) and (%(namespace)s::text is null or a.namespace = %(namespace)s)
+  and (%(name)s::text is null or a.name = %(name)s) and (%(project)s::text is null or p.name = %(project)s)
+  and (%(after)s::text[] is null
+       or (a.kind, a.namespace, a.name) > ((%(after)s::text[])[1], (%(after)s::text[])[2], (%(after)s::text[])[3]))
+order by a.kind, a.namespace, a.name limit %(limit)s;
+
 -- name: resource_detail
 -- What a list leaves out.
 select r.spec, r.conditions, x.parameters, x.metrics, d.problem, d.spec as declared_spec, d.hash as declared_now
@@ -164,3 +176,18 @@ order by at desc, id desc limit %(limit)s;
 -- A kept plan by the beginning of its id, or the latest.
 select id, destroy_token, complete, "commit", document, run_id::text, created_at, last_seen_at from ops.plans
 where %(prefix)s::text is null or starts_with(id, %(prefix)s) order by last_seen_at desc limit 1;
+
+-- name: my_plans
+-- Kept plans as their caller may see them.
+select id, destroy_token, complete, "commit", document, run_id::text, created_at, last_seen_at
+from ops.plans_for_me(%(prefix)s, %(limit)s);
+
+-- name: proposals
+-- The latest first, or one.
+select f.id::text, f.fingerprint, p.name as project, f.state, f.title, f.branch, f.url, f.document, f.run_id::text,
+  f.snoozed_until, f.created_at, f.updated_at, f.closed_at
+from ops.fix_proposals f left join ops.projects p on p.id = f.project_id
+where (%(id)s::uuid is null or f.id = %(id)s)
+  and (%(after)s::text[] is null
+       or (f.created_at, f.id) < ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2]::uuid))
+order by f.created_at desc, f.id desc limit %(limit)s;
