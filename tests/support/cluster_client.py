@@ -1,10 +1,10 @@
 """A thin client of an API server for tests: whatever it answers is shown as it is."""
 
+import json
 import ssl
 from typing import Any
 
 import httpx
-import yaml
 
 from workbenchx.api import registry
 
@@ -122,7 +122,7 @@ class Client:
         return self.call(
             "PATCH",
             path_of(document) + (f"/{subresource}" if subresource else ""),
-            content=yaml.safe_dump(document),
+            content=json.dumps(document),  # JSON is YAML
             headers={"Content-Type": "application/apply-patch+yaml"},
             params={"fieldManager": manager, "fieldValidation": "Strict"} | params,
         )

@@ -39,19 +39,23 @@ def places(text: str) -> list[tuple[int, int, str]]:
         ("0b101", 5),
         ("1.5", 1.5),
         (".5", 0.5),
-        ("1e3", 1000.0),
+        ("1e3", 1000),
+        ("2.0", 2),
+        ("-0.0", 0),
+        ("1e20", 10**20),
+        ("1e21", 1e21),
         ("2025-01-01", "2025-01-01"),
         ("2025-01-01T10:00:00Z", "2025-01-01T10:00:00Z"),
         ("12:30:45", "12:30:45"),
         ("1.2.3", "1.2.3"),
         ("-", "-"),
-        ("09", 9.0),
+        ("09", 9),
         ("nope", "nope"),
         ("=", "="),
     ],
 )
 def test_plain_scalars_mean_what_kubectl_takes_them_for(text: str, value: object) -> None:
-    """The value and its type are those of sigs.k8s.io/yaml."""
+    """The value and its type are those that an API server keeps of what sigs.k8s.io/yaml reads."""
     found = plain.value(text)
 
     assert (value, type(value)) == (found, type(found))

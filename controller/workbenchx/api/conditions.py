@@ -89,7 +89,7 @@ def of(
 ) -> list[Condition]:
     """The conditions of one resource, sorted by type.
 
-    `previous` are the conditions it had; a time moves only when status, reason or message of that type changes.
+    `previous` are the conditions it had; a time moves only when the status of that type changes, as in Kubernetes.
     `generation` is the one that the verdict was made for. `now` is timezone-aware.
     """
     before = {str(item["type"]): item for item in previous}
@@ -125,9 +125,8 @@ def _progress(ready: bool, reason: str, state: str) -> str | None:
 
 
 def _keep_time(condition: Condition, before: Mapping[str, Any] | None) -> Condition:
-    """The condition, with its old time if it says what it said before."""
-    said = (condition["status"], condition["reason"], condition["message"])
-    if before and (before.get("status"), before.get("reason"), before.get("message")) == said:
+    """The condition, with its old time if its status is the old one."""
+    if before and before.get("status") == condition["status"]:
         condition["lastTransitionTime"] = str(
             before.get("lastTransitionTime") or condition["lastTransitionTime"]
         )

@@ -111,7 +111,7 @@ class Condition(base.Shape):
     )
     last_transition_time: Annotated[
         str, pydantic.WithJsonSchema({"type": "string", "format": "date-time"})
-    ] = pydantic.Field(description="When status, reason or message changed last, RFC 3339, UTC.")
+    ] = pydantic.Field(description="When its status changed last, RFC 3339, UTC.")
     reason: Annotated[str, pydantic.Field(min_length=1, max_length=1024)] = pydantic.Field(
         description="Why, in one word; schemas/reasons.json says what each means."
     )
@@ -177,6 +177,14 @@ class ObjectStatus(Status):
     )
     cost: base.Maybe[str] = pydantic.Field(
         default=None, description="What it has cost so far, in USD, as a decimal number."
+    )
+
+
+class DeploymentStatus(ObjectStatus):
+    """The status of a kind that serves something."""
+
+    revision: base.Maybe[str] = pydantic.Field(
+        default=None, description="The commit, or the version, that is served."
     )
 
 

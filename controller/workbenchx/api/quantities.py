@@ -9,7 +9,9 @@ import re
 
 DURATION_PATTERN = r"^([1-9][0-9]{0,8}d)?([1-9][0-9]{0,8}h)?([1-9][0-9]{0,8}m)?([1-9][0-9]{0,8}s)?$"
 MEMORY_PATTERN = r"^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti|k|M|G|T)$"
-CPU_PATTERN = r"^([1-9][0-9]{0,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$"
+CPU_PATTERN = (
+    r"^([1-9][0-9]{0,6}m|[1-9][0-9]{0,3}(\.[0-9]{1,3})?|0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9]))$"
+)
 
 DURATION_RIGHT = 'a duration such as "90s", "1h30m" or "7d"'
 MEMORY_RIGHT = 'a size with a unit such as "512Mi" or "4Gi"'

@@ -1,8 +1,9 @@
 """What an unquoted YAML scalar means.
 
 As `kubectl` reads it (sigs.k8s.io/yaml), because a file here is exactly what `kubectl apply` takes: y, yes, on and their
-opposites are booleans; a leading zero means octal; a date is text; 1_000 is a number. Where people commonly mean
-something else, a doubt is returned beside the value. What JSON cannot hold (.inf, .nan, numbers out of range) is refused.
+opposites are booleans; a leading zero means octal; a date is text; 1_000 is a number; 2.0 is 2, as the API server gives it
+back, so that a file and its object have one hash. Where people commonly mean something else, a doubt is returned beside
+the value. What JSON cannot hold (.inf, .nan, numbers out of range) is refused.
 """
 
 import re
@@ -37,6 +38,7 @@ _BASED = re.compile(
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LONGEST = 400
+_EXPONENT = 1e21  # from here on, JSON writes a number with an exponent
 
 
 class Refused(ValueError):
@@ -98,10 +100,10 @@ def _bounded(number: int, text: str) -> int:
     raise Refused(f'`{text[:40]}` does not fit in 64 bits; for the text write it in quotes "…"')
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> int | float:
     number = float(text)
     if number - number == 0:
-        return number
+        return int(number) if number.is_integer() and abs(number) < _EXPONENT else number
     raise Refused(f"`{text[:40]}` is too large a number; for the text write it in quotes")
 
 

@@ -7,24 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from workbenchx.api.shapes import confidential
 from workbenchx.declared import problem
 
-_HINT = "refer to it: secretRef for a variable, env or file for a provider's credential"
-_NAMES = (
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "passphrase",
-    "pwd",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "secretkey",
-    "accesskeyid",
-    "credential",
-    "credentials",
-)
 _REFERENCE = frozenset({"secret", "key", "env", "file"})
 _MARKERS = (
     b"AKIA",
@@ -48,7 +33,6 @@ _TOKEN = re.compile(
     r"|://[^/\s:@]*:[^/\s@]+@"
 )
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
-_SEPARATORS = re.compile(r"[-_. ]")
 
 
 def suspicious(data: bytes) -> bool:
@@ -63,11 +47,6 @@ def suspicious(data: bytes) -> bool:
     return False
 
 
-def names_secret(name: str) -> bool:
-    """Whether a field or variable of this name holds a secret (API_KEY, dbPassword; not tokenUrl, PASSWORD_FILE)."""
-    return _SEPARATORS.sub("", name.lower()).endswith(_NAMES)
-
-
 def is_secret(value: object) -> bool:
     """Whether a value has the shape of a well-known token, key, or URL with a password."""
     return isinstance(value, str) and _TOKEN.search(value) is not None
@@ -75,7 +54,10 @@ def is_secret(value: object) -> bool:
 
 def on_secret_path(path: tuple[str | int, ...]) -> bool:
     """Whether the value at this path must not be repeated, whatever it looks like."""
-    return any(isinstance(part, str) and (part == "env" or names_secret(part)) for part in path)
+    return any(
+        isinstance(part, str) and (part == "env" or confidential.names_secret(part))
+        for part in path
+    )
 
 
 def flaws(value: Any, path: tuple[str | int, ...] = ("spec",)) -> Iterator[problem.Flaw]:
@@ -86,7 +68,7 @@ def flaws(value: Any, path: tuple[str | int, ...] = ("spec",)) -> Iterator[probl
         for index, item in enumerate(value):
             yield from flaws(item, (*path, index))
     elif is_secret(value):
-        yield problem.Flaw(path, "holds a secret", _HINT)
+        yield problem.Flaw(path, "holds a secret", confidential.HINT)
 
 
 def _of_mapping(value: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterator[problem.Flaw]:
@@ -95,8 +77,13 @@ def _of_mapping(value: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterat
     for key, item in value.items():
         here = (*path, key)
         owner = named if key == "value" and isinstance(named, str) else key
-        if isinstance(item, str) and not reference and names_secret(owner) and _literal(item):
-            yield problem.Flaw(here, "holds a secret", _HINT)
+        if (
+            isinstance(item, str)
+            and not reference
+            and confidential.names_secret(owner)
+            and _literal(item)
+        ):
+            yield problem.Flaw(here, "holds a secret", confidential.HINT)
         else:
             yield from flaws(item, here)
 

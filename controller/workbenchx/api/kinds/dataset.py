@@ -7,7 +7,10 @@ from pydantic_core import PydanticCustomError
 
 from workbenchx.api.shapes import base, rules, scalars, spec
 
-URI = r"^(repo:[^/\s][^\s]*|artifact:[0-9a-f]{64}|[a-z][a-z0-9+.-]{1,20}://[^\s@]+)$"
+URI = (
+    r"^(repo:[^/\x00-\x20][^\x00-\x20]*|artifact:[0-9a-f]{64}"
+    r"|[a-z][a-z0-9+.-]{1,20}://[^\x00-\x20@]+)$"
+)
 URI_RIGHT = "repo:<path>, artifact:<64 hex> or a URL without a password such as https://… or s3://…"
 
 Uri = Annotated[str, *scalars.text("uri", URI, URI_RIGHT, 2048, quote=False)]

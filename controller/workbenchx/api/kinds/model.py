@@ -8,8 +8,8 @@ from pydantic_core import PydanticCustomError
 from workbenchx.api.shapes import base, lists, rules, scalars, spec
 
 LOCATION = (
-    r"^([A-Za-z0-9][-A-Za-z0-9._]{0,62}|repo:[^/\s][^\s]*|artifact:[0-9a-f]{64}"
-    r"|[a-z][a-z0-9+.-]{1,20}://[^\s@]+)$"
+    r"^([A-Za-z0-9][-A-Za-z0-9._]{0,62}|repo:[^/\x00-\x20][^\x00-\x20]*|artifact:[0-9a-f]{64}"
+    r"|[a-z][a-z0-9+.-]{1,20}://[^\x00-\x20@]+)$"
 )
 LOCATION_RIGHT = "the name of an output, repo:<path>, artifact:<64 hex> or a URL without a password"
 

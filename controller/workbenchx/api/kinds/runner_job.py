@@ -13,6 +13,7 @@ from workbenchx.api.shapes import (
     networks,
     rules,
     scalars,
+    schedules,
     spec,
 )
 
@@ -39,11 +40,11 @@ class RunnerJobSpec(spec.OwnedSpec):
     env: environment.Environment = pydantic.Field(
         default_factory=list, description="Environment variables of the command."
     )
-    schedule: base.Maybe[scalars.Schedule] = pydantic.Field(
+    schedule: base.Maybe[schedules.Schedule] = pydantic.Field(
         default=None,
         description='When it runs, as five cron fields such as "0 6 * * 1-5". Absent: once.',
     )
-    time_zone: base.Maybe[scalars.TimeZone] = pydantic.Field(
+    time_zone: base.Maybe[schedules.TimeZone] = pydantic.Field(
         default=None, description='IANA time zone of the schedule. Default: "UTC".'
     )
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = pydantic.Field(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pydantic
 
-from workbenchx.api.shapes import base, compute, networks, rules, scalars, spec
+from workbenchx.api.shapes import base, compute, networks, scalars, spec
 
 REQUIREMENT = (
     r"^[A-Za-z0-9]([-A-Za-z0-9._]{0,98}[A-Za-z0-9])?(\[[-A-Za-z0-9._,]{1,100}\])?"
@@ -79,9 +79,6 @@ class RuntimeSpec(spec.Spec):
     """A runtime. Cluster-scoped: it belongs to the platform team."""
 
     image: scalars.Image = pydantic.Field(
-        json_schema_extra=rules.cel(
-            "self.matches('@sha256:[0-9a-f]{64}$')", "must be pinned: name@sha256:<64 hex>"
-        ),
         description="OCI image pinned by digest: name@sha256:<64 hex>; a tag may stand before the @ for people.",
     )
     providers: base.Maybe[ProviderImages] = pydantic.Field(

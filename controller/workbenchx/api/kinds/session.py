@@ -1,12 +1,12 @@
 """Session: interactive compute for a person."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 from pydantic_core import PydanticCustomError
 
 from workbenchx.api import quantities
-from workbenchx.api.shapes import base, compute, lists, networks, rules, scalars, spec
+from workbenchx.api.shapes import base, compute, lists, networks, rules, scalars, schedules, spec
 
 
 class Hours(base.Shape):
@@ -18,13 +18,13 @@ class Hours(base.Shape):
         )
     )
 
-    start: base.Maybe[scalars.Schedule] = pydantic.Field(
+    start: base.Maybe[schedules.Schedule] = pydantic.Field(
         default=None, description='When it starts, as five cron fields such as "0 8 * * 1-5".'
     )
-    stop: base.Maybe[scalars.Schedule] = pydantic.Field(
+    stop: base.Maybe[schedules.Schedule] = pydantic.Field(
         default=None, description='When it stops, as five cron fields such as "0 19 * * *".'
     )
-    time_zone: scalars.TimeZone = pydantic.Field(
+    time_zone: schedules.TimeZone = pydantic.Field(
         default="UTC", description="IANA time zone of both."
     )
 
@@ -44,8 +44,21 @@ class PreStop(base.Shape):
     )
 
 
+def _within_lifetime(field: str) -> dict[str, Any]:
+    return rules.cel(
+        f"!has(self.maxLifetime) || !has(self.{field})"
+        f" || {rules.seconds(f'self.{field}')} <= {rules.seconds('self.maxLifetime')}",
+        f"must have a {field} of at most its maxLifetime",
+        field=f".{field}",
+    )
+
+
 class SessionSpec(spec.OwnedSpec):
     """A session."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.all_of(_within_lifetime("ttl"), _within_lifetime("idleTimeout"))
+    )
 
     runtime: scalars.Name = pydantic.Field(description="Name of the Runtime.")
     provider: base.Maybe[scalars.Name] = pydantic.Field(

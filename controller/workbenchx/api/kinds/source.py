@@ -4,12 +4,16 @@ from typing import Annotated, Literal
 
 import pydantic
 
-from workbenchx.api.shapes import base, environment, fixbots, repository, scalars, spec
+from workbenchx.api.shapes import base, environment, fixbots, repository, rules, scalars, spec
 
 ForgeUrl = Annotated[
     str,
     *scalars.text(
-        "url", r"^https?://[^\s@]{1,500}$", "an http(s) URL without a password", 512, quote=False
+        "url",
+        r"^https?://[^\x00-\x20@]{1,500}$",
+        "an http(s) URL without a password",
+        512,
+        quote=False,
     ),
 ]
 
@@ -34,6 +38,15 @@ class Forge(base.Shape):
 
 class SourceSpec(spec.Spec):
     """A source. Recorded; nothing is done for it in this version."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "has(self.project) == has(oldSelf.project)"
+            " && (!has(self.project) || self.project == oldSelf.project)",
+            "cannot be changed (delete the resource and declare another one)",
+            field=".project",
+        )
+    )
 
     project: base.Maybe[scalars.Name] = pydantic.Field(
         default=None, description="Name of the Project. Absent: it belongs to the platform team."

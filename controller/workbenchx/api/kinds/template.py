@@ -28,7 +28,7 @@ def _json_schema(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _document(value: dict[str, Any]) -> dict[str, Any]:
-    missing = [name for name in ("apiVersion", "kind", "metadata") if name not in value]
+    missing = [name for name in ("apiVersion", "kind", "metadata") if value.get(name) is None]
     if missing:
         raise PydanticCustomError(
             "resource",
@@ -38,8 +38,35 @@ def _document(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Resource = Annotated[dict[str, Any], pydantic.AfterValidator(_document)]
-JsonSchema = Annotated[dict[str, Any], pydantic.AfterValidator(_json_schema)]
+Resource = Annotated[
+    dict[str, Any],
+    pydantic.AfterValidator(_document),
+    pydantic.WithJsonSchema(
+        {
+            "type": "object",
+            "required": ["apiVersion", "kind", "metadata"],
+            "properties": {
+                "apiVersion": {"description": "Group and version of the resource."},
+                "kind": {"description": "Kind of the resource."},
+                "metadata": {"description": "Identity of the resource."},
+            },
+            "additionalProperties": True,
+        }
+    ),
+]
+JsonSchema = Annotated[
+    dict[str, Any],
+    pydantic.AfterValidator(_json_schema),
+    pydantic.WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string", "description": "Always object.", "const": "object"}
+            },
+            "additionalProperties": True,
+        }
+    ),
+]
 
 
 class TemplateSpec(spec.Spec):

@@ -7,7 +7,7 @@ import pydantic
 from workbenchx.api.shapes import base, scalars
 
 UrlPath = Annotated[
-    str, *scalars.text("url_path", r"^/[^\s]{0,511}$", 'a URL path such as "/healthz"', 512)
+    str, *scalars.text("url_path", r"^/[^\x00-\x20]{0,511}$", 'a URL path such as "/healthz"', 512)
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, lists, rules, scalars
+from workbenchx.api.shapes import base, confidential, lists, rules, scalars
 
 ENV_RIGHT = "WBX_SECRET_<PROJECT>_<NAME>"
 PREFIXED = r"^WBX_SECRET_[A-Z0-9_]{1,100}$"
@@ -54,8 +54,11 @@ class EnvVar(base.Shape):
     """One environment variable. Either `value` or `secretRef`."""
 
     model_config = pydantic.ConfigDict(
-        json_schema_extra=rules.cel(
-            "has(self.value) != has(self.secretRef)", "must have either a value or a secretRef"
+        json_schema_extra=rules.all_of(
+            rules.cel(
+                "has(self.value) != has(self.secretRef)", "must have either a value or a secretRef"
+            ),
+            confidential.NO_SECRET_VALUE,
         )
     )
 

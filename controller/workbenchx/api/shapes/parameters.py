@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import scalars
+from workbenchx.api.shapes import lists, scalars
 
 Plain = str | int | float | bool
 
@@ -49,7 +49,9 @@ Value = Annotated[
     pydantic.WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 Values = Annotated[
-    list[Value], pydantic.Field(min_length=1, max_length=1000), pydantic.AfterValidator(_different)
+    list[Value],
+    pydantic.Field(min_length=1, max_length=1000, json_schema_extra={lists.LIST_TYPE: "set"}),
+    pydantic.AfterValidator(_different),
 ]
 Matrix = Annotated[
     dict[scalars.Variable, Values], pydantic.Field(max_length=20), pydantic.AfterValidator(_names)

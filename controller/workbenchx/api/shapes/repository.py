@@ -6,7 +6,10 @@ import pydantic
 
 from workbenchx.api.shapes import base, scalars
 
-URL = r"^(\.|(https?|ssh|git|file)://[^\s@]+|ssh://[-A-Za-z0-9._]+@[^\s@]+|[-A-Za-z0-9._]+@[-A-Za-z0-9.]+:[^\s@]+)$"
+URL = (
+    r"^(\.|(https?|ssh|git|file)://[^\x00-\x20@]+|ssh://[-A-Za-z0-9._]+@[^\x00-\x20@]+"
+    r"|[-A-Za-z0-9._]+@[-A-Za-z0-9.]+:[^\x00-\x20@]+)$"
+)
 URL_RIGHT = '"." (this repository), an https:// or ssh:// URL without a password, or git@host:path'
 REVISION = r"^[A-Za-z0-9][-A-Za-z0-9._/+]{0,199}$"
 
