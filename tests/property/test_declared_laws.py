@@ -114,6 +114,7 @@ YAML_PIECES = strategies.lists(
 
 
 @hypothesis.given(YAML_PIECES)
+@hypothesis.example("apiVersion: workbenchx.dev/v1alpha1\n\n  b")
 def test_nothing_that_looks_like_yaml_raises(text: str) -> None:
     """The same for texts that get far."""
     found = validate.check({"a.yaml": text.encode(), "b.yaml": b""}, jobs=1)

@@ -48,7 +48,7 @@ def _ours_but(version: str, kind: object) -> list[problem.Flaw]:
         found.append(
             problem.Flaw(
                 ("apiVersion",),
-                f'is "{version}", which is not known',
+                f'is "{_shown(version)}", which is not known',
                 f"write {registry.API_VERSION}",
             )
         )
@@ -61,7 +61,7 @@ def _ours_but(version: str, kind: object) -> list[problem.Flaw]:
     elif kind not in registry.KINDS:
         known = f"known: {nearest.listed(registry.KINDS, 20)}"
         hint = nearest.hint(kind, registry.KINDS, otherwise=known)
-        found.append(problem.Flaw(("kind",), f'is "{kind[:60]}", which is not a kind', hint))
+        found.append(problem.Flaw(("kind",), f'is "{_shown(kind)}", which is not a kind', hint))
     return found
 
 
@@ -76,11 +76,11 @@ def _others(body: Mapping[str, Any], version: str, kind: object) -> list[problem
         return [
             problem.Flaw(
                 ("apiVersion",),
-                f'is "{version}", which is not known',
+                f'is "{_shown(version)}", which is not known',
                 f"write {registry.API_VERSION}",
             )
         ]
-    text = f'is ignored: "{version}" is not {registry.GROUP}'
+    text = f'is ignored: "{_shown(version)}" is not {registry.GROUP}'
     return [problem.Flaw(("apiVersion",), text, severity=_NOTICE)]
 
 
@@ -98,3 +98,8 @@ def _listed() -> problem.Flaw:
 
 def _missing(field: str, hint: str) -> problem.Flaw:
     return problem.Flaw((field,), "is missing", hint, at="parent")
+
+
+def _shown(text: str) -> str:
+    """A text of the file on one line, and not too long."""
+    return " ".join(text.split())[:60]
