@@ -27,6 +27,11 @@ NAMES = (
     "observe.before",
     "observe.after",
 )
+INDEXING = (
+    "index.claimed",
+    "index.written",
+    "index.finished",
+)  # reached only where texts are indexed
 
 ANCHORING = ("anchor.stored", "anchor.pinned", "anchor.marked")
 
