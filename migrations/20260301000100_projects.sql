@@ -42,10 +42,14 @@ grant execute on function ops_private.caller_id() to authenticated, service_role
 
 create function ops_private.caller_email() returns text
 language plpgsql stable set search_path = '' as $$
+declare
+  users regclass := to_regclass('auth.users');
+  address text;
 begin
-  if to_regclass('auth.users') is not null then
-    return (select lower(email) from auth.users
-            where id = ops_private.caller_id() and email_confirmed_at is not null);
+  if users is not null then
+    execute format('select lower(email) from %s where id = $1 and email_confirmed_at is not null', users)
+      into address using ops_private.caller_id();
+    return address;
   end if;
   if auth.jwt() #>> '{app_metadata,email_verified}' = 'true' then
     return lower(auth.jwt() ->> 'email');

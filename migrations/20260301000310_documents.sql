@@ -166,6 +166,8 @@ create function ops.search_documents(project text, embedding real[], "limit" int
 returns table (source text, chunk integer, line integer, start_at integer, end_at integer, body text, score real)
 language plpgsql stable set search_path = '' as $$
 #variable_conflict use_column
+-- What callers name "limit" is called limit, and plpgsql_check cannot look into dynamic SQL:
+-- @plpgsql_check_options: other_warnings = false, extra_warnings = false
 declare
   off text := ops_private.retrieval_off();
   wanted integer := least(greatest(coalesce("limit", 10), 1), 100);

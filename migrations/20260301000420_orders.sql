@@ -258,7 +258,7 @@ revoke all on function ops_private.order_rerun(jsonb, uuid) from public;
 create function ops_private.order_snooze(args jsonb) returns uuid
 language plpgsql set search_path = '' as $$
 declare
-  wanted uuid := args ->> 'proposal_id';
+  wanted uuid := (args ->> 'proposal_id')::uuid;
   quiet_until timestamptz := ops_private.as_time(args ->> 'until');
   proposal ops.fix_proposals;
 begin

@@ -4,10 +4,11 @@ The history is the CLI's table. A file and its history row are one transaction u
 processes may migrate at once. Nothing that was applied is ever changed.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import psycopg
 
@@ -59,7 +60,7 @@ async def apply(
         errors.Waiting: reason DatabaseUnavailable.
     """
     migrations = available(folder)
-    try:
+    with _readable():
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
             await _prepare(conn)
             applied = await _applied(conn)
@@ -70,18 +71,34 @@ async def apply(
             if environment and migrations:
                 await conn.execute(_SQL["name_installation"], {"environment": environment})
             return done
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """A server that does not answer, and a history that this login may not read, in our words."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise errors.Stalled(
+            f"migrate: {error.diag.message_primary}; connect as the login that owns the migrations",
+            reason="Forbidden",
+        ) from error
     except psycopg.OperationalError as error:
         raise connections.silent("migrate", error) from error
 
 
 async def pending(url: str, *, folder: pathlib.Path | None = None) -> list[str]:
-    """The versions that `apply` would apply."""
+    """The versions that `apply` would apply.
+
+    Raises:
+        errors.Stalled: reason Forbidden.
+        errors.Waiting: reason DatabaseUnavailable.
+    """
     migrations = available(folder)
-    try:
+    applied: set[str] = set()
+    with _readable(), contextlib.suppress(psycopg.errors.UndefinedTable):
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
             applied = set(await _applied(conn))
-    except psycopg.errors.UndefinedTable:
-        applied = set()
     return [step.version for step in migrations if step.version not in applied]
 
 
