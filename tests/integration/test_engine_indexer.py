@@ -90,9 +90,7 @@ async def test_what_is_written_is_found(bench: Bench) -> None:
     assert await bench.indexer.index()
     assert (await bench.search("penguins swim in winter"))[0] == "birds.md:5"
     assert (await bench.search("budgets in dollars"))[0] == "other.txt:1"
-    assert (await bench.search("kind RunnerJob name ingest command"))[
-        0
-    ] == "RunnerJob/iris/ingest:1"
+    assert (await bench.search("RunnerJob ingest command"))[0] == "RunnerJob/iris/ingest:1"
     assert await bench.state() == ports.IndexCounts(3, 4, 0)
 
 

@@ -23,7 +23,7 @@ def test_there_is_one_for_every_json_output() -> None:
     """Every command that has `--json`."""
     expected = (
         "artifact-url artifact-verify artifacts cancel db-anchor db-status db-verify diff get login plan reproduce resource run "
-        "runs validate why"
+        "runs search validate why"
     )
 
     assert expected.split() == NAMES

@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "diff": Entry("diff", "Show a resource's declared, recorded and observed fields."),
         "runs": Entry("runs", "List runs, or show one with its events."),
         "logs": Entry("logs", "Print the output of a run."),
+        "search": Entry("search", "Find passages in a project's texts."),
         "artifact": Entry("artifact", "List, fetch, link and verify stored artifacts."),
     },
     "Order": {

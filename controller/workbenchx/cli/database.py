@@ -8,7 +8,7 @@ from typing import Any
 from workbenchx import errors, ports
 from workbenchx.cli import failure, interrupts
 from workbenchx.store import bootstrap as bootstrapping
-from workbenchx.store import embedded, postgres
+from workbenchx.store import documents, embedded, postgres
 from workbenchx.store import migrate as migrating
 from workbenchx.wiring import home, settings
 
@@ -84,7 +84,20 @@ async def status(chosen: settings.Settings) -> dict[str, Any]:
         "installation": installation and installation.id,
         "environment": installation and installation.environment,
         "pending": await migrating.pending(owner) if owner else [],
+        "retrieval": await _retrieval(where) if where and installation else None,
     }
+
+
+async def _retrieval(where: str) -> str:
+    """Whether projects can be searched: "on", or "off: " with the reason and the way out."""
+    opened = postgres.Postgres(where, most=1)
+    try:
+        told = await documents.Documents(opened.connections).off()
+    except errors.Stalled as problem:
+        told = problem.message
+    finally:
+        await opened.close()
+    return f"off: {told}" if told else "on"
 
 
 async def _installation(where: str) -> ports.Installation | None:

@@ -61,10 +61,11 @@ def of_snapshot(file: IO[bytes]) -> Iterator[Text]:
 
 
 def of_declared(key: model.Key, spec: Mapping[str, Any]) -> Text:
-    """A declared resource."""
-    document = {"kind": key.kind, "name": key.name, "spec": dict(spec)}
-    body = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
-    return Text(f"{key.kind}/{key.namespace}/{key.name}", body, prose=False)
+    """A declared resource. That it is the project's says nothing among the project's own."""
+    said = {field: value for field, value in spec.items() if field != "project"}
+    body = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=120)
+    title = f"{key.kind} {key.name}\n"
+    return Text(f"{key.kind}/{key.namespace}/{key.name}", title + body, prose=False)
 
 
 def passages(text: Text) -> list[Passage]:

@@ -69,6 +69,17 @@ class Access(Protocol):
     async def link(self, artifact: questions.Row, expires: datetime.timedelta) -> questions.Row:
         """A link to an artifact's bytes, with their sha256."""
 
+    async def search(
+        self, project: str, query: str, limit: int, waiting: Callable[[], None]
+    ) -> questions.Row:
+        """Passages of a project's texts: `items` (source, chunk, line, start_at, end_at, body, score), `model`, `indexed`.
+
+        `waiting` is called if texts have to be indexed first.
+
+        Raises:
+            errors.Stalled: reason RetrievalOff, NotFound, QueryInvalid, EmbeddingMismatch.
+        """
+
     async def until_applied(
         self, keys: Collection[model.Key], seen: Callable[[Standings], None], stop: asyncio.Event
     ) -> None:

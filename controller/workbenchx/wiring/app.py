@@ -25,6 +25,7 @@ from workbenchx.wiring import home as homes
 
 if TYPE_CHECKING:
     from workbenchx.declared import validate
+    from workbenchx.engine import indexer
     from workbenchx.wiring import declaring
 
 REACHED: Mapping[str | None, Callable[[loop.Pass], bool]] = {
@@ -80,7 +81,8 @@ class App:
     ) -> loop.Pass | None:
         """Work (or follow whoever leads) until "settled", "applied", or `stop` is set; the last pass seen."""
         await self.bury_the_dead()
-        return await running.until(self._parts(), REACHED[until], progress, stop)
+        one = None if until else await self._indexer()
+        return await running.until(self._parts(one), REACHED[until], progress, stop)
 
     async def intervene(self, verb: str, key: model.Key | None, args: Mapping[str, Any]) -> str:
         """Record what a person orders."""
@@ -103,6 +105,17 @@ class App:
     async def link(self, artifact: ports.Row, expires: datetime.timedelta) -> ports.Row:
         """A link to an artifact's bytes, with their sha256."""
         return await handing.link(self.reads, self.storage, artifact["id"], expires=expires)
+
+    async def search(
+        self, project: str, query: str, limit: int, waiting: Callable[[], None]
+    ) -> ports.Row:
+        """Passages of a project's texts; what changed since it was indexed is indexed first."""
+        from workbenchx.wiring import retrieval  # noqa: PLC0415 - few commands search
+
+        embedder = retrieval.embedder_of(self.settings)
+        db = self.store.connections
+        done = await retrieval.catch_up(db, self.storage, embedder, project, waiting)
+        return await retrieval.answer(db, embedder, project, query, limit) | {"indexed": done}
 
     async def until_applied(
         self,
@@ -164,7 +177,14 @@ class App:
         known = await self.reads.declared_specs(outside=scope)
         return await declaring.read(storage, self.settings.root, path, known=known)
 
-    def _parts(self) -> running.Parts:
+    async def _indexer(self) -> "indexer.Indexer | None":
+        """Who indexes texts beside all else; None: here nothing can be searched."""
+        from workbenchx.wiring import retrieval  # noqa: PLC0415 - only while serving
+
+        await retrieval.bury_the_dead(self.store.connections)
+        return retrieval.indexer_of(self.settings, self.store.connections, self.storage)
+
+    def _parts(self, one: "indexer.Indexer | None") -> running.Parts:
         return running.Parts(
             engine=loop.Engine(
                 self.store,
@@ -178,6 +198,7 @@ class App:
                 slots=self.settings.concurrency,
             ),
             observer=observer.Observer(self.store, self.sandboxes),
+            indexer=one,
         )
 
     async def bury_the_dead(self) -> None:

@@ -109,6 +109,24 @@ class Remote:
         seconds = int(expires.total_seconds())
         return await self.api.row(f"artifacts/{artifact['id']}/url", ttl=seconds)
 
+    async def search(
+        self,
+        project: str,
+        query: str,
+        limit: int,
+        waiting: Callable[[], None],  # noqa: ARG002 - texts are indexed by who serves there
+    ) -> ports.Row:
+        """Passages of a project's texts."""
+        asked = {"project": project, "query": query, "limit": limit}
+        answer = await self.api.post("documents/search", asked, safe=True)
+        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+            raise problems.no_api(self.api.where, "answered no passages")
+        return {
+            "items": answer["items"],
+            "model": answer.get("model"),
+            "indexed": answer.get("indexed", True),
+        }
+
     async def until_applied(
         self,
         keys: Collection[model.Key],

@@ -4,10 +4,14 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from workbenchx import ports
 from workbenchx.engine import batches, loop, observer, worker
 from workbenchx.planner import model
+
+if TYPE_CHECKING:
+    from workbenchx.engine import indexer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Parts:
     engine: loop.Engine
     worker: worker.Worker
     observer: observer.Observer
+    indexer: "indexer.Indexer | None" = None
 
 
 async def until(
@@ -53,6 +58,8 @@ async def until(
     def on_pass(done: loop.Pass) -> None:
         last[:] = [done]
         progress(Progress(done, leading=parts.engine.epoch is not None))
+        if parts.indexer:
+            parts.indexer.wake()
         if reached(done):
             finished.set()
 
@@ -76,6 +83,8 @@ async def _work(parts: Parts, on_pass: Callable[[loop.Pass], None]) -> None:
         group.create_task(parts.observer.serve())
         group.create_task(parts.worker.serve())
         group.create_task(parts.engine.serve(on_pass))
+        if parts.indexer:
+            group.create_task(parts.indexer.serve())
 
 
 def settled(done: loop.Pass) -> bool:

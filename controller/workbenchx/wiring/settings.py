@@ -19,6 +19,7 @@ from workbenchx import errors
 FILE = "wbx.toml"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 COLOURS = ("auto", "always", "never")
+EMBEDDINGS = ("auto", "wordllama", "off")
 STAND_INS = ("local", "kubernetes")
 
 
@@ -65,6 +66,10 @@ KEYS: dict[str, Key] = {
     "console_rate": Key("requests a second that one caller may make (default: 100)", "count"),
     "environment": Key("name of this installation (default: embedded)"),
     "concurrency": Key("how many runs execute at once (default: one per processor)", "count"),
+    "embeddings": Key(
+        "what turns texts into vectors for wbx search (default: auto, wordllama where the extra embeddings is installed)",
+        EMBEDDINGS,
+    ),
     "log_level": Key("least severe line that the program's own log keeps", LOG_LEVELS),
     "colour": Key("when output is coloured (default: auto, on a terminal)", COLOURS),
 }
@@ -92,6 +97,7 @@ class Settings:
     console_rate: int = 100
     environment: str = "embedded"
     concurrency: int = 2
+    embeddings: str = "auto"
     log_level: str = "warning"
     colour: str = "auto"
 
