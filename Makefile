@@ -46,11 +46,12 @@ fmt:  ## format, and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate:  ## write crds/, schemas/ and controller/REFERENCE.md from the code
+generate:  ## write crds/, schemas/, controller/REFERENCE.md and the schema's snapshot from the code
 	@.ci/venv dev
 	$(BIN)/python -m workbenchx.api.emit
 	$(BIN)/python -m workbenchx.console.emit
 	$(BIN)/python .ci/reference.py
+	$(BIN)/python tests/support/store_snapshot.py
 
 lock:  ## lock requirements/ from pyproject.toml
 	@.ci/venv dev
