@@ -3,6 +3,7 @@
 Commands are plain functions; what they do with the database is one coroutine handed to `with_app`.
 """
 
+import gc
 import json
 import os
 import pathlib
@@ -139,6 +140,8 @@ def with_app(
 
     home.Home(chosen.home).prepare()
     logs.configure(chosen.log_level, home.Home(chosen.home).logs)
+    if fresh:
+        gc.disable()  # what files declare stays; who goes on to wait (wiring/running) collects again
 
     async def body() -> int:
         from workbenchx.wiring import app  # noqa: PLC0415 - psycopg and pydantic only when needed

@@ -46,7 +46,9 @@ def main() -> None:
     _prepare_streams()
     # Ten thousand documents are many long-lived objects: the default would walk them again and again.
     gc.set_threshold(50_000, 20, 20)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # what is left goes with the process: nobody need look through it
+    sys.exit(code)
 
 
 def _prepare_streams() -> None:

@@ -164,8 +164,9 @@ def _orders(
 ) -> Iterator[ports.RunOrder]:
     later = {step.subject for step in plan.steps if step.operation}
     for step in plan.steps:
-        blocked = any(key in later and key != step.subject for key in step.depends_on)
-        if step.operation and step.executable and not blocked:
+        if not step.operation or not step.executable:
+            continue
+        if not any(key in later and key != step.subject for key in step.depends_on):
             yield _order(step, uids[step.subject], makers.run(), installation)
 
 

@@ -31,7 +31,7 @@ def forecasts(writing: draft.Draft, steps: Sequence[model.Step]) -> dict[str, di
         if project:
             spent[project] = spent.get(project, model.ZERO) + rate * HOURS_A_MONTH
     for step in steps:
-        if step.project:
+        if step.project and step.cost_after != step.cost_before:
             added = (step.cost_after - step.cost_before) * _hours(step)
             spent[step.project] = spent.get(step.project, model.ZERO) + added
     return {

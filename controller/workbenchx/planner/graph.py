@@ -42,7 +42,7 @@ def _descend(
                 break
         else:
             stack.pop()
-            depths[key] = 1 + max((depths[target] for target in targets), default=_ON_THE_WAY)
+            depths[key] = 1 + max([depths[target] for target in targets], default=_ON_THE_WAY)
 
 
 def _targets(

@@ -88,11 +88,9 @@ class Index:
         """Every provider that some resource or project uses."""
         used: set[model.Key] = set()
         for subject in self.ordered:
-            used.update(
-                reference.target
-                for reference in subject.references
-                if reference.target.kind in _PROVIDER_ROLES
-            )
+            for reference in subject.references:
+                if reference.target.kind in _PROVIDER_ROLES:
+                    used.add(reference.target)
             if subject.key.kind == "Project":
                 chosen = (
                     self.provider_key(kind, subject.key.name, None) for kind in _PROVIDER_ROLES

@@ -1,6 +1,7 @@
 """`spec.lifecycle` as the planner reads it: what may be done to a resource."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,10 +35,16 @@ def of(spec: Mapping[str, Any]) -> Lifecycle:
     written = spec.get("lifecycle")
     if not written or not isinstance(written, Mapping):
         return DEFAULT
-    return Lifecycle(
-        management=str(written.get("management", "full")),
-        on_delete=str(written.get("onDelete", "delete")),
-        on_drift=str(written.get("onDrift", "propose")),
-        suspend=written.get("suspend") is True,
-        consents="onDelete" in written,
+    return _made(
+        str(written.get("management", "full")),
+        str(written.get("onDelete", "delete")),
+        str(written.get("onDrift", "propose")),
+        written.get("suspend") is True,
+        "onDelete" in written,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _made(*policies: Any) -> Lifecycle:
+    """Thousands of resources share a few lifecycles."""
+    return Lifecycle(*policies)

@@ -19,13 +19,13 @@ def plan_id(steps: Sequence[model.Step]) -> str:
 def exact(step: model.Step) -> Plain:
     """Everything that a step says. What is at its default is left out."""
     spelled: Plain = {
-        "action": step.action.value,
-        "subject": list(step.subject),
-        "because": step.because.value,
-        "mode": step.mode.value,
+        "action": step.action,
+        "subject": step.subject,
+        "because": step.because,
+        "mode": step.mode,
         "destructive": step.destructive,
         "operation": step.operation,
-        "depends_on": [list(key) for key in step.depends_on],
+        "depends_on": step.depends_on,
     }
     if step.fields:
         spelled["fields"] = [[item.path, item.before, item.after] for item in step.fields]

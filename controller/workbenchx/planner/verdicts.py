@@ -7,6 +7,8 @@ from workbenchx.api import reasons, states
 from workbenchx.planner import model
 
 _REASONS = frozenset(str(reason) for reason in reasons.Reason)
+_ACTIVE = states.State.ACTIVE.value
+_READY = reasons.Reason.READY.value
 
 
 class Refusal(NamedTuple):
@@ -33,9 +35,7 @@ def ready(
     key: model.Key, message: str = "", facts: Mapping[str, Any] | None = None
 ) -> model.Verdict:
     """In force, nothing more to say."""
-    return model.Verdict(
-        key, states.State.ACTIVE.value, True, reasons.Reason.READY.value, message, facts or {}
-    )
+    return model.Verdict(key, _ACTIVE, True, _READY, message, facts or {})
 
 
 def refused(

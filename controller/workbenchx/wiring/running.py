@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import gc
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,8 @@ async def until(
             parts.indexer.wake()
         if reached(done):
             finished.set()
+        elif not done.wrote:
+            gc.enable()  # from here on this process waits: commands that read files collect no garbage before
 
     working = asyncio.create_task(_work(parts, on_pass))
     endings = [asyncio.create_task(finished.wait()), asyncio.create_task(stop.wait())]

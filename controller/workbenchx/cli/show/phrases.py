@@ -55,7 +55,7 @@ def size(count: int) -> str:
 
 def money(amount: Any) -> str:
     """USD: `-` for nothing, else at least two decimals and no more than needed."""
-    value = decimal.Decimal(str(amount or 0))
+    value = decimal.Decimal(str(amount)) if amount else 0
     if not value:
         return "-"
     text = f"{value:.6f}".rstrip("0")

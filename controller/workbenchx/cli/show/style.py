@@ -14,8 +14,10 @@ class Style:
 
     def paint(self, text: str, tone: str) -> str:
         """`text` in a tone: good, bad, busy, faint, strong or plain."""
+        if not self.colour or not text:
+            return text
         code = _CODES[tone]
-        return f"\x1b[{code}m{text}\x1b[0m" if self.colour and code and text else text
+        return f"\x1b[{code}m{text}\x1b[0m" if code else text
 
 
 def wanted(setting: str, environ: Mapping[str, str], *, terminal: bool) -> bool:

@@ -1,6 +1,7 @@
 """Columns that line up."""
 
 import functools
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -8,6 +9,8 @@ from workbenchx.cli.show import style
 
 Cell = tuple[str, str]
 _GAP = "  "
+# Letters, dashes and box drawing take one column each; of anything else it has to be asked.
+_UNSURE = re.compile("[^\x00-\u02ff\u2010-\u2027\u2500-\u257f]")
 
 
 def render(
@@ -20,7 +23,7 @@ def render(
     """A table; a cell is text or (text, tone). The last column is cut where the line would pass `width`."""
     cells = [[cell if isinstance(cell, tuple) else (cell, "plain") for cell in row] for row in rows]
     lines = [[(header, "faint") for header in headers], *cells]
-    widths = [max(columns(line[at][0]) for line in lines) for at in range(len(headers))]
+    widths = [max([columns(line[at][0]) for line in lines]) for at in range(len(headers))]
     if width is not None:
         used = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
         widths[-1] = min(widths[-1], max(8, width - used))
@@ -28,18 +31,18 @@ def render(
 
 
 def _line(line: Sequence[Cell], widths: Sequence[int], paint: style.Style) -> str:
-    parts = []
-    for at, (text, tone) in enumerate(line):
-        last = at == len(line) - 1
-        shown = clip(text, widths[at]) if last else text
-        padding = "" if last else " " * (widths[at] - columns(text))
-        parts.append(paint.paint(shown, tone) + padding)
+    parts = [
+        paint.paint(text, tone) + " " * (width - columns(text))
+        for (text, tone), width in zip(line[:-1], widths, strict=False)
+    ]
+    text, tone = line[-1]
+    parts.append(paint.paint(clip(text, widths[-1]), tone) if text else "")
     return _GAP.join(parts).rstrip()
 
 
 def columns(text: str) -> int:
     """How many columns of a terminal `text` takes."""
-    if text.isascii():
+    if text.isascii() or not _UNSURE.search(text):
         return len(text)
     return sum(_columns(character) for character in text)
 
@@ -65,7 +68,7 @@ def clip(text: str, width: int) -> str:
 
 def safe(text: str) -> str:
     """One line without control characters: recorded text may come from a user's program."""
-    return safe_line(" ".join(text.split()))
+    return safe_line(" ".join(text.split())) if text else ""
 
 
 def safe_line(text: str) -> str:
