@@ -12,11 +12,12 @@ import pytest
 import store_postgres15
 import store_server
 import store_worlds as worlds
+from psycopg import sql
 from store_fixtures import database, server, store
 
 from workbenchx import errors, ports
 from workbenchx.planner import model
-from workbenchx.store import callers, connections, documents, embedded, migrate, postgres
+from workbenchx.store import bootstrap, callers, connections, documents, embedded, migrate, postgres
 
 __all__ = ["database", "server", "store"]
 
@@ -307,7 +308,7 @@ async def test_odd_letters_are_kept(store: postgres.Postgres, index: Index, ask:
 
 
 async def test_a_database_without_pgvector_says_so(server: embedded.Server) -> None:
-    """Migrated without it, searching says why it is off; once it is there, `wbx db migrate` makes the table."""
+    """Migrated without it, searching says why it is off; once it is there, `wbx db bootstrap` and `migrate` make all."""
     async with store_server.database(server) as name:
         admin = store_server.administrator(server, name)
         async with (
@@ -326,7 +327,12 @@ async def test_a_database_without_pgvector_says_so(server: embedded.Server) -> N
                 with pytest.raises(errors.Stalled, match=r"retrieval is off: .*wbx db") as told:
                     await ask
                 assert told.value.reason == "RetrievalOff"
-            await owner.execute("create extension vector")
+            await owner.execute(
+                sql.SQL("comment on database {} is {}").format(
+                    sql.Identifier(name), sql.Literal(f"{bootstrap._MARK} without pgvector")
+                )
+            )
+            await bootstrap.bootstrap(store_server.administrator(server), database=name)
             assert "after the migrations" in (await index.documents.off() or "")
             for _ in range(2):
                 assert await migrate.apply(server.url_for("wbx_migrate", name)) == []

@@ -78,5 +78,6 @@ async def _database(url: str, database: str) -> None:
         await conn.execute(_SQL["auth"])
         await conn.execute(_SQL["vector"])
         await conn.execute(_SQL["grants"])
+        ((told,),) = await connections.fetch(conn, _SQL["mark"], {"mark": _MARK})
         mark = sql.SQL("comment on database {} is {}")
-        await conn.execute(mark.format(sql.Identifier(database), sql.Literal(_MARK)))
+        await conn.execute(mark.format(sql.Identifier(database), sql.Literal(told)))

@@ -15,9 +15,16 @@ select pg_advisory_unlock(7762310001);
 select 1 from pg_catalog.pg_database where datname = %(database)s;
 
 -- name: is_done
--- The mark is written last, in the transaction of the last step.
-select 1 from pg_catalog.pg_database
-where datname = %(database)s and pg_catalog.shobj_description(oid, 'pg_database') = %(mark)s;
+-- The mark is written last, in the transaction of the last step. A server that had no pgvector then may have it now.
+select 1 from pg_catalog.pg_database d
+cross join lateral (select pg_catalog.shobj_description(d.oid, 'pg_database') as told) m
+where d.datname = %(database)s and (m.told = %(mark)s || ' with pgvector' or m.told = %(mark)s || ' without pgvector'
+  and not exists (select 1 from pg_catalog.pg_available_extensions where name = 'vector'));
+
+-- name: mark
+-- What is_done looks for.
+select %(mark)s || case when exists (select 1 from pg_catalog.pg_extension where extname = 'vector')
+  then ' with pgvector' else ' without pgvector' end;
 
 -- name: roles
 -- A role that is there is left as it is: on Supabase the API roles are theirs.
