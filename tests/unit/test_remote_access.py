@@ -297,3 +297,25 @@ async def test_questions_are_the_routes_of_the_contract(
     assert server.asked("GET /api/v1/resources")[0].query == {"limit": "1000", **KEY._asdict()}
     assert server.asked("GET /api/v1/artifacts")[0].query == {"limit": "1", "word": "a b/c?d"}
     assert not [each for each in server.seen if "runs" in each.path or "session" in each.path]
+
+
+async def test_a_search_is_the_apis(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    """Project, query and limit go there, and its passages come back; what is none is told."""
+    found = {
+        "items": [{"source": "a.md", "score": 0.5}],
+        "next": None,
+        "model": "m",
+        "indexed": False,
+    }
+    routes: dict[str, remote_server.Route] = {
+        "POST documents/search": [document(found), document([])]
+    }
+    async with access(routes, monkeypatch, tmp_path) as (opened, server):
+        answer = await opened.search("lab", "prices", 3, lambda: None)
+        assert answer == {"items": found["items"], "model": "m", "indexed": False}
+        (asked,) = server.asked("POST /api/v1/documents/search")
+        assert asked.json == {"project": "lab", "query": "prices", "limit": 3}
+        with pytest.raises(errors.Stalled, match="answered no passages"):
+            await opened.search("lab", "prices", 3, lambda: None)

@@ -12,7 +12,7 @@ from workbenchx.console.auth import keys, local, tokens
 from workbenchx.store import callers, embedded, migrate, notify
 from workbenchx.wiring import app as wiring
 from workbenchx.wiring import home as homes
-from workbenchx.wiring import settings
+from workbenchx.wiring import retrieval, settings
 
 _ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -55,6 +55,7 @@ async def _embedded(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
                 hosts=_LOOPBACK | {chosen.console_host},
                 origins=chosen.console_origins,
                 bounds=_limits(chosen),
+                embedder=retrieval.embedder_if_any(chosen),
             )
         finally:
             await asked.close()
@@ -76,6 +77,7 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
             migrations=_migrations(),
             origins=chosen.console_origins,
             bounds=_limits(chosen),
+            embedder=retrieval.embedder_if_any(chosen),
         )
     finally:
         await known.close()

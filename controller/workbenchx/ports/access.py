@@ -77,7 +77,7 @@ class Access(Protocol):
         `waiting` is called if texts have to be indexed first.
 
         Raises:
-            errors.Stalled: reason RetrievalOff, NotFound, QueryInvalid, EmbeddingMismatch.
+            errors.Stalled: reason RetrievalOff, NotFound, EmbeddingMismatch.
         """
 
     async def until_applied(

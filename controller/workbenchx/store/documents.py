@@ -52,6 +52,12 @@ async def search(
         ) from error
 
 
+async def is_indexed(conn: connections.Connection, project: str) -> bool:
+    """Whether a project was ever wholly indexed by the model that it has now; False: or it is not the caller's."""
+    found = await connections.fetch(conn, _SQL["set_of"], {"project": project})
+    return bool(found) and found[0][3] is not None
+
+
 async def set_of(conn: connections.Connection, project: str) -> Row:
     """How far a project is indexed: `model, dimensions, indexed, sources, chunks, skipped, updated_at`.
 

@@ -14,8 +14,6 @@ from workbenchx.providers.embedding import wordllama
 from workbenchx.store import connections, documents
 from workbenchx.wiring import process, settings
 
-LONGEST = 4_000
-
 
 class Source(Protocol):
     """Where transactions of the one who asks come from: the engine's connections, or a caller's."""
@@ -43,13 +41,20 @@ def embedder_of(chosen: settings.Settings) -> ports.Embedder:
     return wordllama.WordLlama()
 
 
+def embedder_if_any(chosen: settings.Settings) -> ports.Embedder | None:
+    """The same; None where the settings or the machine have none."""
+    try:
+        return embedder_of(chosen)
+    except errors.Stalled:
+        return None
+
+
 def indexer_of(
     chosen: settings.Settings, db: connections.Connections, storage: ports.StorageProvider
 ) -> indexer.Indexer | None:
-    """The indexer of this process; None where the settings or the machine have no embedder."""
-    try:
-        embedder = embedder_of(chosen)
-    except errors.Stalled:
+    """The indexer of this process; None where there is no embedder."""
+    embedder = embedder_if_any(chosen)
+    if embedder is None:
         return None
     return indexer.Indexer(
         documents.Documents(db), storage, embedder, holder=process.identity("indexer")
@@ -92,24 +97,18 @@ async def catch_up(
 async def answer(
     source: Source, embedder: ports.Embedder, project: str, query: str, limit: int
 ) -> ports.Row:
-    """The hits for `query` as who asks: `items` (the nearest first), `model`, and whether all texts are `indexed`.
+    """The hits for `query` as who asks: `items` (the nearest first), `model`, and whether the project is `indexed`.
+
+    A project that is not there, or not one of the caller's, has no hits.
 
     Raises:
-        errors.Stalled: reason QueryInvalid, NotFound (no such project, or not one of the caller's), RetrievalOff, or
-            EmbeddingMismatch (indexed by another model, and not yet anew).
+        errors.Stalled: reason RetrievalOff, or EmbeddingMismatch (indexed by another model, and not yet anew).
     """
-    if not query.strip() or len(query) > LONGEST:
-        raise errors.Stalled(
-            f"search: a query has 1 to {LONGEST:,} characters, not {len(query.strip()):,}",
-            reason="QueryInvalid",
-        )
     (vector,) = await embedder.embed([query])
     async with source.transaction() as conn:
-        if told := await documents.off(conn):
-            raise _off(told)
-        state = await documents.set_of(conn, project)
         items = await documents.search(conn, project, vector, limit, model=embedder.name)
-    return {"items": items, "model": embedder.name, "indexed": state["indexed"] is not None}
+        indexed = await documents.is_indexed(conn, project)
+    return {"items": items, "model": embedder.name, "indexed": indexed}
 
 
 def _off(told: str) -> errors.Stalled:

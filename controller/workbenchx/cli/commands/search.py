@@ -35,12 +35,15 @@ def command(
     chosen = invocation.settings_of(context)
 
     async def work(access: "ports.Access") -> int:
-        where = project or await _only(access)
+        query = " ".join(words).strip()
+        if not query:
+            raise failure.Failure("an empty query finds nothing", hint="say what to look for")
+        where = await _project(access, project)
 
         def waiting() -> None:
             invocation.tell(f'indexing the texts of project "{where}" first')
 
-        found = await access.search(where, " ".join(words), limit, waiting)
+        found = await access.search(where, query, limit, waiting)
         if as_json:
             invocation.answer({"project": where, **found})
             return 0
@@ -54,12 +57,17 @@ def command(
     return invocation.with_access(chosen, work)
 
 
-async def _only(access: "ports.Access") -> str:
-    """The one project that there is.
+async def _project(access: "ports.Access", wanted: str | None) -> str:
+    """The project of that name; None: the one that there is.
 
     Raises:
+        errors.Stalled: reason NotFound.
         failure.Failure: there is none, or several.
     """
+    from workbenchx.planner import model  # noqa: PLC0415 - not for --help
+
+    if wanted:
+        return str((await access.reads.resource(model.Key("Project", "", wanted)))["name"])
     names = [str(row["name"]) for row in await access.reads.resources(kind="Project")]
     if len(names) != 1:
         hint = f"known: {', '.join(names[:10])}" if names else "wbx up --once"

@@ -8,7 +8,7 @@ from starlette import responses
 
 from workbenchx.console import parts, problems, wire, words
 from workbenchx.console.auth import asking
-from workbenchx.store import documents
+from workbenchx.wiring import retrieval
 
 router = fastapi.APIRouter(prefix="/api/v1", tags=["documents"])
 
@@ -36,10 +36,12 @@ class Hit(pydantic.BaseModel):
 
 
 class Hits(pydantic.BaseModel):
-    """The nearest first."""
+    """The nearest first. `indexed`: all of the project's texts were, once; `model`: whose vectors they are."""
 
     items: list[Hit]
     next: None = None
+    model: str
+    indexed: bool
 
 
 @router.post("/documents/search", response_model=Hits, summary="Search by meaning")
@@ -48,7 +50,5 @@ async def search(request: fastapi.Request, asks: asking.Asks, body: Search) -> r
     embedder = parts.of(request).embedder
     if embedder is None:
         raise problems.Problem(501, "search: it is off here", reason="RetrievalOff")
-    (vector,) = await embedder.embed([body.query])
-    async with asks.transaction() as conn:
-        found = await documents.search(conn, body.project, vector, body.limit, model=embedder.name)
-    return responses.Response(wire.encode({"items": found, "next": None}), media_type=wire.JSON)
+    found = await retrieval.answer(asks, embedder, body.project, body.query, body.limit)
+    return responses.Response(wire.encode(found | {"next": None}), media_type=wire.JSON)
