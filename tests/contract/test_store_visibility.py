@@ -18,8 +18,16 @@ from workbenchx.store import embedded, postgres
 __all__ = ["database", "server", "store"]
 
 # Tables without project_id: what members see of them all, or by which column they belong to a project.
-OF_THE_INSTALLATION = {"declared_epochs", "installation", "leader", "observation_epochs"}
-BY_NAME = {"declared"}
+OF_THE_INSTALLATION = {
+    "anchors",
+    "chores",
+    "declared_commits",
+    "declared_epochs",
+    "installation",
+    "leader",
+    "observation_epochs",
+}
+BY_NAME = {"declared", "declared_history", "declared_timeline"}
 CLOSED = {"plans", "webhook_deliveries"}
 # An artifact belongs to a project, or nobody reads it.
 NEVER_SHARED = {"artifacts"}
@@ -56,7 +64,8 @@ async def place(
             views = await conn.execute(
                 "select relname from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('v', 'm')"
             )
-            made.views = [row[0] for row in await views.fetchall()]
+            names = {row[0] for row in await views.fetchall()}
+            made.views, made.unowned = sorted(names - BY_NAME), [*made.unowned, *(names & BY_NAME)]
             for table in [*made.owned, *made.views]:
                 query = sql.SQL("select array_agg(distinct project_id) from ops.{}")
                 row = await (await conn.execute(query.format(sql.Identifier(table)))).fetchone()
@@ -102,9 +111,12 @@ async def test_tables_without_a_project_are_known(place: Place) -> None:
             continue
         assert await viewer.one(query) > 0, table
         assert await nobody.one(query) == 0, table
-    names = await viewer.rows("select distinct project from ops.declared where project is not null")
-    assert names == [("iris",)]
-    assert len(await place.callers.platform.rows("select distinct project from ops.declared")) == 3
+    for table in BY_NAME:
+        query = sql.SQL("select distinct project from ops.{} order by 1").format(
+            sql.Identifier(table)
+        )
+        assert await viewer.rows(query) == [("iris",), (None,)], table
+        assert await place.callers.platform.rows(query) == [("iris",), ("other",), (None,)], table
 
 
 NEW = "77777777-0000-4000-8000-000000000007"
@@ -299,7 +311,7 @@ async def test_notifications_tell_nothing(
 
 
 async def test_nothing_notifies_with_a_payload(server: embedded.Server, database: str) -> None:
-    """Every pg_notify in the functions of the schema has the one channel and an empty payload."""
+    """Every pg_notify in the functions of the schema has a channel of all and an empty payload."""
     owner_url = server.url_for("wbx_migrate", database)
     async with await psycopg.AsyncConnection.connect(owner_url) as conn:
         found = await conn.execute(
@@ -309,4 +321,5 @@ async def test_nothing_notifies_with_a_payload(server: embedded.Server, database
         )
         calls = await found.fetchall()
     assert len(calls) >= 3
-    assert {call.strip() for _, call in calls} == {"pg_notify('ops_changed', '')"}
+    told = {call.strip() for _, call in calls}
+    assert told == {"pg_notify('ops_changed', '')", "pg_notify('ops_events', '')"}

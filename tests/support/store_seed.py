@@ -74,6 +74,10 @@ async def fill(conn: psycopg.AsyncConnection, projects: Mapping[str, str]) -> No
         "insert into ops.observation_epochs (provider, complete, at) values ('seed', true, now())"
     )
     await conn.execute("insert into ops.declared_epochs (source) values ('seed')")
+    await conn.execute(
+        "insert into ops.anchors (number, day, root, runs, events, key)"
+        " values (1, current_date, repeat('a', 64), 1, 1, 'sha256/' || repeat('a', 64))"
+    )
 
 
 async def _insert(conn: psycopg.AsyncConnection, table: str, project: str) -> None:

@@ -40,6 +40,12 @@ def as_json(function: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")(function)
 
 
+def at(function: _F) -> _F:
+    """`--at`."""
+    told = "As it was then: 2026-03-01T12:00:00Z, 2h (ago), or a commit."
+    return click.option("--at", "said", metavar="TIME", help=told)(function)
+
+
 def folder(function: _F) -> _F:
     """The declared folder (or one file)."""
     return click.argument(

@@ -1,5 +1,6 @@
 """What commands ask of the store, by the names that people give."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,25 @@ async def resource(access: "ports.Access", key: model.Key) -> Row:
     """One living resource with its spec, its document and its document's problem."""
     row = await access.reads.resource(key)
     return row | {"id": row["uid"], "url": (row["facts"] or {}).get("url")}
+
+
+async def resources_at(access: "ports.Access", at: datetime.datetime) -> list[Row]:
+    """What lived at that time, with what history does not keep left empty."""
+    return [_past(row) for row in await access.reads.resources_at(at)]
+
+
+def _past(row: Row) -> Row:
+    revision = row["revision"]
+    return row | {
+        "id": row["uid"],
+        "message": "",
+        "last_run_id": row["run_id"],
+        "provider": None,
+        "source_commit": row["commit"],
+        "facts": {"revision": revision} if revision else {},
+        "updated_at": row["valid_from"],
+        "url": None,
+    }
 
 
 async def find(access: "ports.Access", words: Sequence[str], namespace: str | None) -> model.Key:

@@ -1,5 +1,6 @@
 """What people ask about an installation: rows as dictionaries, whoever answers."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -24,6 +25,27 @@ class Reads(Protocol):
         project: str | None = None,
     ) -> list[Row]:
         """Living resources, by kind and name. `parent` is the Experiment of a matrix run."""
+
+    async def moment(self, said: str) -> datetime.datetime:
+        """The time that people mean: a time with its zone, an age such as `2h`, or a commit while it was current.
+
+        Raises:
+            errors.Stalled: reason InvalidTime, InFuture, BeforeHistory, CommitUnknown or CommitAmbiguous.
+        """
+
+    async def resources_at(
+        self,
+        at: datetime.datetime,
+        *,
+        kind: str | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+    ) -> list[Row]:
+        """What lived at a time, as it was recorded then, with its spec and its document's, by kind and name.
+
+        Raises:
+            errors.Stalled: reason InFuture or BeforeHistory.
+        """
 
     async def resource(self, key: model.Key) -> Row:
         """One living resource with spec, parameters, metrics, and its document's problem.

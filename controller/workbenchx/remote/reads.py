@@ -1,5 +1,6 @@
 """`ports.Reads` over the API: the same questions, the same rows."""
 
+import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,24 @@ class Reads:
         """Living resources, by kind and name."""
         return await self._api.pages(
             "resources", kind=kind, namespace=namespace, name=name, project=project
+        )
+
+    async def moment(self, said: str) -> datetime.datetime:
+        """The time that people mean."""
+        at: datetime.datetime = (await self._api.row("moment", said=said))["at"]
+        return at
+
+    async def resources_at(
+        self,
+        at: datetime.datetime,
+        *,
+        kind: str | None = None,
+        namespace: str | None = None,
+        name: str | None = None,
+    ) -> list[ports.Row]:
+        """What lived at a time."""
+        return await self._api.pages(
+            "resources", at=at.isoformat(), kind=kind, namespace=namespace, name=name
         )
 
     async def resource(self, key: model.Key) -> ports.Row:

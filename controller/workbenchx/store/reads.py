@@ -10,6 +10,7 @@ from workbenchx import errors
 from workbenchx.planner import model
 from workbenchx.store import connections, queries, runs
 from workbenchx.store import events as chained
+from workbenchx.store import history as histories
 
 _SQL = queries.load("reads")
 _LOG_CHUNKS = 64
@@ -85,10 +86,14 @@ class Reads:
         after: Place = None,
         limit: int | None = None,
     ) -> list[Row]:
-        """What lived at a time, as it was recorded then, by kind and name."""
-        return await self._all(
-            "resources_at",
-            at=at,
+        """What lived at a time, as it was recorded then, by kind and name.
+
+        Raises:
+            errors.Stalled: reason InFuture or BeforeHistory.
+        """
+        return await histories.resources(
+            self._source,
+            at,
             kind=kind,
             namespace=namespace,
             name=name,
@@ -96,6 +101,14 @@ class Reads:
             after=after,
             limit=limit,
         )
+
+    async def moment(self, said: str) -> datetime.datetime:
+        """The time that people mean: a time with its zone, an age such as `2h`, or the beginning of a commit.
+
+        Raises:
+            errors.Stalled: reason InvalidTime, InFuture, BeforeHistory, CommitUnknown or CommitAmbiguous.
+        """
+        return await histories.moment(self._source, said)
 
     async def _detailed(self, row: Row) -> Row:
         detail = await self._all("resource_detail", uid=row["uid"])

@@ -1,7 +1,7 @@
 """Fields of nested documents, side by side."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workbenchx.cli.show import table
@@ -60,9 +60,54 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def line(row: Mapping[str, Any]) -> list[table.Cell | str]:
-    """A row of `compare` for a table."""
+def between(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every path with its value at two times; `same` when it is there both times with one value."""
+    return [
+        {
+            "path": path,
+            "then": then.get(path),
+            "now": now.get(path),
+            "same": (path in then) == (path in now) and then.get(path) == now.get(path),
+        }
+        for path in sorted(then.keys() | now.keys())
+    ]
+
+
+def version(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The leaves of what was in force: the spec, and what history keeps of the status. None: nothing was."""
+    if row is None:
+        return {}
+    revision = (row.get("facts") or {}).get("revision")
+    status = {
+        "state": row["state"],
+        "ready": row["ready"],
+        "reason": row["reason"],
+        "externalId": row["external_id"],
+        "revision": revision,
+    }
+    known = {name: value for name, value in status.items() if value is not None}
+    return flatten(row["spec"] or {}) | flatten(known, "status")
+
+
+def validity(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Which version a row is; None: there was none."""
+    if row is None:
+        return None
+    return {
+        "generation": row["generation"],
+        "declared_hash": row["declared_hash"],
+        "commit": row["source_commit"],
+        "since": row.get("valid_from") or row["updated_at"],
+        "until": row.get("valid_until"),
+    }
+
+
+def line(
+    row: Mapping[str, Any], sides: Sequence[str] = ("declared", "recorded", "observed")
+) -> list[table.Cell | str]:
+    """A row of `compare` or `between` for a table."""
     tone = "plain" if row["same"] else "busy"
-    cells = [table.safe(shown(row[side])) for side in ("declared", "recorded", "observed")]
-    cells[2] = "" if row["observed"] is None else cells[2]
+    cells = [table.safe(shown(row[side])) for side in sides]
+    if "observed" in row and row["observed"] is None:
+        cells[-1] = ""
     return [row["path"], *((cell, tone) for cell in cells)]

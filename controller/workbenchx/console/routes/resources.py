@@ -72,6 +72,20 @@ class Past(words.Key):
     run_id: str | None
     spec: words.Document | None
     valid_from: datetime.datetime
+    valid_until: datetime.datetime | None
+    created_at: datetime.datetime
+    parent: str | None
+    cost: words.Money
+    declared_spec: words.Document | None
+    problem: str | None
+    source_path: str | None
+    source_line: int | None
+
+
+class Moment(pydantic.BaseModel):
+    """The time that somebody means."""
+
+    at: datetime.datetime
 
 
 class Fields(pydantic.BaseModel):
@@ -146,6 +160,16 @@ async def resources(
     async with asks.reading() as ask:
         rows = await (ask.resources_at(at, **wanted) if at else ask.resources(**wanted))
     return wire.answer(request, window.page(rows, key))
+
+
+@router.get("/moment", response_model=Moment, summary="The time that somebody means")
+async def moment(
+    request: fastapi.Request, asks: asking.Asks, said: Annotated[words.Text, fastapi.Query()]
+) -> responses.Response:
+    """A time with its zone, an age such as `2h`, or the beginning of a commit: the last moment at which it was current."""
+    async with asks.reading() as ask:
+        at = await ask.moment(said)
+    return wire.answer(request, {"at": at})
 
 
 @router.get("/resources/{uid}", response_model=Detail, summary="One resource")

@@ -27,18 +27,6 @@ left join ops.experiments e on e.id = x.experiment_id
 left join costs c on c.resource_uid = r.id
 order by r.kind, r.namespace, r.name;
 
--- name: resources_at
--- What lived at a time; the project's name is today's.
-select a.kind, a.id::text as uid, a.namespace, a.name, case when a.kind = 'Project' then null else p.name end as project,
-  a.state, a.ready, a.reason, a.external_id, a.generation, a.declared_hash, a.revision, a."commit", a.run_id::text, a.spec,
-  a.valid_from
-from ops.resources_at(%(at)s) a left join ops.projects p on p.id = a.project_id
-where (%(kind)s::text is null or a.kind = %(kind)s) and (%(namespace)s::text is null or a.namespace = %(namespace)s)
-  and (%(name)s::text is null or a.name = %(name)s) and (%(project)s::text is null or p.name = %(project)s)
-  and (%(after)s::text[] is null
-       or (a.kind, a.namespace, a.name) > ((%(after)s::text[])[1], (%(after)s::text[])[2], (%(after)s::text[])[3]))
-order by a.kind, a.namespace, a.name limit %(limit)s;
-
 -- name: resource_detail
 -- What a list leaves out.
 select r.spec, r.conditions, x.parameters, x.metrics, d.problem, d.spec as declared_spec, d.hash as declared_now
