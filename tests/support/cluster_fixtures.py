@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Iterator
 
+import cluster_node
 import cluster_server
 import pytest
 
@@ -21,16 +22,28 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[cluster_server.Cluster]:
 
 
 @pytest.fixture
+def node(pytestconfig: pytest.Config, cluster: cluster_server.Cluster) -> cluster_node.Node:
+    """The real node of the cluster of this test process: pods run on it."""
+    return cluster_node.shared(pytestconfig, cluster)
+
+
+@pytest.fixture
 def namespace(cluster: cluster_server.Cluster) -> str:
     """A namespace of this test's own: its name."""
     return new_namespace(cluster)
 
 
 def new_namespace(cluster: cluster_server.Cluster) -> str:
-    """One more namespace: its name."""
+    """One more namespace: its name. Where the controllers run, pods can be made in it."""
     name = f"t{os.getpid()}-{next(_numbers)}"
     document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     cluster.admin.create(document)
+    if cluster.controlled:
+        account = cluster_server.until(
+            f"{name} has its service account",
+            lambda: cluster.admin.get("ServiceAccount", "default", name),
+        )
+        assert account["metadata"]["namespace"] == name
     return name
 
 

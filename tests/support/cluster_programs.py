@@ -17,6 +17,7 @@ _OF_KUBERNETES = (
     "kube-controller-manager",
     "kube-scheduler",
     "kubelet",
+    "kube-proxy",
 )
 
 

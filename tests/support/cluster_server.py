@@ -32,6 +32,7 @@ _USERS = {
     "admin": ("admin", "system:masters"),
     "kube-controller-manager": ("system:kube-controller-manager", ""),
     "kube-scheduler": ("system:kube-scheduler", ""),
+    "kube-proxy": ("system:kube-proxy", ""),
 }
 _HOSTS = ("127.0.0.1", "localhost", "kubernetes.default.svc", "10.0.0.1")
 _Found = TypeVar("_Found")
@@ -84,6 +85,8 @@ class Cluster:
         self.tokens = cluster_keys.write_tokens(self.folder / "tokens.csv", _USERS)
         self.tls = ssl.create_default_context(cafile=str(authority.certificate))
         self.admin = self.client(self.tokens["admin"])
+        self.kinds: tuple[str, ...] = ()
+        self.controlled = False
 
     def start(self) -> None:
         """Start etcd and the API server, and wait until it is ready."""
@@ -94,6 +97,18 @@ class Cluster:
         """Start the API server, and wait until it is ready."""
         self.keeper.start("apiserver", [self.programs["kube-apiserver"], *self._api_flags()])
         until("the API server is ready", self._ready)
+        until("every kind is served", lambda: all(served(self, kind) for kind in self.kinds))
+
+    def start_controllers(self) -> None:
+        """Start the controller manager and the scheduler, where they do not run; they have their own service accounts."""
+        if self.controlled:
+            return
+        self.controlled = True
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            config = self.kubeconfig(self.tokens[name], name=name)
+            flags = [f"--kubeconfig={config}", "--leader-elect=false", "--secure-port=0"]
+            more = self._controller_flags() if name == "kube-controller-manager" else []
+            self.keeper.start(name, [need(name), *flags, *more])
 
     def stop_api(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop the API server, or kill it."""
@@ -102,6 +117,22 @@ class Cluster:
     def client(self, token: str) -> cluster_client.Client:
         """A client that speaks as the owner of a token."""
         return cluster_client.Client(self.url, self.tls, token)
+
+    def service_account(
+        self, namespace: str, name: str, rules: list[dict[str, Any]]
+    ) -> cluster_client.Client:
+        """A client that speaks as a new service account, which may do what the rules say, in all namespaces."""
+        rbac, whole = "rbac.authorization.k8s.io", f"{namespace}-{name}"
+        head = {"apiVersion": f"{rbac}/v1", "metadata": {"name": whole}}
+        role = {"apiGroup": rbac, "kind": "ClusterRole", "name": whole}
+        who = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+        metadata = {"name": name, "namespace": namespace}
+        self.admin.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
+        self.admin.apply(head | {"kind": "ClusterRole", "rules": rules})
+        self.admin.apply(head | {"kind": "ClusterRoleBinding", "roleRef": role, "subjects": [who]})
+        where = cluster_client.path("ServiceAccount", namespace, name)
+        made = self.admin.call("POST", f"{where}/token", json={"spec": {"expirationSeconds": 3600}})
+        return self.client(str(made["status"]["token"]))
 
     def kubeconfig(
         self, token: str, *, name: str = "admin", namespace: str = "default"
@@ -152,6 +183,14 @@ class Cluster:
             return self.admin.request("GET", "/readyz").is_success
         except cluster_client.UNREACHABLE:
             return False
+
+    def _controller_flags(self) -> list[str]:
+        return [
+            "--use-service-account-credentials=true",
+            f"--service-account-private-key-file={self.folder / 'accounts.key'}",
+            f"--root-ca-file={self.authority.certificate}",
+            "--node-monitor-period=2s",
+        ]
 
     def _etcd_flags(self) -> list[str]:
         client, peer = (f"http://127.0.0.1:{port}" for port in (self._client_port, self._peer_port))
@@ -216,7 +255,8 @@ def apply_definitions(cluster: Cluster) -> None:
     """Apply our kinds server-side, and wait until the API server serves each."""
     for document in definitions():
         cluster.admin.apply(document, manager="crds")
-    until("every kind is served", lambda: all(served(cluster, kind) for kind in registry.KINDS))
+    cluster.kinds = tuple(registry.KINDS)
+    until("every kind is served", lambda: all(served(cluster, kind) for kind in cluster.kinds))
 
 
 def served(cluster: Cluster, kind: str) -> bool:

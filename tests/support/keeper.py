@@ -22,10 +22,10 @@ _PATIENCE = 10.0
 
 
 class Keeper:
-    """A process that keeps others. `namespace`: their mounts are their own and vanish with them (needs root)."""
+    """A process that keeps others. `apart`: their mounts and their network are their own, and vanish with them (needs root)."""
 
-    def __init__(self, folder: pathlib.Path, *, namespace: bool = False) -> None:
-        around = ["unshare", "--mount", "--propagation=private"] if namespace else []
+    def __init__(self, folder: pathlib.Path, *, apart: bool = False) -> None:
+        around = ["unshare", "--mount", "--net", "--propagation=private"] if apart else []
         self.folder = folder
         self._process = subprocess.Popen(
             [*around, sys.executable, __file__, str(folder)],
@@ -43,6 +43,19 @@ class Keeper:
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """End a program and wait until it has ended; what ignores the signal is killed."""
         self._order(order="stop", name=name, signal=int(how))
+
+    def run(self, script: str) -> str:
+        """Run a shell script to its end, where the programs run; what it printed. Raises RuntimeError where it fails."""
+        return str(self._order(order="run", name="run", script=script)["output"])
+
+    def at_the_end(self, script: str) -> None:
+        """A shell script that is run after everything has ended."""
+        self._order(order="at_the_end", name="at_the_end", script=script)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the keeper."""
+        return self._process.pid
 
     def ended(self, name: str) -> int | None:
         """The exit code of a program; None while it runs."""
@@ -130,6 +143,29 @@ def _end_all(processes: "dict[str, subprocess.Popen[bytes]]") -> None:
             os.waitpid(-1, 0)
 
 
+_LAST: list[str] = []
+
+
+def _unmount(folder: pathlib.Path) -> None:
+    """What programs mounted below the folder; nothing, unless they were root."""
+    table = pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8")
+    mounted = (line.split()[1] for line in table.splitlines())
+    for place in sorted(mounted, reverse=True):
+        if place.startswith(f"{folder}/"):
+            subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+
+
+def _run(script: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["sh", "-euc", script],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
 def _answer(
     folder: pathlib.Path, processes: "dict[str, subprocess.Popen[bytes]]", order: dict[str, Any]
 ) -> dict[str, Any]:
@@ -140,6 +176,13 @@ def _answer(
             return {"pid": processes[name].pid}
         case "stop":
             _stop(processes[name], order["signal"])
+            return {}
+        case "run":
+            done = _run(order["script"])
+            failed = {"error": done.stdout} if done.returncode else {}
+            return {"output": done.stdout} | failed
+        case "at_the_end":
+            _LAST.append(order["script"])
             return {}
         case _:
             return {"code": processes[name].poll()}
@@ -160,6 +203,9 @@ def main(folder: pathlib.Path) -> None:
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
     _end_all(processes)
+    for script in _LAST:
+        _run(script)
+    _unmount(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
