@@ -133,6 +133,11 @@ def with_app(
     Raises:
         failure.Failure: the settings point elsewhere, or nothing was ever started here.
     """
+    if chosen.api_url:
+        raise failure.Failure(
+            "this command works on the embedded database only, and WBX_API_URL is set",
+            hint="unset WBX_API_URL to use the embedded one",
+        )
     if not fresh and chosen.embedded and not home.Home(chosen.home).exists:
         raise failure.Failure(
             f"nothing was started here yet (WBX_HOME is {chosen.home})", hint="wbx up --once"

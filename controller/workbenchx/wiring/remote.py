@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import functools
 import hashlib
+import logging
 import os
 import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from workbenchx.declared import validate
 
 TOKEN = "WBX_API_TOKEN"  # noqa: S105 - the variable's name
+LOG = logging.getLogger(__name__)
 _URL = "WBX_API_URL"
+_AWAY_SECONDS = 120.0
 _LOOK_SECONDS = 10.0
 _BURST_SECONDS = 0.1
 _LEADERLESS_SECONDS = 30.0
@@ -49,7 +52,9 @@ class Remote:
         root = self.settings.root
         known = await self.reads.declared_specs(outside=declaring.scope_of(root, path))
         read = await declaring.read(None, root, path, known=known)
-        return self._plan(await self._planned(readings.document(read.reading))), read.report
+        document = await self._planned(readings.document(read.reading))
+        report = _with_left_out(read.report, path, int(document.get("masked") or 0))
+        return self._plan(document), report
 
     async def _planned(self, reading: Mapping[str, Any] | None) -> Mapping[str, Any]:
         document = await self.api.post("plans", reading, safe=True)
@@ -80,7 +85,19 @@ class Remote:
         return found
 
     async def log(self, run: ports.Row, offset: int, *, wait: float) -> ports.LogPart:
-        """Output of a run from `offset` on."""
+        """Output of a run from `offset` on. Who waits for it, waits also for an API that restarts."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + (_AWAY_SECONDS if wait else 0.0)
+        while True:
+            try:
+                return await self._log(run, offset, wait)
+            except errors.Waiting as problem:
+                if loop.time() >= give_up:
+                    raise
+                LOG.warning("%s; trying again", problem.message)
+                await asyncio.sleep(min(problem.retry_after, _LOOK_SECONDS))
+
+    async def _log(self, run: ports.Row, offset: int, wait: float) -> ports.LogPart:
         data, headers = await self.api.content(
             f"runs/{run['run_id']}/logs",
             offset=offset,
@@ -230,6 +247,19 @@ class Remote:
                     seen(await self._standings(key))
             await asyncio.sleep(_BURST_SECONDS)
             run = await self.reads.run(run_id)
+
+
+def _with_left_out(
+    report: "validate.Report", path: pathlib.Path, documents: int
+) -> "validate.Report":
+    """The report, with a notice of what the API planned nothing for, since the caller may not see it."""
+    from workbenchx.declared import problem  # noqa: PLC0415 - most commands read no files
+
+    if not documents:
+        return report
+    told = f"documents of projects that you have no part in were left out: {documents}"
+    notice = problem.Problem(str(path), 0, 0, "", "", told, severity=problem.Severity.NOTICE.value)
+    return dataclasses.replace(report, notices=(*report.notices, notice))
 
 
 def _key(row: ports.Row) -> model.Key:
