@@ -182,6 +182,20 @@ def test_a_link_to_an_artifact(bench: cli_wbx.Workbench) -> None:
     assert bench.run("artifact", "url", "f" * 64).returncode == 1
 
 
+def test_removed_bytes_are_told(bench: cli_wbx.Workbench) -> None:
+    """What retention removed is no damage; reading it says since when, and how to have it again."""
+    change = "update ops.artifacts set removed_at = {} where name = 'greeting'"
+    bench.ok("db", "psql", "-c", change.format("now()"))
+    for verb in ("get", "url"):
+        done = bench.run("artifact", verb, "RunnerJob/hello/greeting")
+        assert done.returncode == 1
+        assert "removed at" in done.stderr
+        assert "wbx reproduce" in done.stderr
+    assert "removed by retention" in bench.ok("artifact", "verify")
+    assert "removed" in bench.ok("db", "verify")
+    bench.ok("db", "psql", "-c", change.format("null"))
+
+
 def test_damaged_bytes_are_refused(bench: cli_wbx.Workbench, tmp_path: pathlib.Path) -> None:
     """`verify` finds them, `get` leaves no file behind."""
     hurt = cli_tree.HELLO.replace('"hello\\n"', '"precious\\n"')

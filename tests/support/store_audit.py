@@ -15,6 +15,7 @@ from workbenchx.engine import anchoring, verifying
 from workbenchx.providers.storage import local
 from workbenchx.store import embedded, postgres
 
+_TABLES = ("run_events", "event_batches", "anchors", "runs")
 # The rows of one run chained anew as they are, in one batch: the formula is no secret.
 _REHASH = """
 with kept as (
@@ -49,6 +50,37 @@ class Audit:
             await self.store.finish(run.run_id, run.fencing, worlds.outcome())
         return sorted(one.run_id for one in orders)
 
+    async def run(self, *, printed: bytes = b"", kept: bytes | None = None, days: float = 0) -> str:
+        """A run that was queued so many days ago, printed something, and ended with that as its log (None: without)."""
+        order = worlds.order(worlds.new_id(), project=None)
+        assert await self.store.enqueue([order])
+        async with self.rewriting() as conn:
+            await conn.execute(
+                "update ops.runs set queued_at = now() - make_interval(hours => %s) where run_id = %s",
+                (round(days * 24), order.run_id),
+            )
+        if printed:
+            await self.store.append_log(order.run_id, 1, 0, printed)
+        (run,) = await self.store.claim("w", limit=1, lease=60)
+        artifacts = []
+        if kept is not None:
+            artifacts = [("log", await self.stored(kept), "text/plain")]
+        await self.store.finish(run.run_id, run.fencing, worlds.outcome(artifacts=artifacts))
+        return order.run_id
+
+    async def stored(self, data: bytes) -> ports.Blob:
+        """Bytes in storage."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data
+
+        return await self.storage.put(chunks())
+
+    async def rows(self, query: str, *params: object) -> list[tuple[object, ...]]:
+        """What the owner reads."""
+        async with await psycopg.AsyncConnection.connect(self.owner) as conn:
+            return await (await conn.execute(query.encode(), params or None)).fetchall()
+
     async def anchor(self) -> ports.Anchor | None:
         """Anchor what has ended by now."""
         before = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=5)
@@ -76,10 +108,10 @@ class Audit:
     async def rewriting(self) -> AsyncIterator[psycopg.AsyncConnection]:
         """The owner at work, with every trigger switched off."""
         async with await psycopg.AsyncConnection.connect(self.owner) as conn:
-            for table in ("run_events", "event_batches", "anchors", "runs"):
+            for table in _TABLES:
                 await conn.execute(f"alter table ops.{table} disable trigger user".encode())
             yield conn
-            for table in ("run_events", "event_batches", "anchors", "runs"):
+            for table in _TABLES:
                 await conn.execute(f"alter table ops.{table} enable trigger user".encode())
 
     async def rewrite(self, run_id: str, change: str, *, rehash: bool, anchor: int | None) -> None:

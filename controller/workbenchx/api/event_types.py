@@ -53,6 +53,10 @@ class EventType(vocabulary.Word):
         "ArtifactStored",
         "A declared output was stored; data holds name, sha256 and size in bytes.",
     )
+    ARTIFACT_REMOVED = (
+        "ArtifactRemoved",
+        "The project's retention let an artifact's bytes go; data holds name, sha256, size in bytes and because.",
+    )
     METRICS_RECORDED = "MetricsRecorded", "The run's metrics file was read; data holds the numbers."
     SNAPSHOT_STORED = (
         "SnapshotStored",

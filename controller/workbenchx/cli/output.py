@@ -36,6 +36,6 @@ async def of(access: "ports.Access", run: "ports.Row", *, follow: bool) -> Async
 async def _kept(access: "ports.Access", run_id: str) -> AsyncIterator[bytes]:
     """The log's artifact: what is left once the chunks are dropped."""
     for item in await access.reads.artifacts(run_id=run_id):
-        if item["name"] == _LOG and not item["removed_at"]:
+        if item["name"] == _LOG:
             async for data in access.blob(item):
                 yield data

@@ -34,6 +34,8 @@ INDEXING = (
 )  # reached only where texts are indexed
 
 ANCHORING = ("anchor.stored", "anchor.pinned", "anchor.marked")
+LOGS = ("log.stored", "log.recorded", "log.verified")
+REMOVING = ("removal.intended", "removal.begun", "removal.deleted")
 
 _name, _, _count = os.environ.get("WBX_FAILPOINT", "").partition(":")
 _left = int(_count or "1")

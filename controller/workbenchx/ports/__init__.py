@@ -25,6 +25,7 @@ from workbenchx.ports.audit import (
 from workbenchx.ports.clock import Clock
 from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
 from workbenchx.ports.embedding import Embedder
+from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import Reads, Row
 from workbenchx.ports.sandboxes import (
     RESOURCE_TAG,
@@ -65,13 +66,17 @@ __all__ = [
     "ChunkBatch",
     "ClaimedRun",
     "Clock",
+    "Cutoff",
     "Documents",
+    "Due",
     "Embedder",
     "Entry",
     "Event",
     "IndexCounts",
     "IndexDue",
     "Installation",
+    "Keeping",
+    "KeptLog",
     "Link",
     "LogPart",
     "MirrorResult",

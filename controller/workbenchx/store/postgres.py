@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from workbenchx.store import (
     anchors,
+    chores,
     connections,
     declared,
     events,
@@ -12,6 +13,7 @@ from workbenchx.store import (
     ledger,
     logs,
     notify,
+    removals,
     runs,
     settle,
     takeover,
@@ -34,6 +36,8 @@ class Postgres(
     notify.Changes,
     anchors.Anchors,
     verifying.Verifying,
+    chores.Chores,
+    removals.Removals,
 ):
     """The `ops` schema at `url`, as the login `wbx_engine`. `close` it when done.
 

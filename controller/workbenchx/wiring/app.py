@@ -13,7 +13,16 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbenchx import errors, ports
-from workbenchx.engine import clock, context, loop, mirror, observer, reproduction, worker
+from workbenchx.engine import (
+    clock,
+    context,
+    housekeeping,
+    loop,
+    mirror,
+    observer,
+    reproduction,
+    worker,
+)
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 from workbenchx.providers import probe
@@ -198,6 +207,10 @@ class App:
                 slots=self.settings.concurrency,
             ),
             observer=observer.Observer(self.store, self.sandboxes),
+            housekeeper=housekeeping.Housekeeper(
+                housekeeping.House(self.store, self.storage, self.installation.id, self.clock),
+                name=process.identity("house"),
+            ),
             indexer=one,
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from workbenchx import ports
-from workbenchx.engine import batches, loop, observer, worker
+from workbenchx.engine import batches, housekeeping, loop, observer, worker
 from workbenchx.planner import model
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Parts:
     engine: loop.Engine
     worker: worker.Worker
     observer: observer.Observer
+    housekeeper: housekeeping.Housekeeper
     indexer: "indexer.Indexer | None" = None
 
 
@@ -85,6 +86,7 @@ async def _work(parts: Parts, on_pass: Callable[[loop.Pass], None]) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.observer.serve())
         group.create_task(parts.worker.serve())
+        group.create_task(parts.housekeeper.serve())
         group.create_task(parts.engine.serve(on_pass))
         if parts.indexer:
             group.create_task(parts.indexer.serve())

@@ -13,6 +13,8 @@ from workbenchx.cli.show import phrases, table
 if TYPE_CHECKING:
     from workbenchx import ports
 
+_REMOVED = "ArtifactRemoved"
+_GOOD = frozenset({"intact", _REMOVED})
 _COLUMNS = ("id", "run_id", "name", "bytes", "media_type", "sha256")
 
 
@@ -107,13 +109,13 @@ def url(context: click.Context, name: str, *, expires: str, as_json: bool) -> in
 @options.as_json
 @click.pass_context
 def verify(context: click.Context, name: str | None, *, as_json: bool) -> int:
-    """Exit 0 when every artifact (or the one named) is there and intact, else 1."""
+    """Exit 0 when every artifact (or the one named) is intact, or was removed by retention; else 1."""
     chosen = invocation.settings_of(context)
 
     async def work(access: "ports.Access") -> int:
         found = [await records.artifact(access, name)] if name else await access.reads.artifacts()
         verdicts = [(item, await fetching.verdict(access.blob(item))) for item in found]
-        bad = [pair for pair in verdicts if pair[1] != "intact"]
+        bad = [pair for pair in verdicts if pair[1] not in _GOOD]
         if as_json:
             invocation.answer(
                 {"items": [{**_item(item), "verdict": verdict} for item, verdict in verdicts]}
@@ -121,7 +123,11 @@ def verify(context: click.Context, name: str | None, *, as_json: bool) -> int:
         else:
             for item, verdict in bad:
                 invocation.say(f"{item['name']} of run {item['run_id']}: {verdict}")
-            invocation.say(f"{phrases.count(len(verdicts) - len(bad), 'artifact')} intact")
+            removed = sum(verdict == _REMOVED for _, verdict in verdicts)
+            intact = phrases.count(len(verdicts) - len(bad) - removed, "artifact")
+            invocation.say(
+                f"{intact} intact" + (f", {removed} removed by retention" * bool(removed))
+            )
         if bad:
             raise failure.Failure(
                 f"{phrases.count(len(bad), 'artifact')} not intact",

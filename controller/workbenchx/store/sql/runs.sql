@@ -42,7 +42,7 @@ with recursive queues(provider) as (
 )
 update ops.runs r set state = 'running', lease_owner = %(worker)s,
   lease_until = statement_timestamp() + make_interval(secs => %(lease)s), fencing = r.fencing + 1,
-  started_at = coalesce(r.started_at, statement_timestamp()),
+  claimed_at = statement_timestamp(), started_at = coalesce(r.started_at, statement_timestamp()),
   deadline = coalesce(r.deadline, statement_timestamp() + make_interval(secs => r.timeout_seconds))
 from picked p where r.run_id = p.run_id
 returning r.run_id::text, coalesce(r.kind, ''), r.namespace, coalesce(r.name, ''), coalesce(r.resource_uid::text, ''),
@@ -101,7 +101,7 @@ from json_to_recordset(%(rows)s::json) as i(run_id uuid, name text, bucket text,
   sha256 text)
 join ops.runs r on r.run_id = i.run_id
 on conflict ((run_id::text), name) where key = 'sha256/' || sha256 do update set bucket = excluded.bucket, key = excluded.key, bytes = excluded.bytes,
-  media_type = excluded.media_type, sha256 = excluded.sha256;
+  media_type = excluded.media_type, sha256 = excluded.sha256, removed_at = null;
 
 -- name: merge_facts
 -- What a run found out about its resource; a change of the living object or revision is history.

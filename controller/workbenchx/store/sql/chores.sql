@@ -1,0 +1,25 @@
+-- name: claim
+-- The one that is due longest; a lease that ran out is no lease.
+update ops.chores set holder = %(worker)s, lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
+where name = (select name from ops.chores where due_at <= %(now)s and lease_until <= statement_timestamp()
+              order by due_at, name limit 1 for update skip locked)
+returning name;
+
+-- name: renew
+-- Only one's own.
+update ops.chores set lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
+where name = %(name)s and holder = %(worker)s and lease_until > statement_timestamp();
+
+-- name: conclude
+-- Only one's own; what was interrupted stays due.
+update ops.chores set lease_until = '-infinity', due_at = coalesce(%(due_at)s, due_at), message = %(message)s,
+  ended_at = case when %(done)s then statement_timestamp() else ended_at end
+where name = %(name)s and holder = %(worker)s;
+
+-- name: next
+-- When there is something to do again.
+select nullif(min(greatest(due_at, lease_until)), '-infinity') from ops.chores;
+
+-- name: prune_plans
+-- By the thousand; a plan that is made again stays.
+delete from ops.plans where id in (select id from ops.plans where last_seen_at < %(before)s limit %(limit)s);
