@@ -83,6 +83,26 @@ async def test_a_secret_that_is_not_set_fails_before_anything_starts(lab: engine
     assert await lab.app.reads.sandbox_runs(run_id) == []
 
 
+async def test_a_removed_input_says_how_to_have_it_again(lab: engine_lab.Lab) -> None:
+    """Retention took the bytes: the run that needs them fails and names the run that makes them again."""
+    script = "import os; os.makedirs('outputs'); open('outputs/a', 'w').write('once')"
+    async with lab.working():
+        first = await lab.order(
+            ["python", "-c", script], outputs=[{"name": "a", "path": "outputs/a"}]
+        )
+        await lab.ended(first)
+        digest = hashlib.sha256(b"once").hexdigest()
+        async with lab.app.store.connections.transaction() as conn:
+            query = "update ops.artifacts set removed_at = now() where sha256 = %s"
+            await conn.execute(query, (digest,))
+        await lab.app.storage.delete(digest)
+        needs = [{"name": "a", "path": "inputs/a", "sha256": digest}]
+        run = await lab.ended(await lab.order(["python", "-c", ""], inputs=needs))
+
+    assert (run["state"], run["reason"]) == ("failed", "ArtifactRemoved")
+    assert f"wbx reproduce {first}" in run["message"]
+
+
 async def test_the_deadline_ends_the_run(lab: engine_lab.Lab) -> None:
     """A program that never ends is ended at its time-out."""
     async with lab.working():

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 
 from workbenchx import errors, ports
-from workbenchx.engine import context, failpoints, operations, outcomes, patience
+from workbenchx.engine import context, failpoints, operations, outcomes, patience, removed
 
 LOG = logging.getLogger(__name__)
 LEASE_SECONDS = 15.0
@@ -130,7 +130,8 @@ async def perform(held: context.Held) -> tuple[str, str] | None:
     try:
         done = await _operate(held)
     except errors.Stalled as problem:
-        done = context.Done(outcomes.failed(problem.reason, problem.message))
+        told = await removed.explained(held, problem)
+        done = context.Done(outcomes.failed(told.reason, told.message))
     except errors.Waiting as problem:
         await _requeue(held, problem.reason, problem.message, problem.retry_after)
         return None
@@ -139,8 +140,8 @@ async def perform(held: context.Held) -> tuple[str, str] | None:
         return None
     except Exception as bug:
         LOG.exception("run %s: a bug in WorkbenchX", held.run.run_id)
-        told = f"internal error: {type(bug).__name__}"
-        await _requeue(held, "InternalError", told, _BUG_DELAY)
+        name = f"internal error: {type(bug).__name__}"
+        await _requeue(held, "InternalError", name, _BUG_DELAY)
         return None
     accepted = await held.context.store.finish(held.run.run_id, held.run.fencing, done.outcome)
     failpoints.reach("run.finished")

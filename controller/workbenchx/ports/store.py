@@ -231,6 +231,11 @@ class Store(Protocol):
     async def finish(self, run_id: str, fencing: int, outcome: Outcome) -> bool:
         """End the run: state, artifacts, sandbox_runs, ledger, events, chain head. False: stale token, dropped."""
 
+    async def removed_artifact(
+        self, digests: Sequence[str]
+    ) -> tuple[str, str | None, datetime.datetime] | None:
+        """Name, run and time of the latest artifact among these that retention removed; None: there is none."""
+
     async def requeue(
         self, run_id: str, fencing: int, *, reason: str, message: str, delay: float
     ) -> bool:

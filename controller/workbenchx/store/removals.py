@@ -59,6 +59,14 @@ class Removals:
             gone = [known[row[0]] for row in marked if known[row[0]].run_id]
             await events.append(conn, [_told(each, because[each.id]) for each in gone])
 
+    async def removed_artifact(
+        self, digests: Sequence[str]
+    ) -> tuple[str, str | None, datetime.datetime] | None:
+        """Name, run and time of the latest artifact among these that retention removed; None: there is none."""
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["removed"], {"digests": list(digests)})
+        return (found[0][0], found[0][1], found[0][2]) if found else None
+
     async def removals(self, before: datetime.datetime) -> list[str]:
         """Bytes that are to be deleted: intended before then, or begun."""
         params = {"before": before, "limit": _PENDING}

@@ -3,7 +3,8 @@
 import datetime
 from typing import Any
 
-from workbenchx import errors, ports
+from workbenchx import ports
+from workbenchx.engine import removed
 
 DEFAULT = datetime.timedelta(minutes=15)
 
@@ -45,8 +46,4 @@ def refuse_removed(row: ports.Row) -> None:
         errors.Stalled: reason ArtifactRemoved.
     """
     if row["removed_at"] is not None:
-        raise errors.Stalled(
-            f'artifact: the bytes of "{row["name"]}" were removed at {row["removed_at"]:%Y-%m-%d %H:%M} UTC '
-            f"by the project's retention; wbx reproduce {row['run_id']} makes them again",
-            reason="ArtifactRemoved",
-        )
+        raise removed.refusal(str(row["name"]), row["run_id"], row["removed_at"])

@@ -56,6 +56,12 @@ insert into ops.removals (sha256, bytes, intended_at) select sha256, max(bytes),
 from unnest(%(digests)s::text[], %(sizes)s::bigint[]) as i(sha256, bytes) group by sha256
 on conflict (sha256) do update set state = 'intended', intended_at = excluded.intended_at where removals.state = 'deleted';
 
+-- name: removed
+-- The latest of several.
+select name, run_id::text, removed_at from ops.artifacts
+where sha256 = any(%(digests)s::text[]) and removed_at is not null and key = 'sha256/' || sha256
+order by removed_at desc limit 1;
+
 -- name: pending
 -- Some time passes between the intent and the deed: whoever read the pointer before has written what it needed it for.
 select sha256 from ops.removals where state = 'deleting' or (state = 'intended' and intended_at < %(before)s)
