@@ -15,7 +15,13 @@ OPERATIONS = [
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 ]
-PUBLIC = {"/api/v1/auth", "/api/v1/auth/exchange", "/healthz", "/readyz"}
+PUBLIC = {
+    "/api/v1/auth",
+    "/api/v1/auth/exchange",
+    "/api/v1/blobs/{sha256}",
+    "/healthz",
+    "/readyz",
+}
 
 
 def test_the_committed_document_is_fresh() -> None:
@@ -25,7 +31,11 @@ def test_the_committed_document_is_fresh() -> None:
     assert json.loads(emit.render())["openapi"].startswith("3.1")
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=str)
+@pytest.mark.parametrize(
+    ("path", "method", "operation"),
+    OPERATIONS,
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_every_operation_is_whole(path: str, method: str, operation: dict[str, Any]) -> None:
     """It needs a token or is known to be public, has a summary, and answers problems for whatever goes wrong."""
     assert operation["summary"]

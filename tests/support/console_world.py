@@ -13,6 +13,7 @@ from workbenchx.planner import model
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import postgres
 
+COMMIT = "c1" * 20
 PROJECTS = ("iris", "other")
 _KINDS = ("RunnerJob", "Session", "Experiment", "Dataset")
 
@@ -25,6 +26,7 @@ class World:
     queued: dict[str, str]
     jobs: dict[str, str]
     blobs: dict[str, ports.Blob]
+    proposals: list[str] = dataclasses.field(default_factory=list)
 
 
 async def fill(store: postgres.Postgres, storage: local_storage.LocalStorage) -> World:
@@ -38,13 +40,14 @@ async def fill(store: postgres.Postgres, storage: local_storage.LocalStorage) ->
             worlds.declared(model.Key("App", name, "broken")), project=name, problem="spec: wrong"
         )
         declared = [*(row.declared for row in rows), problem]
-        await store.mirror(f"s-{name}", declared, complete=True, commit="c1")
+        await store.mirror(f"s-{name}", declared, complete=True, commit=COMMIT)
         await store.settle(
             epoch, worlds.batch(rows=rows, verdicts=[worlds.ready(row) for row in rows])
         )
         made.jobs[name] = rows[1].uid
         made.blobs[name] = await storage.put(_bytes(f"the output of {name}".encode()))
     await _shared(store, epoch)
+    await _planned(store, epoch)
     for name in PROJECTS:
         await _executed(store, name, made)
     for name in PROJECTS:
@@ -59,7 +62,7 @@ async def fill(store: postgres.Postgres, storage: local_storage.LocalStorage) ->
 
 
 def _rows(name: str, members: list[dict[str, Any]]) -> list[ports.RowWrite]:
-    place = model.SourceRef(f"s-{name}", None, "c1", f"ssot/{name}.yaml", 1)
+    place = model.SourceRef(f"s-{name}", None, COMMIT, f"ssot/{name}.yaml", 1)
     project = model.Declared(
         model.Key("Project", "", name), None, {"members": members}, "a" * 64, place
     )
@@ -74,9 +77,24 @@ async def _shared(store: postgres.Postgres, epoch: int) -> None:
     """A cluster-scoped Runtime."""
     place = model.SourceRef("s-platform")
     row = model.Declared(model.Key("Runtime", "", "python"), None, {}, "c" * 64, place)
-    await store.mirror("s-platform", [row], complete=True, commit="c1")
+    await store.mirror("s-platform", [row], complete=True, commit=COMMIT)
     write = worlds.created(row)
     await store.settle(epoch, worlds.batch(rows=[write], verdicts=[worlds.ready(write)]))
+
+
+async def _planned(store: postgres.Postgres, epoch: int) -> None:
+    """A kept plan that holds something in each project."""
+    steps = tuple(
+        model.Step(
+            model.Action.HOLD,
+            model.Key("RunnerJob", name, "job"),
+            model.Because.BRAKED,
+            project=name,
+        )
+        for name in PROJECTS
+    )
+    plan = model.Plan("d" * 64, "e" * 12, True, {}, steps, (), (), {"hold": 2})
+    await store.settle(epoch, worlds.batch(plan=plan, cancels=[worlds.new_id()]))
 
 
 async def _executed(store: postgres.Postgres, name: str, made: World) -> None:
@@ -94,15 +112,19 @@ async def _executed(store: postgres.Postgres, name: str, made: World) -> None:
     made.ended[name] = first.run_id
 
 
-async def propose(url: str) -> None:
-    """A proposal of FixBot in each project, as the engine's login would write it."""
+async def propose(url: str) -> list[str]:
+    """A proposal of FixBot in each project, as the engine's login would write it; their ids."""
+    made = []
     async with await psycopg.AsyncConnection.connect(url) as conn:
         for name in PROJECTS:
-            await conn.execute(
+            found = await conn.execute(
                 "insert into ops.fix_proposals (fingerprint, project_id, title, branch)"
-                " select %(name)s || '-f', id, 'Fix it', 'fix/it' from ops.projects where name = %(name)s",
+                " select %(name)s || '-f', id, 'Fix it', 'fix/it' from ops.projects where name = %(name)s"
+                " returning id::text",
                 {"name": name},
             )
+            made += [row[0] for row in await found.fetchall()]
+    return made
 
 
 async def _bytes(content: bytes) -> AsyncIterator[bytes]:
