@@ -93,6 +93,13 @@ cancel {HELLO}
 reproduce {BROKEN}
 reproduce 0000aaaa
 confirm 000000000000
+get --at {THEN}
+get --json --at {THEN}
+get RunnerJob/hello --at {THEN}
+get --at 2099-01-01T00:00:00Z
+get --at yesterday
+diff RunnerJob/hello --at {THEN}
+diff Dataset/prices --at {THEN} --json
 adopt RunnerJob/hello
 suspend RunnerJob/nothing
 """.strip().splitlines()
@@ -155,6 +162,9 @@ def words(both: remote_scene.Both) -> dict[str, str]:
         found[word] = next(run["run_id"] for run in runs if run["operation"] == "execute")
     run = both.bench.json("runs", found["HELLO"], "--json")
     found["SHA"] = next(each["sha256"] for each in run["artifacts"] if each["name"] == "greeting")
+    found["THEN"] = both.bench.json("get", "RunnerJob/hello", "--json")["metadata"][
+        "creationTimestamp"
+    ]
     changed = both.bench.root / "ssot" / "tune.yaml"
     changed.write_text(remote_scene.MATRIX.replace("[0.1, 0.2]", "[0.1, 0.2, 0.4]"))
     return found | {"CHANGED": "ssot/tune.yaml"}

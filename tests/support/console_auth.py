@@ -1,6 +1,6 @@
 """The keys of a Supabase Auth server over real HTTP, and tokens signed with them, in the wire format of the real one.
 
-How people sign in there is `supabase_auth`. Keys rotate as there: a new key is published beside the old one, which is withdrawn later.
+How people sign in there is `supabase_sign_in`. Keys rotate as there: a new key is published beside the old one, which is withdrawn later.
 """
 
 import base64

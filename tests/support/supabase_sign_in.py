@@ -5,15 +5,13 @@ Wire format by its openapi.yaml and internal/api: `/token?grant_type=…`, `/otp
 """
 
 import dataclasses
-import datetime
-import json
 import secrets
+import time
 import uuid
 from typing import Any
 
-import jwt
+import console_auth
 import remote_server
-from cryptography.hazmat.primitives.asymmetric import ec
 from remote_server import Answer, Request
 
 KEY = "sb_publishable_test"
@@ -31,16 +29,20 @@ class User:
 
 
 class Auth:
-    """The server's state. `lives`: seconds that an access token lives."""
+    """The server's state; its keys are `console_auth`'s. `lives`: seconds that an access token lives."""
 
     def __init__(self, *users: User, lives: float = 3600.0) -> None:
         self.users = {user.email: user for user in users}
         self.lives = lives
-        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.keys = console_auth.SupabaseAuth("http://127.0.0.1")
         self.refresh: dict[str, User] = {}
         self.used: set[str] = set()
         self.server = remote_server.Server({})
-        self.issuer = "http://127.0.0.1/auth/v1"
+
+    def at(self, server: remote_server.Server) -> None:
+        """It is served there."""
+        self.server = server
+        self.keys.url = f"{server.url}/auth/v1"
 
     def routes(self) -> dict[str, remote_server.Route]:
         """Its routes, for `remote_server.serving`."""
@@ -49,36 +51,17 @@ class Auth:
             "POST /auth/v1/otp": self._otp,
             "POST /auth/v1/verify": self._verify,
             "POST /auth/v1/logout": self._logout,
-            "GET /auth/v1/.well-known/jwks.json": lambda _: remote_server.document(self.jwks()),
+            "GET /auth/v1/.well-known/jwks.json": self._jwks,
         }
 
-    def jwks(self) -> dict[str, Any]:
-        """The public keys."""
-        public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
-        return {
-            "keys": [public | {"kid": "k1", "alg": "ES256", "use": "sig", "key_ops": ["verify"]}]
-        }
+    def _jwks(self, _: Request) -> Answer:
+        return remote_server.document({"keys": [each.public for each in self.keys.signers]})
 
-    def mint(self, user: User, *, lives: float | None = None) -> str:
+    def mint(self, user: User) -> str:
         """An access token."""
-        now = datetime.datetime.now(datetime.UTC)
-        claims = {
-            "iss": self.issuer,
-            "sub": user.id,
-            "aud": "authenticated",
-            "iat": now,
-            "exp": now + datetime.timedelta(seconds=self.lives if lives is None else lives),
-            "email": user.email,
-            "phone": "",
-            "app_metadata": {"provider": "email", "providers": ["email"], **user.app_metadata},
-            "user_metadata": {},
-            "role": "authenticated",
-            "aal": "aal1",
-            "amr": [{"method": "password", "timestamp": int(now.timestamp())}],
-            "session_id": str(uuid.uuid4()),
-            "is_anonymous": False,
-        }
-        return jwt.encode(claims, self.key, "ES256", {"kid": "k1"})
+        metadata = {"provider": "email", "providers": ["email"], **user.app_metadata}
+        end = int(time.time() + self.lives)
+        return self.keys.token(user.id, email=user.email, app_metadata=metadata, exp=end)
 
     def granted(self, user: User) -> dict[str, Any]:
         """The answer of every way in."""
@@ -88,7 +71,7 @@ class Auth:
             "access_token": self.mint(user),
             "token_type": "bearer",
             "expires_in": int(self.lives),
-            "expires_at": int(datetime.datetime.now(datetime.UTC).timestamp() + self.lives),
+            "expires_at": int(time.time() + self.lives),
             "refresh_token": refresh,
             "user": {
                 "id": user.id,

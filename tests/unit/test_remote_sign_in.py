@@ -26,7 +26,7 @@ def auth(*, lives: float = 3600.0) -> Iterator[tuple[supabase_sign_in.Auth, supa
     """A Supabase Auth that knows Anna, and the client for it."""
     made = supabase_sign_in.Auth(dataclasses.replace(ANNA), lives=lives)
     with remote_server.serving(made.routes()) as server:
-        made.server = server
+        made.at(server)
         yield made, supabase.Supabase(f"{server.url}/auth/v1", supabase_sign_in.KEY)
 
 
