@@ -14,7 +14,8 @@ from ops.projects p left join ops.document_sets s on s.project_id = p.id
 where p.name = %(project)s and p.namespace = '' and p.deleted_at is null;
 
 -- name: due
--- Living projects whose text is not what is indexed. The digest names everything that the index is made from.
+-- Living projects whose text is not what is indexed. The digest names everything that the index is made from; what is
+-- declared goes in as a sum, which needs no order: this is asked after each pass of the engine.
 select * from (
   select p.id::text as project_id, p.name, c.sha256 as code, s.indexed,
     encode(sha256(convert_to(concat_ws(' ', %(recipe)s::text, %(model)s::text, c.sha256, d.hashes), 'UTF8')), 'hex') as digest
@@ -24,8 +25,7 @@ select * from (
     select e.code -> p.name ->> 'sha256' as sha256 from ops.declared_epochs e
     where e.code ? p.name order by e.at desc limit 1) c on true
   left join lateral (
-    select string_agg(x.kind || '/' || x.namespace || '/' || x.name || ' ' || x.hash, ' '
-                      order by x.kind, x.namespace, x.name) as hashes
+    select count(*) || ' ' || sum(hashtextextended(concat_ws('/', x.kind, x.namespace, x.name, x.hash), 0)::numeric) as hashes
     from ops.declared x where x.project = p.name and x.good) d on true
   where p.namespace = '' and p.deleted_at is null and (%(project)s::text is null or p.name = %(project)s)
 ) as state
