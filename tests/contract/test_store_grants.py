@@ -19,7 +19,7 @@ READ, ADD, CHANGE, REMOVE = "select", "insert", "update", "delete"
 VERBS = (READ, ADD, CHANGE, REMOVE, "truncate", "references", "trigger")
 ROLES = ("anon", "authenticated", "service_role", "wbx_engine", "wbx_api")
 # What differs from the rule: callers read, the engine reads, adds and changes, nobody removes.
-CLOSED_TO_CALLERS = {"plans", "webhook_deliveries"}
+CLOSED_TO_CALLERS = {"plans", "removals", "webhook_deliveries"}
 APPEND_ONLY = {
     "anchors",
     "declared_commits",
@@ -37,6 +37,7 @@ REMOVABLE = {
     "observations",
     "plans",
     "project_members",
+    "removals",
     "webhook_deliveries",
 }
 WRITING = {
@@ -292,6 +293,7 @@ _A_COLUMN = {
     "leader": "holder",
     "observation_epochs": "at",
     "plans": "commit",
+    "removals": "bytes",
     "webhook_deliveries": "event",
 }
 

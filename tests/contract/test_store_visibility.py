@@ -28,7 +28,7 @@ OF_THE_INSTALLATION = {
     "observation_epochs",
 }
 BY_NAME = {"declared", "declared_history", "declared_timeline"}
-CLOSED = {"plans", "webhook_deliveries"}
+CLOSED = {"plans", "removals", "webhook_deliveries"}
 # An artifact belongs to a project, or nobody reads it.
 NEVER_SHARED = {"artifacts"}
 
@@ -322,4 +322,5 @@ async def test_nothing_notifies_with_a_payload(server: embedded.Server, database
         calls = await found.fetchall()
     assert len(calls) >= 3
     told = {call.strip() for _, call in calls}
-    assert told == {"pg_notify('ops_changed', '')", "pg_notify('ops_events', '')"}
+    channels = ("ops_changed", "ops_events", "ops_logs")
+    assert told == {f"pg_notify('{channel}', '')" for channel in channels}

@@ -16,7 +16,7 @@ from workbenchx.wiring import retrieval, settings
 
 _ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_CHANNELS = (notify.CHANGED, notify.EVENTS)
+_CHANNELS = (notify.CHANGED, notify.EVENTS, notify.LOGS)
 _CONNECTIONS = 8
 
 

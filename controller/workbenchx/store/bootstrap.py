@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from workbenchx import errors
-from workbenchx.store import connections, queries
+from workbenchx.store import connections, pooling, queries
 
 _SQL = queries.load("bootstrap")
 _MARK = "WorkbenchX: prepared by wbx db bootstrap, version 1"
@@ -52,7 +52,9 @@ async def _is_done(url: str, database: str) -> bool:
 
 async def _server(url: str, database: str, passwords: Mapping[str, str]) -> None:
     """Roles and the database: they belong to the whole server. One session at a time does this."""
+    pooling.refuse_port(url)
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        await pooling.refuse(conn, url)
         await conn.execute(_SQL["one_at_a_time"])
         await conn.execute(_SQL["roles"])
         for login, password in passwords.items():

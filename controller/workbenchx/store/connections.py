@@ -11,6 +11,7 @@ import psycopg_pool
 from psycopg import rows
 
 from workbenchx import errors
+from workbenchx.store import pooling
 
 Connection = psycopg.AsyncConnection[rows.TupleRow]
 _PATIENCE = 15.0
@@ -27,7 +28,7 @@ class Transactions(Protocol):
 
 
 class Connections:
-    """Connections of one login to one database. Opened at first use; `close` when done."""
+    """Connections of one login to one database. Opened at first use; `close` when done. No transaction pooler between."""
 
     def __init__(self, url: str, *, most: int = 8) -> None:
         self.url = url
@@ -41,6 +42,7 @@ class Connections:
             kwargs={"application_name": "workbenchx"},
         )
         self._opened = False
+        self._looked = False
 
     async def close(self) -> None:
         """Give all connections back."""
@@ -56,11 +58,9 @@ class Connections:
         Raises:
             errors.Waiting: reason DatabaseUnavailable: the server went away or does not answer.
             errors.Conflict: somebody else wrote first.
-            errors.Stalled: the login may not do this, or the disk is full.
+            errors.Stalled: the login may not do this, or the disk is full, or a transaction pooler is between.
         """
-        if not self._opened:
-            self._opened = True
-            await self._pool.open()
+        await self._open()
         try:
             with meaning():
                 async with (
@@ -72,6 +72,21 @@ class Connections:
         except errors.Waiting:
             await self._drop_broken()
             raise
+
+    async def _open(self) -> None:
+        """At first use, look at who is at the other end; once that was good, no more."""
+        if self._looked:
+            return
+        pooling.refuse_port(self.url)
+        if not self._opened:
+            self._opened = True
+            await self._pool.open()
+        with meaning():
+            async with self._pool.connection() as conn:
+                direct = await pooling.is_direct(conn)
+            if not direct:
+                await pooling.check(self.url)
+        self._looked = True
 
     async def _drop_broken(self) -> None:
         """After a restart of the server every pooled connection is dead; the next caller should not meet one."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import psycopg
 
 from workbenchx import assets, errors
-from workbenchx.store import connections, queries, statements
+from workbenchx.store import connections, pooling, queries, statements
 
 _SQL = queries.load("migrate")
 _NAME = re.compile(r"^(\d{14})_(.+)\.sql$")
@@ -56,12 +56,14 @@ async def apply(
 
     Raises:
         errors.Stalled: reason MigrationsUnknown (the database is newer than this program), MigrationFailed (the
-            message names file and cause), Forbidden, DatabaseFull.
+            message names file and cause), Forbidden, DatabaseFull, TransactionPooler.
         errors.Waiting: reason DatabaseUnavailable.
     """
     migrations = available(folder)
+    pooling.refuse_port(url)
     with _readable():
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+            await pooling.refuse(conn, url)
             await _prepare(conn)
             applied = await _applied(conn)
             _check(applied, migrations)

@@ -7,10 +7,11 @@ import psycopg
 from psycopg import sql
 
 from workbenchx import errors
-from workbenchx.store import connections
+from workbenchx.store import connections, pooling
 
 CHANGED = "ops_changed"
 EVENTS = "ops_events"
+LOGS = "ops_logs"
 _BURST_SECONDS = 0.01
 
 
@@ -24,8 +25,15 @@ class Changes:
 
         Raises:
             errors.Waiting: reason DatabaseUnavailable: begin anew when the database is back.
+            errors.Stalled: reason TransactionPooler: nobody would ever be heard.
         """
         async with contextlib.aclosing(listen(self._db.url, CHANGED)) as bursts:
+            async for _ in bursts:
+                yield
+
+    async def printed(self) -> AsyncIterator[None]:
+        """The same, and whenever output of a program was recorded."""
+        async with contextlib.aclosing(listen(self._db.url, CHANGED, LOGS)) as bursts:
             async for _ in bursts:
                 yield
 
@@ -35,21 +43,24 @@ async def listen(url: str, *channels: str) -> AsyncGenerator[frozenset[str], Non
 
     Raises:
         errors.Waiting: as `Changes.changes`.
+        errors.Stalled: reason TransactionPooler: nobody would ever be heard.
     """
+    pooling.refuse_port(url)
     with connections.meaning():
         conn = await psycopg.AsyncConnection.connect(
             url, autocommit=True, application_name="workbenchx listen"
         )
-    async with contextlib.aclosing(_listen(conn, channels)) as bursts:
+    async with contextlib.aclosing(_listen(conn, url, channels)) as bursts:
         async for heard in bursts:
             yield heard
 
 
 async def _listen(
-    conn: psycopg.AsyncConnection, channels: Sequence[str]
+    conn: psycopg.AsyncConnection, url: str, channels: Sequence[str]
 ) -> AsyncGenerator[frozenset[str], None]:
     try:
         with connections.meaning():
+            await pooling.refuse(conn, url)
             for channel in channels:
                 await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
             yield frozenset(channels)

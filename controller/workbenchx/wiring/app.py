@@ -56,6 +56,7 @@ class App:
     sandboxes: Mapping[str, ports.SandboxProvider]
     installation: ports.Installation
     clock: ports.Clock
+    waker: output.Waker
 
     @property
     def policy(self) -> model.Policy:
@@ -103,7 +104,9 @@ class App:
 
     async def log(self, run: ports.Row, offset: int, *, wait: float) -> ports.LogPart:
         """Output of a run from `offset` on."""
-        return await output.part(self.reads, self.sandboxes, run, offset, wait=wait)
+        return await output.part(
+            self.reads, self.sandboxes, run, offset, wait=wait, waker=self.waker
+        )
 
     async def blob(self, artifact: ports.Row) -> AsyncIterator[bytes]:
         """The bytes of an artifact, checked by its sha256."""
@@ -260,7 +263,11 @@ async def open(chosen: settings.Settings) -> AsyncIterator[App]:  # noqa: A001 -
     store = EmbeddedStore(server, home.path)
     with contextlib.ExitStack() as stack:
         try:
-            yield await _assembled(chosen, home, store, stack)
+            made = await _assembled(chosen, home, store, stack)
+            try:
+                yield made
+            finally:
+                await made.waker.close()
         finally:
             await store.close()
 
@@ -284,6 +291,7 @@ async def _assembled(
         sandboxes={sandbox.adapter: sandbox},
         installation=installation,
         clock=clock.SystemClock(),
+        waker=output.Waker(store.printed),
     )
 
 

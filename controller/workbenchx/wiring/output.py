@@ -2,16 +2,48 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 from workbenchx import errors, ports
+from workbenchx.engine import patience
 from workbenchx.planner import model
 from workbenchx.store import reads
 
 SERVING = frozenset({"create", "replace"})
-_POLL_SECONDS = 0.2
 _LIVING = frozenset({"created", "running"})
+
+
+class Waker:
+    """Wakes whoever waits for output: one LISTEN connection, from the first one who waits until `close`."""
+
+    def __init__(self, printed: Callable[[], AsyncIterator[None]]) -> None:
+        self._printed = printed
+        self._waiting: set[asyncio.Event] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever output may have come, while inside."""
+        mine = asyncio.Event()
+        self._waiting.add(mine)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._listen())
+        try:
+            yield mine
+        finally:
+            self._waiting.discard(mine)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        async for _ in patience.surviving(self._printed):
+            for each in self._waiting:
+                each.set()
 
 
 async def part(
@@ -21,14 +53,15 @@ async def part(
     offset: int,
     *,
     wait: float,
+    waker: Waker | None = None,
 ) -> ports.LogPart:
-    """The output of a run from `offset` on, as `ports.Access.log`.
+    """The output of a run from `offset` on, as `ports.Access.log`. Without a `waker` recorded output is not waited for.
 
     Raises:
         errors.Stalled: reason SandboxMissing: a service's output went with its sandbox.
     """
     if run["operation"] not in SERVING:
-        return await _recorded(known, str(run["run_id"]), offset, wait)
+        return await _awaited(known, str(run["run_id"]), offset, wait, waker)
     provider, name = sandboxes.get(str(run["provider"])), run["external_id"]
     status = await provider.status(name) if provider and name else None
     if provider is None or status is None:
@@ -39,17 +72,30 @@ async def part(
     return await _printing(provider, status, offset, wait)
 
 
-async def _recorded(known: reads.Reads, run_id: str, offset: int, wait: float) -> ports.LogPart:
+async def _awaited(
+    known: reads.Reads, run_id: str, offset: int, wait: float, waker: Waker | None
+) -> ports.LogPart:
+    if not wait or waker is None:
+        return await _recorded(known, run_id, offset)
     loop = asyncio.get_running_loop()
     give_up = loop.time() + wait
-    while True:
-        # The state first: what was printed before the end is recorded before the end.
-        ended = not model.ExecutionState((await known.run(run_id))["state"]).open
-        if data := await known.log(run_id, offset):
-            return ports.LogPart(data, offset + len(data), ended=False)
-        if ended or loop.time() >= give_up:
-            return ports.LogPart(b"", offset, ended)
-        await asyncio.sleep(min(_POLL_SECONDS, max(0.0, give_up - loop.time())))
+    with waker.waiting() as woken:
+        while True:
+            woken.clear()
+            found = await _recorded(known, run_id, offset)
+            left = give_up - loop.time()
+            if found.data or found.ended or left <= 0:
+                return found
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await woken.wait()
+
+
+async def _recorded(known: reads.Reads, run_id: str, offset: int) -> ports.LogPart:
+    # The state first: what was printed before the end is recorded before the end.
+    ended = not model.ExecutionState((await known.run(run_id))["state"]).open
+    data = await known.log(run_id, offset)
+    return ports.LogPart(data, offset + len(data), ended and not data)
 
 
 async def _printing(

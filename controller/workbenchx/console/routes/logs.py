@@ -16,8 +16,6 @@ from workbenchx.wiring import output
 router = fastapi.APIRouter(prefix="/api/v1", tags=["runs"])
 _BYTES = "application/octet-stream"
 _LONGEST_WAIT = 30
-# Output is no change of state and notifies nobody; a run that prints is looked at this often while somebody waits.
-_LOOK_SECONDS = 0.5
 _ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Bytes, at most some MiB at once; none: nothing came yet, or it has ended",
@@ -73,7 +71,7 @@ async def _recorded(
     """State and output, as soon as there is some, the run has ended, or the time is over."""
     loop = asyncio.get_running_loop()
     give_up = loop.time() + wait
-    with chosen.hub.subscribe(notify.CHANGED) as mine:
+    with chosen.hub.subscribe(notify.CHANGED, notify.LOGS) as mine:
         while True:
             async with asks.reading() as ask:
                 state, data = await _look(ask, run_id, offset)
@@ -81,7 +79,7 @@ async def _recorded(
             left = give_up - loop.time()
             if data or ended or left <= 0 or chosen.hub.closing:
                 return state, ports.LogPart(data, offset + len(data), ended and not data)
-            await mine.changed(min(_LOOK_SECONDS, left))
+            await mine.changed(left)
 
 
 async def _look(ask: reads.Reads, run_id: str, offset: int) -> tuple[str, bytes]:
