@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -128,13 +127,8 @@ def _below(ancestor: int) -> list[int]:
     return found + [below for pid in found for below in _below(pid)]
 
 
-def _end_all(processes: "dict[str, subprocess.Popen[bytes]]") -> None:
-    for process in processes.values():
-        process.terminate()
-    deadline = time.monotonic() + _PATIENCE / 5
-    for process in processes.values():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
+def _end_all() -> None:
+    """Kill: what they hold is of no use to anybody, and a test process that ends has little time."""
     while left := _below(os.getpid()):
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
@@ -202,7 +196,7 @@ def main(folder: pathlib.Path) -> None:
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
-    _end_all(processes)
+    _end_all()
     for script in _LAST:
         _run(script)
     _unmount(folder)
