@@ -38,12 +38,12 @@ $$;
 
 create schema if not exists ops;
 comment on schema ops is 'What WorkbenchX declared, did and saw. Callers read, by project membership; every write of a caller is a function.';
-revoke all on schema ops from public;
+revoke all on schema ops from public, anon, authenticated, service_role;
 grant usage on schema ops to authenticated, service_role;
 
 create schema if not exists ops_private;
 comment on schema ops_private is 'Helpers of ops: never exposed by an API.';
-revoke all on schema ops_private from public;
+revoke all on schema ops_private from public, anon, authenticated, service_role;
 grant usage on schema ops_private to authenticated, service_role;
 
 create function ops_private.refuse_change() returns trigger
@@ -54,7 +54,7 @@ begin
 end
 $$;
 comment on function ops_private.refuse_change() is 'Trigger: refuses UPDATE, DELETE and TRUNCATE of an append-only table, for its owner too.';
-revoke all on function ops_private.refuse_change() from public;
+revoke all on function ops_private.refuse_change() from public, anon, authenticated, service_role;
 
 create function ops_private.is_adopted(target regclass) returns boolean
 language sql stable set search_path = '' as $$
@@ -62,7 +62,7 @@ language sql stable set search_path = '' as $$
                  where conrelid = target and conname = (select relname || '_ours' from pg_catalog.pg_class where oid = target))
 $$;
 comment on function ops_private.is_adopted(regclass) is 'Whether the table was there before us: it holds rows of other programs too.';
-revoke all on function ops_private.is_adopted(regclass) from public;
+revoke all on function ops_private.is_adopted(regclass) from public, anon, authenticated, service_role;
 
 create function ops_private.adopt(target regclass, ours text, variadic wanted text[]) returns void
 language plpgsql set search_path = '' as $$
@@ -116,7 +116,7 @@ begin
 end
 $$;
 comment on function ops_private.adopt(regclass, text, text[]) is 'Used by migrations: takes over a table of other programs. Adds columns, refuses types that do not fit, touches no row.';
-revoke all on function ops_private.adopt(regclass, text, text[]) from public;
+revoke all on function ops_private.adopt(regclass, text, text[]) from public, anon, authenticated, service_role;
 
 create function ops_private.guard(target regclass) returns void
 language plpgsql set search_path = '' as $$
@@ -141,7 +141,7 @@ begin
 end
 $$;
 comment on function ops_private.guard(regclass) is 'Used by migrations: row-level security and grants of a table that may hold rows of other programs: what service_role could do there it can still do.';
-revoke all on function ops_private.guard(regclass) from public;
+revoke all on function ops_private.guard(regclass) from public, anon, authenticated, service_role;
 
 do $$
 begin

@@ -63,9 +63,17 @@ create function ops_private.protect(target regclass) returns void
 language plpgsql set search_path = '' as $$
 declare
   short text := (select relname from pg_catalog.pg_class where oid = target);
+  counter text;
 begin
   execute format('alter table %s enable row level security', target);
   execute format('revoke all on %s from public, anon, authenticated, service_role', target);
+  for counter in
+    select objid::regclass::text from pg_catalog.pg_depend
+    where refobjid = target and refclassid = 'pg_catalog.pg_class'::regclass and classid = refclassid and deptype = 'i'
+      and objid in (select oid from pg_catalog.pg_class where relkind = 'S')
+  loop
+    execute format('revoke all on sequence %s from public, anon, authenticated, service_role', counter);
+  end loop;
   execute format('grant select on %s to authenticated', target);
   execute format('grant select, insert, update on %s to service_role', target);
   execute format('create policy %I on %s for select to authenticated using ('
@@ -74,7 +82,7 @@ begin
 end
 $$;
 comment on function ops_private.protect(regclass) is 'Used by migrations: row-level security by project_id, one read policy for members, grants both ways.';
-revoke all on function ops_private.protect(regclass) from public;
+revoke all on function ops_private.protect(regclass) from public, anon, authenticated, service_role;
 
 create function ops_private.make_resource_table(target regclass, variadic kinds text[]) returns void
 language plpgsql set search_path = '' as $$
@@ -90,4 +98,4 @@ begin
 end
 $$;
 comment on function ops_private.make_resource_table(regclass, text[]) is 'Used by migrations: what every resource table has beyond its columns.';
-revoke all on function ops_private.make_resource_table(regclass, text[]) from public;
+revoke all on function ops_private.make_resource_table(regclass, text[]) from public, anon, authenticated, service_role;

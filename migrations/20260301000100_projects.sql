@@ -2,7 +2,8 @@
 
 create table ops.projects (
   like ops_private.resource including defaults including constraints including comments,
-  monthly_budget_usd text generated always as (spec #>> '{budget,monthlyUSD}') stored,
+  monthly_budget_usd numeric(14, 6) generated always as (
+    case when spec #>> '{budget,monthlyUSD}' ~ '^[0-9]{1,8}([.][0-9]+)?$' then (spec #>> '{budget,monthlyUSD}')::numeric(14, 6) end) stored,
   sandbox_provider text generated always as (spec #>> '{providers,sandbox}') stored
 );
 comment on table ops.projects is 'Projects: code, data, members, quotas, budget. project_id is its own id.';
@@ -37,7 +38,7 @@ language sql stable set search_path = '' as $$
          then (auth.jwt() ->> 'sub')::uuid end
 $$;
 comment on function ops_private.caller_id() is 'The caller''s user id; null where the claim is no uuid.';
-revoke all on function ops_private.caller_id() from public;
+revoke all on function ops_private.caller_id() from public, anon, authenticated, service_role;
 grant execute on function ops_private.caller_id() to authenticated, service_role;
 
 create function ops_private.caller_email() returns text
@@ -58,7 +59,7 @@ begin
 end
 $$;
 comment on function ops_private.caller_email() is 'The caller''s verified e-mail address: as the auth server has it, else as the token''s app_metadata says. Never from what a user may edit.';
-revoke all on function ops_private.caller_email() from public;
+revoke all on function ops_private.caller_email() from public, anon, authenticated, service_role;
 
 create function ops_private.my_projects() returns setof uuid
 language plpgsql stable security definer set search_path = '' as $$
@@ -73,7 +74,7 @@ begin
 end
 $$;
 comment on function ops_private.my_projects() is 'The projects that the caller is a member of.';
-revoke all on function ops_private.my_projects() from public;
+revoke all on function ops_private.my_projects() from public, anon, authenticated, service_role;
 grant execute on function ops_private.my_projects() to authenticated, service_role;
 
 create function ops_private.is_member() returns boolean
@@ -81,7 +82,7 @@ language sql stable security definer set search_path = '' as $$
   select exists (select 1 from ops_private.my_projects())
 $$;
 comment on function ops_private.is_member() is 'Whether the caller is a member of any project: what is cluster-scoped is read by all members.';
-revoke all on function ops_private.is_member() from public;
+revoke all on function ops_private.is_member() from public, anon, authenticated, service_role;
 grant execute on function ops_private.is_member() to authenticated, service_role;
 
 create function ops_private.my_project_names() returns setof text
@@ -89,7 +90,7 @@ language sql stable security definer set search_path = '' as $$
   select p.name from ops.projects p where p.id in (select ops_private.my_projects()) and p.deleted_at is null
 $$;
 comment on function ops_private.my_project_names() is 'The names of the caller''s projects: ops.declared knows no ids.';
-revoke all on function ops_private.my_project_names() from public;
+revoke all on function ops_private.my_project_names() from public, anon, authenticated, service_role;
 grant execute on function ops_private.my_project_names() to authenticated, service_role;
 
 select ops_private.make_resource_table('ops.projects', 'Project');

@@ -42,7 +42,7 @@ begin
 end
 $$;
 comment on function ops_private.ensure_log_day(date) is 'Makes the partition of a day if it is not there. Runs as the owner: the engine may not make tables.';
-revoke all on function ops_private.ensure_log_day(date) from public;
+revoke all on function ops_private.ensure_log_day(date) from public, anon, authenticated, service_role;
 grant execute on function ops_private.ensure_log_day(date) to service_role;
 
 create function ops_private.drop_log_day(wanted date) returns boolean
@@ -63,5 +63,5 @@ begin
 end
 $$;
 comment on function ops_private.drop_log_day(date) is 'Drops a day whose every run has its log stored as an artifact; false: it stays.';
-revoke all on function ops_private.drop_log_day(date) from public;
+revoke all on function ops_private.drop_log_day(date) from public, anon, authenticated, service_role;
 grant execute on function ops_private.drop_log_day(date) to service_role;

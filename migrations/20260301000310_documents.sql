@@ -34,7 +34,7 @@ language sql stable set search_path = '' as $$
   join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'
 $$;
 comment on function ops_private.vector_schema() is 'The schema that pgvector lives in; null: it is not installed.';
-revoke all on function ops_private.vector_schema() from public;
+revoke all on function ops_private.vector_schema() from public, anon, authenticated, service_role;
 grant execute on function ops_private.vector_schema() to authenticated, service_role;
 
 create function ops_private.vector_missing() returns text
@@ -52,7 +52,7 @@ language sql stable set search_path = '' as $$
   left join pg_catalog.pg_available_extensions a on e.extname is null and a.name = 'vector'
 $$;
 comment on function ops_private.vector_missing() is 'Why there is no pgvector that we can use, and the way out; null: there is one.';
-revoke all on function ops_private.vector_missing() from public;
+revoke all on function ops_private.vector_missing() from public, anon, authenticated, service_role;
 
 create function ops_private.retrieval_off() returns text
 language sql stable set search_path = '' as $$
@@ -60,7 +60,7 @@ language sql stable set search_path = '' as $$
          then coalesce(ops_private.vector_missing(), 'pgvector came after the migrations: run wbx db migrate') end
 $$;
 comment on function ops_private.retrieval_off() is 'Why nothing can be searched, and the way out; null: retrieval is on.';
-revoke all on function ops_private.retrieval_off() from public;
+revoke all on function ops_private.retrieval_off() from public, anon, authenticated, service_role;
 grant execute on function ops_private.vector_missing() to authenticated, service_role;
 grant execute on function ops_private.retrieval_off() to authenticated, service_role;
 
@@ -103,14 +103,14 @@ begin
 end
 $$;
 comment on function ops_private.enable_retrieval() is 'Makes ops.documents if it is not there and pgvector is; answers why retrieval is off (null: it is on). Again changes nothing.';
-revoke all on function ops_private.enable_retrieval() from public;
+revoke all on function ops_private.enable_retrieval() from public, anon, authenticated, service_role;
 
 create function ops_private.documents_part(project uuid) returns text
 language sql immutable set search_path = '' as $$
   select 'documents_' || replace(project::text, '-', '')
 $$;
 comment on function ops_private.documents_part(uuid) is 'The name of a project''s part of ops.documents.';
-revoke all on function ops_private.documents_part(uuid) from public;
+revoke all on function ops_private.documents_part(uuid) from public, anon, authenticated, service_role;
 
 create function ops_private.ensure_documents(project uuid, model text, dimensions integer) returns void
 language plpgsql security definer set search_path = '' set lock_timeout = '5s' as $$
@@ -144,7 +144,7 @@ begin
 end
 $$;
 comment on function ops_private.ensure_documents(uuid, text, integer) is 'Makes a project''s part of ops.documents for one model; another model''s part is emptied first. Runs as the owner: the engine may not make tables.';
-revoke all on function ops_private.ensure_documents(uuid, text, integer) from public;
+revoke all on function ops_private.ensure_documents(uuid, text, integer) from public, anon, authenticated, service_role;
 grant execute on function ops_private.ensure_documents(uuid, text, integer) to service_role;
 
 create function ops_private.drop_documents(project uuid) returns boolean
@@ -159,7 +159,7 @@ begin
 end
 $$;
 comment on function ops_private.drop_documents(uuid) is 'Removes what is indexed of a project that is gone; false: it lives, or there was nothing.';
-revoke all on function ops_private.drop_documents(uuid) from public;
+revoke all on function ops_private.drop_documents(uuid) from public, anon, authenticated, service_role;
 grant execute on function ops_private.drop_documents(uuid) to service_role;
 
 create function ops.search_documents(project text, embedding real[], "limit" integer default 10, model text default null)

@@ -5,7 +5,7 @@ language sql stable set search_path = '' as $$
   select coalesce((select auth.jwt()) #>> '{app_metadata,wbx_role}' = 'platform', false)
 $$;
 comment on function ops_private.is_platform() is 'Whether the caller belongs to the platform team: by app_metadata, which only the auth server''s administrator writes.';
-revoke all on function ops_private.is_platform() from public;
+revoke all on function ops_private.is_platform() from public, anon, authenticated, service_role;
 grant execute on function ops_private.is_platform() to authenticated, service_role;
 
 create or replace function ops_private.my_projects() returns setof uuid
@@ -50,7 +50,7 @@ language sql immutable set search_path = '' as $$
   select coalesce(array_position(array['viewer', 'editor', 'admin', 'platform'], role), 0)
 $$;
 comment on function ops_private.role_rank(text) is 'How much a role may: viewer 1, editor 2, admin 3, platform 4; nobody 0.';
-revoke all on function ops_private.role_rank(text) from public;
+revoke all on function ops_private.role_rank(text) from public, anon, authenticated, service_role;
 grant execute on function ops_private.role_rank(text) to authenticated, service_role;
 
 create function ops_private.my_role(project uuid) returns text
@@ -68,5 +68,5 @@ begin
 end
 $$;
 comment on function ops_private.my_role(uuid) is 'The caller''s highest role in a project; null: none.';
-revoke all on function ops_private.my_role(uuid) from public;
+revoke all on function ops_private.my_role(uuid) from public, anon, authenticated, service_role;
 grant execute on function ops_private.my_role(uuid) to authenticated, service_role;

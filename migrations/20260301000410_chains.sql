@@ -36,7 +36,7 @@ begin
 end
 $$;
 comment on function ops_private.append_events(json) is 'Numbers, digests, chains and writes the events of any number of runs: [{run_id, type, actor, project, data}].';
-revoke all on function ops_private.append_events(json) from public;
+revoke all on function ops_private.append_events(json) from public, anon, authenticated, service_role;
 grant execute on function ops_private.append_events(json) to service_role;
 
 create function ops_private.cancel_runs(run_ids uuid[], because text, who text) returns bigint
@@ -73,5 +73,5 @@ begin
 end
 $$;
 comment on function ops_private.cancel_runs(uuid[], text, text) is 'Asks for the end of runs, and tells it; how many were open. What no worker ever held ends at once; what one holds or held is told to, and ends when the provider confirms it.';
-revoke all on function ops_private.cancel_runs(uuid[], text, text) from public;
+revoke all on function ops_private.cancel_runs(uuid[], text, text) from public, anon, authenticated, service_role;
 grant execute on function ops_private.cancel_runs(uuid[], text, text) to service_role;

@@ -15,7 +15,7 @@ begin
 end
 $$;
 comment on function ops_private.refuse(text, text, text) is 'Raises: SQLSTATE, reason in one word, message.';
-revoke all on function ops_private.refuse(text, text, text) from public;
+revoke all on function ops_private.refuse(text, text, text) from public, anon, authenticated, service_role;
 
 create function ops_private.least_role(verb text) returns text
 language sql immutable set search_path = '' as $$
@@ -26,7 +26,7 @@ language sql immutable set search_path = '' as $$
   end
 $$;
 comment on function ops_private.least_role(text) is 'The least role in a project that may order this of what belongs to it; null: no such verb. What is cluster-scoped takes the platform team.';
-revoke all on function ops_private.least_role(text) from public;
+revoke all on function ops_private.least_role(text) from public, anon, authenticated, service_role;
 grant execute on function ops_private.least_role(text) to authenticated, service_role;
 
 create function ops_private.demand(verb text, project uuid, what text) returns void
@@ -47,7 +47,7 @@ begin
 end
 $$;
 comment on function ops_private.demand(text, uuid, text) is 'Raises unless the caller may order this of a thing of that project (null: cluster-scoped).';
-revoke all on function ops_private.demand(text, uuid, text) from public;
+revoke all on function ops_private.demand(text, uuid, text) from public, anon, authenticated, service_role;
 
 create function ops_private.caller_actor() returns text
 language plpgsql stable set search_path = '' as $$
@@ -61,7 +61,7 @@ begin
 end
 $$;
 comment on function ops_private.caller_actor() is 'The caller as an author: user:<sub>.';
-revoke all on function ops_private.caller_actor() from public;
+revoke all on function ops_private.caller_actor() from public, anon, authenticated, service_role;
 
 create function ops_private.as_time(word text) returns timestamptz
 language plpgsql stable set search_path = '' as $$
@@ -75,7 +75,7 @@ exception when datetime_field_overflow or invalid_datetime_format then
 end
 $$;
 comment on function ops_private.as_time(text) is 'A time with its zone (RFC 3339) of this century or the next; null where the text is none.';
-revoke all on function ops_private.as_time(text) from public;
+revoke all on function ops_private.as_time(text) from public, anon, authenticated, service_role;
 
 create function ops_private.verb_arguments() returns table (verb text, arg text, form text, needed boolean)
 language sql immutable set search_path = '' as $$
@@ -85,7 +85,7 @@ language sql immutable set search_path = '' as $$
     ('backfill', 'from', 'time', true), ('backfill', 'until', 'time', false)
 $$;
 comment on function ops_private.verb_arguments() is 'The arguments of each verb; without a verb: of all. Why is for those who read the order later.';
-revoke all on function ops_private.verb_arguments() from public;
+revoke all on function ops_private.verb_arguments() from public, anon, authenticated, service_role;
 
 create function ops_private.fits(value jsonb, form text) returns boolean
 language sql stable set search_path = '' as $$
@@ -100,7 +100,7 @@ language sql stable set search_path = '' as $$
     end end
 $$;
 comment on function ops_private.fits(jsonb, text) is 'Whether an argument has the form of verb_arguments.';
-revoke all on function ops_private.fits(jsonb, text) from public;
+revoke all on function ops_private.fits(jsonb, text) from public, anon, authenticated, service_role;
 
 create function ops_private.check_args(verb text, args jsonb) returns void
 language plpgsql stable set search_path = '' as $$
@@ -133,7 +133,7 @@ begin
 end
 $$;
 comment on function ops_private.check_args(text, jsonb) is 'Raises unless these are arguments that the verb takes, each of its form.';
-revoke all on function ops_private.check_args(text, jsonb) from public;
+revoke all on function ops_private.check_args(text, jsonb) from public, anon, authenticated, service_role;
 
 create function ops_private.record_order(verb text, kind text, namespace text, name text, project uuid, args jsonb,
   actor text, at_once boolean) returns uuid
@@ -143,7 +143,7 @@ language sql set search_path = '' as $$
   returning id
 $$;
 comment on function ops_private.record_order(text, text, text, text, uuid, jsonb, text, boolean) is 'Writes an order down: it waits for the engine, but for what takes effect at once.';
-revoke all on function ops_private.record_order(text, text, text, text, uuid, jsonb, text, boolean) from public;
+revoke all on function ops_private.record_order(text, text, text, text, uuid, jsonb, text, boolean) from public, anon, authenticated, service_role;
 grant execute on function ops_private.record_order(text, text, text, text, uuid, jsonb, text, boolean) to service_role;
 
 create function ops_private.record_for_caller(verb text, kind text, namespace text, name text, project uuid, args jsonb,
@@ -154,7 +154,7 @@ language sql set search_path = '' as $$
     ops_private.caller_actor(), at_once)
 $$;
 comment on function ops_private.record_for_caller(text, text, text, text, uuid, jsonb, boolean) is 'The same by the caller, with the verified e-mail address where there is one.';
-revoke all on function ops_private.record_for_caller(text, text, text, text, uuid, jsonb, boolean) from public;
+revoke all on function ops_private.record_for_caller(text, text, text, text, uuid, jsonb, boolean) from public, anon, authenticated, service_role;
 
 create function ops_private.kinds_of_verb(verb text) returns text[]
 language sql immutable set search_path = '' as $$
@@ -167,7 +167,7 @@ language sql immutable set search_path = '' as $$
   end
 $$;
 comment on function ops_private.kinds_of_verb(text) is 'The kinds that a verb means something to; null: all.';
-revoke all on function ops_private.kinds_of_verb(text) from public;
+revoke all on function ops_private.kinds_of_verb(text) from public, anon, authenticated, service_role;
 
 create function ops_private.order_of_resource(verb text, kind text, namespace text, name text, args jsonb) returns uuid
 language plpgsql set search_path = '' as $$
@@ -202,7 +202,7 @@ begin
 end
 $$;
 comment on function ops_private.order_of_resource(text, text, text, text, jsonb) is 'An order about one resource, living or declared.';
-revoke all on function ops_private.order_of_resource(text, text, text, text, jsonb) from public;
+revoke all on function ops_private.order_of_resource(text, text, text, text, jsonb) from public, anon, authenticated, service_role;
 
 create function ops_private.run_to_order(verb text, wanted text) returns ops.runs
 language plpgsql set search_path = '' as $$
@@ -218,7 +218,7 @@ begin
 end
 $$;
 comment on function ops_private.run_to_order(text, text) is 'The run, if the caller may order this of it.';
-revoke all on function ops_private.run_to_order(text, text) from public;
+revoke all on function ops_private.run_to_order(text, text) from public, anon, authenticated, service_role;
 
 create function ops_private.order_cancel(args jsonb) returns uuid
 language plpgsql set search_path = '' as $$
@@ -235,7 +235,7 @@ begin
 end
 $$;
 comment on function ops_private.order_cancel(jsonb) is 'Asks a run to end: the same as the engine''s own cancel.';
-revoke all on function ops_private.order_cancel(jsonb) from public;
+revoke all on function ops_private.order_cancel(jsonb) from public, anon, authenticated, service_role;
 
 create function ops_private.order_rerun(args jsonb, as_run uuid) returns uuid
 language plpgsql set search_path = '' as $$
@@ -253,7 +253,7 @@ begin
 end
 $$;
 comment on function ops_private.order_rerun(jsonb, uuid) is 'Asks for an ended run to be executed again under that id; the engine queues it.';
-revoke all on function ops_private.order_rerun(jsonb, uuid) from public;
+revoke all on function ops_private.order_rerun(jsonb, uuid) from public, anon, authenticated, service_role;
 
 create function ops_private.order_snooze(args jsonb) returns uuid
 language plpgsql set search_path = '' as $$
@@ -279,7 +279,7 @@ begin
 end
 $$;
 comment on function ops_private.order_snooze(jsonb) is 'Nothing is heard of a proposal until then.';
-revoke all on function ops_private.order_snooze(jsonb) from public;
+revoke all on function ops_private.order_snooze(jsonb) from public, anon, authenticated, service_role;
 
 create function ops_private.destroyed_with(token text) returns setof uuid
 language sql stable set search_path = '' as $$
@@ -292,7 +292,7 @@ language sql stable set search_path = '' as $$
   where (k.destroy_token = token or k.document #>> '{inputs,hold_token}' = token) and s.destructive
 $$;
 comment on function ops_private.destroyed_with(text) is 'The projects of everything that the kept plans of a token destroy; null among them: something cluster-scoped, or whose project nobody knows.';
-revoke all on function ops_private.destroyed_with(text) from public;
+revoke all on function ops_private.destroyed_with(text) from public, anon, authenticated, service_role;
 
 create function ops_private.order_confirm(args jsonb) returns uuid
 language plpgsql set search_path = '' as $$
@@ -319,7 +319,7 @@ begin
 end
 $$;
 comment on function ops_private.order_confirm(jsonb) is 'Lets a held plan happen: by an admin of every project of which it destroys something.';
-revoke all on function ops_private.order_confirm(jsonb) from public;
+revoke all on function ops_private.order_confirm(jsonb) from public, anon, authenticated, service_role;
 
 create function ops_private.new_run_id() returns uuid
 language sql volatile set search_path = '' as $$
@@ -328,7 +328,7 @@ language sql volatile set search_path = '' as $$
     placing '7' from 13 for 1)::uuid
 $$;
 comment on function ops_private.new_run_id() is 'A UUID of version 7: sorts by the time of its making.';
-revoke all on function ops_private.new_run_id() from public;
+revoke all on function ops_private.new_run_id() from public, anon, authenticated, service_role;
 
 create function ops_private.intervene(verb text, kind text, namespace text, name text, args jsonb) returns uuid
 language plpgsql security definer set search_path = '' as $$
@@ -348,7 +348,7 @@ begin
 end
 $$;
 comment on function ops_private.intervene(text, text, text, text, jsonb) is 'The one door for orders of callers.';
-revoke all on function ops_private.intervene(text, text, text, text, jsonb) from public;
+revoke all on function ops_private.intervene(text, text, text, text, jsonb) from public, anon, authenticated, service_role;
 grant execute on function ops_private.intervene(text, text, text, text, jsonb) to authenticated;
 
 create function ops_private.rerun(run_id uuid) returns uuid
@@ -362,7 +362,7 @@ begin
 end
 $$;
 comment on function ops_private.rerun(uuid) is 'The order to execute a run again; answers the new run''s id.';
-revoke all on function ops_private.rerun(uuid) from public;
+revoke all on function ops_private.rerun(uuid) from public, anon, authenticated, service_role;
 grant execute on function ops_private.rerun(uuid) to authenticated;
 
 create function ops.intervene(verb text, kind text default null, namespace text default '', name text default null,

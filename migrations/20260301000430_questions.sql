@@ -44,7 +44,7 @@ language sql stable set search_path = '' as $$
   order by c.run_id
 $$;
 comment on function ops_private.verify_chains(uuid[], uuid, integer) is 'How chains of events stand: of these runs, or of the next ones by id. broken_at null: intact.';
-revoke all on function ops_private.verify_chains(uuid[], uuid, integer) from public;
+revoke all on function ops_private.verify_chains(uuid[], uuid, integer) from public, anon, authenticated, service_role;
 grant execute on function ops_private.verify_chains(uuid[], uuid, integer) to service_role;
 
 create function ops_private.verify_visible(ids uuid[], after uuid, most integer)
@@ -59,7 +59,7 @@ language sql stable security definer set search_path = '' as $$
     order by r.run_id limit most), after, most) v
 $$;
 comment on function ops_private.verify_visible(uuid[], uuid, integer) is 'The same for the runs that the caller may see.';
-revoke all on function ops_private.verify_visible(uuid[], uuid, integer) from public;
+revoke all on function ops_private.verify_visible(uuid[], uuid, integer) from public, anon, authenticated, service_role;
 grant execute on function ops_private.verify_visible(uuid[], uuid, integer) to authenticated;
 
 create function ops.verify_runs(ids uuid[] default null, after uuid default '00000000-0000-0000-0000-000000000000',
@@ -144,7 +144,7 @@ language sql stable set search_path = '' as $$
     or (select ops_private.is_platform())
 $$;
 comment on function ops_private.visible_subjects(jsonb) is 'Those of [{kind, namespace, name, project}] that the caller may see.';
-revoke all on function ops_private.visible_subjects(jsonb) from public;
+revoke all on function ops_private.visible_subjects(jsonb) from public, anon, authenticated, service_role;
 
 create function ops_private.masked_plan(document jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
@@ -190,7 +190,7 @@ begin
 end
 $$;
 comment on function ops_private.masked_plan(jsonb) is 'A plan''s document with the steps and waits that the caller may see; masked: how many steps are not shown. Tokens only with a step that they stand for.';
-revoke all on function ops_private.masked_plan(jsonb) from public;
+revoke all on function ops_private.masked_plan(jsonb) from public, anon, authenticated, service_role;
 
 create function ops_private.plans_for_me(prefix text, most integer)
 returns table (id text, destroy_token text, complete boolean, "commit" text, document jsonb, run_id uuid,
@@ -204,7 +204,7 @@ language sql stable security definer set search_path = '' as $$
   order by k.last_seen_at desc, k.id
 $$;
 comment on function ops_private.plans_for_me(text, integer) is 'Kept plans, the latest first, as the caller may see them.';
-revoke all on function ops_private.plans_for_me(text, integer) from public;
+revoke all on function ops_private.plans_for_me(text, integer) from public, anon, authenticated, service_role;
 grant execute on function ops_private.plans_for_me(text, integer) to authenticated;
 
 create function ops.plans_for_me(prefix text default null, most integer default 20)

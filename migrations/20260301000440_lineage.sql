@@ -22,7 +22,7 @@ language sql stable set search_path = '' as $$
   where node_type = 'run' and r.run_id::text = node and i.sha256 is not null
 $$;
 comment on function ops_private.lineage_up(text, text) is 'The nodes that one was made from: an artifact by runs, a run from a commit and artifacts.';
-revoke all on function ops_private.lineage_up(text, text) from public;
+revoke all on function ops_private.lineage_up(text, text) from public, anon, authenticated, service_role;
 grant execute on function ops_private.lineage_up(text, text) to authenticated, service_role;
 
 create function ops_private.lineage_down(node_type text, node text)
@@ -70,7 +70,7 @@ language sql stable set search_path = '' as $$
     end
 $$;
 comment on function ops_private.lineage_down(text, text) is 'The nodes made from one: of an artifact runs, model versions and apps, of a run artifacts, of a model version endpoints.';
-revoke all on function ops_private.lineage_down(text, text) from public;
+revoke all on function ops_private.lineage_down(text, text) from public, anon, authenticated, service_role;
 grant execute on function ops_private.lineage_down(text, text) to authenticated, service_role;
 
 create function ops.lineage(sha256 text)

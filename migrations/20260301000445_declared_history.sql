@@ -8,7 +8,7 @@ create table ops.declared_history (
   name text not null,
   project text,
   spec jsonb,
-  hash text not null,
+  hash text not null check (octet_length(hash) in (0, 64) and hash ~ '^[0-9a-f]*$'),
   problem text,
   source text not null,
   "commit" text,
@@ -57,6 +57,7 @@ for each statement execute function ops_private.refuse_change();
 alter table ops.declared_history enable row level security;
 alter table ops.declared_commits enable row level security;
 revoke all on ops.declared_history, ops.declared_commits from public, anon, authenticated, service_role;
+revoke all on sequence ops.declared_history_id_seq, ops.declared_commits_id_seq from public, anon, authenticated, service_role;
 grant select on ops.declared_history, ops.declared_commits to authenticated;
 grant select, insert on ops.declared_history, ops.declared_commits to service_role;
 create policy declared_history_members_read on ops.declared_history for select to authenticated
@@ -77,7 +78,7 @@ begin
 end
 $$;
 comment on function ops_private.note_declared() is 'Trigger: keeps the versions of documents that came or went.';
-revoke all on function ops_private.note_declared() from public;
+revoke all on function ops_private.note_declared() from public, anon, authenticated, service_role;
 
 -- Transition tables are planned blind: without the setting, a join of two large ones would be a nested loop.
 create function ops_private.note_redeclared() returns trigger
@@ -91,7 +92,7 @@ begin
 end
 $$;
 comment on function ops_private.note_redeclared() is 'Trigger: keeps the versions of documents that changed.';
-revoke all on function ops_private.note_redeclared() from public;
+revoke all on function ops_private.note_redeclared() from public, anon, authenticated, service_role;
 
 create function ops_private.note_commit() returns trigger
 language plpgsql set search_path = '' as $$
@@ -101,7 +102,7 @@ begin
 end
 $$;
 comment on function ops_private.note_commit() is 'Trigger: keeps the commits that a source was read at.';
-revoke all on function ops_private.note_commit() from public;
+revoke all on function ops_private.note_commit() from public, anon, authenticated, service_role;
 
 create trigger declared_kept_insert after insert on ops.declared
 referencing new table as changed for each statement execute function ops_private.note_declared();

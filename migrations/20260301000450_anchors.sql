@@ -42,7 +42,7 @@ begin
 end
 $$;
 comment on function ops_private.unanchor() is 'Trigger: a chain that grew after it was anchored is due for the next anchor.';
-revoke all on function ops_private.unanchor() from public;
+revoke all on function ops_private.unanchor() from public, anon, authenticated, service_role;
 create trigger runs_unanchor before update of event_seq on ops.runs for each row
 when (old.anchor is not null and new.event_seq is distinct from old.event_seq)
 execute function ops_private.unanchor();

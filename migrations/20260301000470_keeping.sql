@@ -70,7 +70,7 @@ begin
 end
 $$;
 comment on function ops_private.keep_bytes() is 'Trigger: a new pointer keeps bytes that were about to go; where they may be gone already, the pointer is refused and its run is collected again.';
-revoke all on function ops_private.keep_bytes() from public;
+revoke all on function ops_private.keep_bytes() from public, anon, authenticated, service_role;
 create trigger artifacts_keep_bytes after insert on ops.artifacts
 referencing new table as changed for each statement execute function ops_private.keep_bytes();
 create trigger artifacts_keep_bytes_again after update on ops.artifacts

@@ -11,7 +11,7 @@ begin
 end
 $$;
 comment on function ops_private.notify_events() is 'Trigger: wakes whoever follows runs.';
-revoke all on function ops_private.notify_events() from public;
+revoke all on function ops_private.notify_events() from public, anon, authenticated, service_role;
 
 create trigger event_batches_inserted after insert on ops.event_batches
 referencing new table as changed for each statement execute function ops_private.notify_events();

@@ -84,24 +84,3 @@ async def test_tampering_of_the_owner_is_found(
         await owner.commit()
     (chain,) = [one async for one in store.verify()]
     assert chain.verdict == f"broken at seq {broken_at}"
-
-
-async def test_the_schema_is_described(server: embedded.Server, database: str) -> None:
-    """Every table, view and column of ops has a comment; every foreign key has an index."""
-    async with await psycopg.AsyncConnection.connect(
-        server.url_for("wbx_migrate", database)
-    ) as conn:
-        mute = await conn.execute(
-            "select c.relname, a.attname from pg_class c left join pg_attribute a on a.attrelid = c.oid"
-            " and a.attnum > 0 and not a.attisdropped and c.relkind <> 'v'"
-            " where c.relnamespace = 'ops'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition"
-            " and (obj_description(c.oid) is null"
-            "  or (a.attnum is not null and col_description(c.oid, a.attnum) is null))"
-        )
-        assert await mute.fetchall() == []
-        slow = await conn.execute(
-            "select conrelid::regclass::text, conname from pg_constraint k where contype = 'f'"
-            " and connamespace = 'ops'::regnamespace and not exists (select 1 from pg_index i where"
-            " i.indrelid = k.conrelid and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] = k.conkey)"
-        )
-        assert await slow.fetchall() == []

@@ -301,7 +301,7 @@ async def test_only_what_must_be_kept_is_kept_of_plans(store: postgres.Postgres)
 
     def batch(action: model.Action, digit: str) -> ports.Batch:
         step = model.Step(action, worlds.JOB, model.Because.BRAKED)
-        plan = model.Plan(digit * 64, "t" * 12, True, {}, (step,), (), (), {"hold": 1})
+        plan = model.Plan(digit * 64, "f" * 12, True, {}, (step,), (), (), {"hold": 1})
         return worlds.batch(verdicts=[(row.uid, verdict)], plan=plan)
 
     await store.settle(epoch, batch(model.Action.UPDATE, "a"))
@@ -317,12 +317,12 @@ async def test_only_what_must_be_kept_is_kept_of_plans(store: postgres.Postgres)
 async def test_the_world_has_the_runs_that_matter(store: postgres.Postgres) -> None:
     """Of a long history: the latest twenty, all tries of the latest order, and whatever is open."""
     epoch, uid = await worlds.project_with_job(store)
-    orders = [worlds.order(uid, attempt=n, tries=n, execution_hash="x") for n in range(1, 31)]
+    orders = [worlds.order(uid, attempt=n, tries=n, execution_hash="a" * 64) for n in range(1, 31)]
     await store.settle(epoch, worlds.batch(orders=orders))
     runs = await store.claim("w", limit=30, lease=60)
     await store.finish_many([(run.run_id, run.fencing, worlds.outcome()) for run in runs])
     assert len((await worlds.world(store)).executions) == 30
-    fresh = [worlds.order(uid, attempt=n, tries=1, execution_hash="y") for n in range(31, 34)]
+    fresh = [worlds.order(uid, attempt=n, tries=1, execution_hash="b" * 64) for n in range(31, 34)]
     await store.settle(epoch, worlds.batch(orders=fresh))
     found = (await worlds.world(store)).executions
     assert sorted(one.attempt for one in found) == list(range(14, 34))

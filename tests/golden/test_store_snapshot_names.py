@@ -27,3 +27,15 @@ def test_the_snapshot_knows_what_the_migrations_make(root: pathlib.Path) -> None
     missing = set(_MADE.findall(text)) - set(_GONE.findall(text)) - known - ONLY_ADOPTED
 
     assert missing == set(), f"the schema changed: run {snapshot.HOW} and commit what it writes"
+
+
+def test_revokes_name_everybody(root: pathlib.Path) -> None:
+    """Default privileges of the owner may grant to each of the four: a revoke from `public` alone leaves the rest."""
+    short = [
+        f"{path.name}: {line}"
+        for path in sorted((root / "migrations").glob("*.sql"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("revoke all on") and line.rstrip().endswith("from public;")
+    ]
+
+    assert short == [], "end it with: from public, anon, authenticated, service_role;"

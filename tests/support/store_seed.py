@@ -32,6 +32,8 @@ BY_NAME: Mapping[str, str] = {
     "role": "viewer",
     "email": "seed@x.org",
     "operation": "execute",
+    "observations.state": "running",
+    "resource_history.state": "Pending",
 }
 ALSO: Mapping[str, tuple[str, ...]] = {"project_members": ("email",)}
 COLUMNS = """
@@ -107,7 +109,9 @@ def _value(table: str, column: str, kind: str, project: str) -> sql.Composable:
     }
     if column in named:
         return named[column]
-    return BY_TYPE.get(kind) or sql.Literal(BY_NAME.get(column, "x"))
+    return BY_TYPE.get(kind) or sql.Literal(
+        BY_NAME.get(f"{table}.{column}", BY_NAME.get(column, "x"))
+    )
 
 
 def _kinds() -> dict[str, str]:

@@ -61,7 +61,7 @@ def order(uid: str, key: model.Key = JOB, **fields: Any) -> ports.RunOrder:
         "operation": "execute",
         "provider": "local",
         "document": {"command": ["true"]},
-        "execution_hash": "e1",
+        "execution_hash": "e1" * 32,
     }
     return ports.RunOrder(**(chosen | fields))
 
