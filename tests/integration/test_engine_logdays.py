@@ -16,7 +16,8 @@ from store_fixtures import database, server
 
 from workbenchx import errors
 from workbenchx.engine import failpoints, logdays
-from workbenchx.store import embedded
+from workbenchx.store import embedded, reads
+from workbenchx.wiring import output
 
 __all__ = ["database", "server"]
 
@@ -75,6 +76,27 @@ async def test_a_day_goes_when_its_logs_are_whole(audit: store_audit.Audit) -> N
     assert await log_of(audit, old) == b"older\n"
     assert [data async for data in audit.store.chunks(young)] == [b"young\n"]
     assert "0 days of output dropped" in await keep(audit)
+
+
+async def test_what_was_printed_can_still_be_read(
+    audit: store_audit.Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its artifact, piece by piece from any place; once retention took that, the answer says so."""
+    printed = bytes(range(256)) * 40
+    run_id = await audit.run(printed=printed, kept=printed, days=3)
+    await keep(audit)
+    asked = reads.Reads(audit.store.connections)
+    monkeypatch.setattr(output, "_PART", 1000)
+    found, ended = b"", False
+    while not ended:
+        run = await asked.run(run_id)
+        part = await output.part(asked, {}, run, len(found), wait=0.0, storage=audit.storage)
+        assert len(part.data) <= 1000
+        found, ended = found + part.data, part.ended
+    assert found == printed
+    await audit.rows("update ops.artifacts set removed_at = now() returning 1")
+    with pytest.raises(errors.Stalled, match="wbx reproduce"):
+        await output.part(asked, {}, run, 0, wait=0.0, storage=audit.storage)
 
 
 async def test_partitions_are_made_ahead(audit: store_audit.Audit) -> None:

@@ -105,7 +105,13 @@ class App:
     async def log(self, run: ports.Row, offset: int, *, wait: float) -> ports.LogPart:
         """Output of a run from `offset` on."""
         return await output.part(
-            self.reads, self.sandboxes, run, offset, wait=wait, waker=self.waker
+            self.reads,
+            self.sandboxes,
+            run,
+            offset,
+            wait=wait,
+            waker=self.waker,
+            storage=self.storage,
         )
 
     async def blob(self, artifact: ports.Row) -> AsyncIterator[bytes]:

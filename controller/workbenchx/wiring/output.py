@@ -1,4 +1,4 @@
-"""What a run printed, piece by piece: recorded chunks, or of a service what its sandbox prints."""
+"""What a run printed, piece by piece: recorded chunks, then the log's artifact; of a service what its sandbox prints."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,12 @@ from workbenchx import errors, ports
 from workbenchx.engine import patience
 from workbenchx.planner import model
 from workbenchx.store import reads
+from workbenchx.wiring import handing
 
 SERVING = frozenset({"create", "replace"})
 _LIVING = frozenset({"created", "running"})
+_LOG = "log"
+_PART = 8 << 20
 
 
 class Waker:
@@ -54,14 +57,16 @@ async def part(
     *,
     wait: float,
     waker: Waker | None = None,
+    storage: ports.StorageProvider | None = None,
 ) -> ports.LogPart:
     """The output of a run from `offset` on, as `ports.Access.log`. Without a `waker` recorded output is not waited for.
 
     Raises:
-        errors.Stalled: reason SandboxMissing: a service's output went with its sandbox.
+        errors.Stalled: reason SandboxMissing: a service's output went with its sandbox. ArtifactRemoved: by retention.
     """
     if run["operation"] not in SERVING:
-        return await _awaited(known, str(run["run_id"]), offset, wait, waker)
+        found = await _awaited(known, str(run["run_id"]), offset, wait, waker)
+        return await kept(known, storage, str(run["run_id"]), offset) if found.ended else found
     provider, name = sandboxes.get(str(run["provider"])), run["external_id"]
     status = await provider.status(name) if provider and name else None
     if provider is None or status is None:
@@ -96,6 +101,31 @@ async def _recorded(known: reads.Reads, run_id: str, offset: int) -> ports.LogPa
     ended = not model.ExecutionState((await known.run(run_id))["state"]).open
     data = await known.log(run_id, offset)
     return ports.LogPart(data, offset + len(data), ended and not data)
+
+
+async def kept(
+    known: reads.Reads, storage: ports.StorageProvider | None, run_id: str, offset: int
+) -> ports.LogPart:
+    """The same of a run that has ended and has no chunks behind `offset` (any more): from its log's artifact.
+
+    Raises:
+        errors.Stalled: reason ArtifactRemoved: by retention.
+    """
+    logs = [row for row in await known.artifacts(run_id=run_id) if row["name"] == _LOG]
+    if storage is None or not logs or offset >= logs[0]["bytes"]:
+        return ports.LogPart(b"", offset, ended=True)
+    handing.refuse_removed(logs[0])
+    data = await _slice(storage.open(logs[0]["sha256"]), offset, offset + _PART)
+    return ports.LogPart(data, offset + len(data), ended=not data)
+
+
+async def _slice(stream: AsyncIterator[bytes], begin: int, end: int) -> bytes:
+    """What lies between two places of a stream. It is read to its end: storage vouches for it there."""
+    found, at = bytearray(), 0
+    async for data in stream:
+        found += data[max(begin - at, 0) : max(end - at, 0)]
+        at += len(data)
+    return bytes(found)
 
 
 async def _printing(
