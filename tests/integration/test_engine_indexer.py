@@ -192,6 +192,18 @@ async def test_half_an_index_is_gone_on_with(bench: Bench, monkeypatch: pytest.M
     assert (await bench.state()).sources == 10
 
 
+async def test_a_bug_stops_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw is logged with its trace and stalls that project; whoever serves goes on."""
+    monkeypatch.setattr(indexer, "BATCH", 1)
+    await bench.declare(a_md="One penguin.", b_md="Two penguins.")
+    assert not await bench.another("b", Failing(ZeroDivisionError("surprise"))).index()
+    assert "a bug in WorkbenchX" in caplog.text
+    assert "surprise" in caplog.text
+    assert await bench.indexer.index()
+
+
 async def test_two_indexers_do_the_work_of_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

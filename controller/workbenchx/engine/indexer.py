@@ -75,8 +75,14 @@ class Indexer:
             except errors.Conflict as problem:
                 LOG.info("index: %s: %s", due.name, problem.message)
                 done = False
+            except errors.Waiting:
+                raise
             except errors.Stalled as problem:
                 LOG.warning("index: %s: %s", due.name, problem.message)
+                self._stalled[due.project_id] = due.digest
+                done = False
+            except Exception:
+                LOG.exception("index: %s: a bug in WorkbenchX", due.name)
                 self._stalled[due.project_id] = due.digest
                 done = False
         return done
