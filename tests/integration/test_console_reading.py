@@ -149,3 +149,21 @@ async def test_what_the_caller_has_is_not_sent_again(
         assert (await client.get("/api/v1/runs?state=open", headers={"If-None-Match": tag})).content
     async with lab.client("outsider") as client:
         assert (await client.get("/api/v1/runs", headers={"If-None-Match": tag})).status_code == 200
+
+
+async def test_a_kept_list_never_outlives_a_change(
+    lab: console_lab.Lab, world: console_world.World, store: postgres.Postgres
+) -> None:
+    """The same list twice is kept; whatever is committed, a lost membership above all, is seen by the next request."""
+    async with lab.client("viewer") as client, lab.client("editor") as other:
+        first = await get(client, "/resources")
+        assert await get(client, "/resources") == first
+        meters = (await client.get("/metrics")).text
+        assert 'wbx_kept_answers_total{outcome="true"} 1.0' in meters
+        assert await get(other, "/resources") == first
+        assert 'outcome="true"} 1.0' in (await client.get("/metrics")).text
+        async with store.connections.transaction() as conn:
+            gone = "delete from ops.project_members where user_id = %s"
+            await conn.execute(gone, [console_lab.VIEWER])
+        assert (await get(client, "/resources"))["items"] == []
+        assert await get(other, "/resources") == first

@@ -8,7 +8,7 @@ import fastapi
 from starlette.middleware import cors
 
 import workbenchx
-from workbenchx.console import describing, edge, limits, parts, problems, streams
+from workbenchx.console import describing, edge, kept, limits, parts, problems, streams
 
 _ORIGIN_HEADERS = (
     "Authorization",
@@ -42,6 +42,7 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
     app.state.callers = limits.Buckets(chosen.bounds.caller, "caller")
     # Planning is arithmetic on one processor: more than one at once would only make all of them late.
     app.state.planning = asyncio.Semaphore(1)
+    app.state.kept = kept.Answers()
     app.state.places = streams.Places()
     app.state.strangers = limits.Buckets(chosen.bounds.stranger, "sign-in")
     describing.add_routes(app)

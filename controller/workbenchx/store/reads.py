@@ -131,6 +131,10 @@ class Reads:
             raise _not_recorded(key)
         return found[0]
 
+    async def version(self) -> str:
+        """The snapshot: while it is the same, nothing at all was committed."""
+        return str((await self._all("version"))[0]["version"])
+
     async def installation(self) -> Row | None:
         """Id and environment; None: the caller may not see them."""
         found = await self._all("installation")

@@ -4,7 +4,9 @@ Every refusal is the same NotSignedIn to the caller with a word on what to do; w
 that helps the owner of the token (it has expired) and no forger.
 """
 
+import collections
 import dataclasses
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +18,7 @@ from workbenchx.console.auth import keys as public_keys
 
 _MOST_LETTERS = 8192
 _MOST_SUBJECT = 200
+_MOST_SEEN = 1024
 _LEGACY = "HS256"
 _LEAST_SECRET = 32
 Claims = Mapping[str, Any]
@@ -32,6 +35,15 @@ class Trust:
     legacy_secret: bytes | None = dataclasses.field(default=None, repr=False)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Seen:
+    """A signature that was good, by which key: with that very key it need not be looked at again."""
+
+    header: Mapping[str, Any]
+    key: Any
+    claims: Claims
+
+
 class Verifier:
     """Turns a token into its claims, or refuses it."""
 
@@ -45,6 +57,7 @@ class Verifier:
         self.trust = trust
         self.keys = keys
         self._now = now
+        self._seen: collections.OrderedDict[bytes, _Seen] = collections.OrderedDict()
 
     async def verify(self, token: str) -> Claims:
         """The claims of a token that is good now.
@@ -53,15 +66,20 @@ class Verifier:
             problems.Problem: 401.
             errors.Waiting: reason AuthUnavailable: the keys are not to be had now.
         """
-        algorithm, key = await self._key(_header(token))
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token, key, algorithms=[algorithm], options=_SIGNATURE_ONLY
-            )
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
-            raise refused() from error
-        self._check(claims)
-        return claims
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        seen = self._seen.get(digest)
+        header = seen.header if seen else _header(token)
+        algorithm, key = await self._key(header)
+        if seen is None or seen.key is not key:
+            seen = _Seen(header, key, _decoded(token, algorithm, key))
+            self._remember(digest, seen)
+        self._check(seen.claims)
+        return seen.claims
+
+    def _remember(self, digest: bytes, seen: "_Seen") -> None:
+        self._seen[digest] = seen
+        if len(self._seen) > _MOST_SEEN:
+            self._seen.popitem(last=False)
 
     async def _key(self, header: Mapping[str, Any]) -> tuple[str, Any]:
         """The one algorithm and key that may verify a token with this header. The key decides, never the token."""
@@ -109,6 +127,16 @@ _SIGNATURE_ONLY: Any = {
     "verify_sub": False,
     "verify_jti": False,
 }
+
+
+def _decoded(token: str, algorithm: str, key: Any) -> Claims:
+    try:
+        found: dict[str, Any] = jwt.decode(
+            token, key, algorithms=[algorithm], options=_SIGNATURE_ONLY
+        )
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+        raise refused() from error
+    return found
 
 
 def _header(token: str) -> Mapping[str, Any]:

@@ -44,6 +44,10 @@ left join lateral (select fields from ops.observations where resource_uid = r.id
   on true
 where r.kind = %(kind)s and r.namespace = %(namespace)s and r.name = %(name)s;
 
+-- name: version
+-- Which transactions this one sees: as long as the answer is the same, so is every other.
+select pg_current_snapshot()::text as version;
+
 -- name: installation
 -- Which installation this is; no row for who may not see it.
 select id::text, environment from ops.installation;
