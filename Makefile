@@ -29,7 +29,7 @@ test:  ## run every test; lists what this machine cannot run (ARGS="-k planner" 
 	@.ci/venv dev
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-check:  ## lint, format, types, layers, spelling, generated files, locked requirements
+check:  ## lint, format, types, layers, spelling, migrations, generated files, locked requirements
 	@.ci/venv dev
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
@@ -39,6 +39,7 @@ check:  ## lint, format, types, layers, spelling, generated files, locked requir
 	$(BIN)/python -m workbenchx.api.emit --check
 	$(BIN)/python -m workbenchx.console.emit --check
 	$(BIN)/python .ci/reference.py --check
+	.ci/migrations
 	.ci/lock --check
 
 fmt:  ## format, and fix what can be fixed

@@ -173,3 +173,72 @@ async def test_the_migrations_work_on_postgres_15(server15: embedded.Server) -> 
             server15.url_for("wbx_migrate", name)
         ) as conn:
             assert conn.info.server_version // 10000 == 15
+
+
+LATER = """-- squawk-ignore-file require-lock-timeout, require-statement-timeout
+create unique index concurrently if not exists later_n on ops.later (n);
+"""
+
+
+async def later(server: embedded.Server, name: str, folder: pathlib.Path, *rows: int) -> str:
+    """A table with rows, and files that would index it; the owner's URL."""
+    (folder / "20270101000000_file.sql").write_text("set lock_timeout = '7s'", encoding="utf-8")
+    (folder / "20270101000001_file.sql").write_text(LATER, encoding="utf-8")
+    await bootstrap.bootstrap(store_server.administrator(server), database=name)
+    owner = server.url_for("wbx_migrate", name)
+    async with await psycopg.AsyncConnection.connect(owner, autocommit=True) as conn:
+        await conn.execute("create schema ops")
+        await conn.execute("create table ops.later (n int)")
+        for row in rows:
+            await conn.execute("insert into ops.later values (%s)", (row,))
+    return owner
+
+
+async def test_an_index_is_built_beside_its_users(
+    server: embedded.Server, tmp_path: pathlib.Path
+) -> None:
+    """A lone concurrent statement, by two processes at once: built while a writer goes on, recorded once."""
+    async with store_server.database(server, template=None) as name:
+        url = await later(server, name, tmp_path, 1, 2)
+        found = await asyncio.gather(*(migrate.apply(url, folder=tmp_path) for _ in range(2)))
+        assert sorted(map(len, found)) == [0, 2]
+        async with await psycopg.AsyncConnection.connect(url) as conn:
+            valid = await conn.execute(
+                "select indisvalid, indisunique from pg_index where indexrelid = 'ops.later_n'::regclass"
+            )
+            assert await valid.fetchall() == [(True, True)]
+        assert await migrate.apply(url, folder=tmp_path) == []
+
+
+async def test_a_half_built_index_is_named(server: embedded.Server, tmp_path: pathlib.Path) -> None:
+    """It failed and left its ruin: told, also the next time, and not recorded until it is whole."""
+    async with store_server.database(server, template=None) as name:
+        url = await later(server, name, tmp_path, 1, 1)
+        with pytest.raises(errors.Stalled, match=r"20270101000001_file\.sql.*unique"):
+            await migrate.apply(url, folder=tmp_path)
+        with pytest.raises(errors.Stalled, match=r"drop index concurrently ops\.later_n") as told:
+            await migrate.apply(url, folder=tmp_path)
+        assert told.value.reason == "MigrationFailed"
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+            await conn.execute("drop index concurrently ops.later_n")
+            await conn.execute("delete from ops.later")
+        assert await migrate.apply(url, folder=tmp_path) == ["20270101000001"]
+
+
+async def test_a_lock_that_somebody_holds_is_waited_for(
+    server: embedded.Server, tmp_path: pathlib.Path
+) -> None:
+    """As long as the file says: then the file is named, and what to do; and its setting ends with it."""
+    (tmp_path / "20270101000000_file.sql").write_text(
+        "set lock_timeout = '100ms'; alter table ops.projects add column note text",
+        encoding="utf-8",
+    )
+    async with store_server.database(server) as name:
+        url = server.url_for("wbx_migrate", name)
+        async with await psycopg.AsyncConnection.connect(url) as conn:
+            await conn.execute("delete from supabase_migrations.schema_migrations")
+            await conn.commit()
+            await conn.execute("select 1 from ops.projects")
+            with pytest.raises(errors.Waiting, match=r"20270101000000_file\.sql.*lock"):
+                await migrate.apply(url, folder=tmp_path)
+        assert await migrate.apply(url, folder=tmp_path) == ["20270101000000"]

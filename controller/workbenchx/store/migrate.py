@@ -1,9 +1,11 @@
 """`wbx db migrate`: applies the SQL files of `migrations/`, each once, interchangeably with the Supabase CLI.
 
 The history is the CLI's table. A file and its history row are one transaction under one lock, so that any number of
-processes may migrate at once. Nothing that was applied is ever changed.
+processes may migrate at once; only an index that is built concurrently is recorded after it is built. Nothing that was
+applied is ever changed.
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import pathlib
@@ -16,6 +18,7 @@ from workbenchx import assets, errors
 from workbenchx.store import connections, pooling, queries, statements
 
 _SQL = queries.load("migrate")
+_PAUSE = 0.1
 _NAME = re.compile(r"^(\d{14})_(.+)\.sql$")
 
 
@@ -26,6 +29,11 @@ class Migration:
     version: str
     name: str
     text: str
+
+    @property
+    def file(self) -> str:
+        """Its name in the folder."""
+        return f"{self.version}_{self.name}.sql"
 
 
 def available(folder: pathlib.Path | None = None) -> list[Migration]:
@@ -64,6 +72,7 @@ async def apply(
     with _readable():
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
             await pooling.refuse(conn, url)
+            await _alone(conn)
             await _prepare(conn)
             applied = await _applied(conn)
             _check(applied, migrations)
@@ -104,10 +113,15 @@ async def pending(url: str, *, folder: pathlib.Path | None = None) -> list[str]:
     return [step.version for step in migrations if step.version not in applied]
 
 
+async def _alone(conn: psycopg.AsyncConnection) -> None:
+    """From here on nobody else migrates, until the connection ends."""
+    while await (await conn.execute(_SQL["lock"])).fetchone() != (True,):  # noqa: ASYNC110 - the lock is the server's
+        await asyncio.sleep(_PAUSE)
+
+
 async def _prepare(conn: psycopg.AsyncConnection) -> None:
     try:
         async with conn.transaction():
-            await conn.execute(_SQL["lock"])
             await conn.execute(_SQL["history"])
     except psycopg.errors.InsufficientPrivilege as error:
         raise errors.Stalled(
@@ -132,26 +146,64 @@ def _check(applied: Sequence[str], migrations: Sequence[Migration]) -> None:
 
 
 async def _apply(conn: psycopg.AsyncConnection, migration: Migration) -> bool:
-    """One file and its history row: both or neither. False: it was there."""
-    try:
+    """One file and its history row: both or neither. False: the Supabase CLI was faster."""
+    with _named(migration):
+        await conn.execute(_SQL["reset"])
+        if statements.concurrent(migration.text):
+            return await _build(conn, migration)
         async with conn.transaction():
-            await conn.execute(_SQL["lock"])
-            found = await conn.execute(_SQL["is_applied"], {"version": migration.version})
-            if await found.fetchone() is not None:
+            if await _is_applied(conn, migration):
                 return False
             await conn.execute(migration.text.encode())
-            row = {
-                "version": migration.version,
-                "name": migration.name,
-                "statements": statements.split(migration.text),
-            }
-            await conn.execute(_SQL["record"], row)
+            await _record(conn, migration)
+            return True
+
+
+async def _build(conn: psycopg.AsyncConnection, migration: Migration) -> bool:
+    """A file that no transaction may hold: done first, recorded then. In between it may be done again."""
+    if await _is_applied(conn, migration):
+        return False
+    await conn.execute(migration.text.encode())
+    broken = await (await conn.execute(_SQL["invalid"])).fetchone()
+    if broken is not None:
+        raise errors.Stalled(
+            f'migrate: file "{migration.file}": the index "{broken[0]}" was left half-built;'
+            f" run: drop index concurrently {broken[0]}, then migrate again",
+            reason="MigrationFailed",
+        )
+    await _record(conn, migration)
+    return True
+
+
+async def _is_applied(conn: psycopg.AsyncConnection, migration: Migration) -> bool:
+    found = await conn.execute(_SQL["is_applied"], {"version": migration.version})
+    return await found.fetchone() is not None
+
+
+async def _record(conn: psycopg.AsyncConnection, migration: Migration) -> None:
+    row = {
+        "version": migration.version,
+        "name": migration.name,
+        "statements": statements.split(migration.text),
+    }
+    await conn.execute(_SQL["record"], row)
+
+
+@contextlib.contextmanager
+def _named(migration: Migration) -> Iterator[None]:
+    """What went wrong, with the file in which it did."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise errors.Waiting(
+            f'migrate: file "{migration.file}": somebody holds what it changes:'
+            f" {error.diag.message_primary}; end that transaction, or try again later",
+            reason="DatabaseUnavailable",
+        ) from error
     except psycopg.OperationalError:
         raise
     except psycopg.Error as error:
         raise errors.Stalled(
-            f'migrate: file "{migration.version}_{migration.name}.sql": '
-            f"{error.diag.message_primary or error}",
+            f'migrate: file "{migration.file}": {error.diag.message_primary or error}',
             reason="MigrationFailed",
         ) from error
-    return True

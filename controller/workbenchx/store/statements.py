@@ -5,6 +5,10 @@ import re
 _TOKEN = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$|;", re.DOTALL
 )
+_CONCURRENT = re.compile(
+    r"(?:create\s+(?:unique\s+)?index|drop\s+index|reindex\s+(?:index|table))\s+concurrently\b",
+    re.IGNORECASE,
+)
 _COMMENT = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 
 
@@ -17,3 +21,9 @@ def split(text: str) -> list[str]:
             begin = token.end()
     pieces.append(text[begin:])
     return [piece.strip() for piece in pieces if _COMMENT.sub("", piece).strip()]
+
+
+def concurrent(text: str) -> bool:
+    """Whether it is one statement that builds or drops an index beside its readers and writers: no transaction may hold it."""
+    found = split(text)
+    return len(found) == 1 and _CONCURRENT.match(_COMMENT.sub("", found[0])) is not None
