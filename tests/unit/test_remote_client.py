@@ -342,3 +342,27 @@ async def test_a_request_can_be_left() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asking
         await api.close()
+
+
+async def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes to this machine in the clear does not leave it, whatever the environment says of proxies."""
+    with remote_server.serving({}) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        routes: dict[str, remote_server.Route] = {"GET /api/v1/x": document({"a": 1})}
+        found, server = await asked(routes, lambda api: api.get("x"), Twice())
+
+    assert (found, len(server.seen), proxy.seen) == ({"a": 1}, 1, [])
+
+
+async def test_a_certificate_that_is_not_trusted_is_told() -> None:
+    """Nothing was sent; the message says what is wrong with it, not that something is not permitted."""
+    with remote_server.serving({}, tls=remote_server.self_signed()) as server:
+        api = client.Client(server.url, Twice())
+        with pytest.raises(errors.Waiting, match="its certificate is not trusted: self"):
+            await api.get("x")
+        await api.close()
+
+    assert server.seen == []

@@ -45,11 +45,19 @@ class Client:
         self.url = addresses.base(url)
         self.where = addresses.host(self.url)
         self._tokens = held
-        self._http = connecting.client()
+        self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._http.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+
+    def _to(self, url: str) -> httpx.AsyncClient:
+        """The client for the host of an address."""
+        host = addresses.host(url)
+        if host not in self._clients:
+            self._clients[host] = connecting.client(url)
+        return self._clients[host]
 
     async def get(self, path: str, **params: Any) -> Any:
         """A document. None among `params`: not asked for.
@@ -143,10 +151,11 @@ class Client:
         raise problems.no_api(addresses.host(where), "redirects without end")
 
     async def _open(self, url: str) -> httpx.Response:
-        request = self._http.build_request("GET", url, headers=_IDENTITY)
+        client = self._to(url)
+        request = client.build_request("GET", url, headers=_IDENTITY)
         for pause in (*_PAUSES, None):
             try:
-                return await self._http.send(request, stream=True)
+                return await client.send(request, stream=True)
             except httpx.TransportError as error:
                 if pause is None:
                     raise problems.silent(error, addresses.host(url)) from error
@@ -197,7 +206,8 @@ class Client:
     async def _once(self, request: _Request, token: str | None, *, stream: bool) -> httpx.Response:
         headers = {"Accept": "application/json", **request.headers}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
-        built = self._http.build_request(
+        client = self._to(self.url)
+        built = client.build_request(
             request.method,
             f"{self.url}{_ROOT}/{request.path}",
             params={name: value for name, value in request.params.items() if value is not None},
@@ -207,7 +217,7 @@ class Client:
         )
         with self._transport():
             async with asyncio.timeout(max(_WHOLE_SECONDS, request.silence)):
-                return await self._http.send(built, stream=stream)
+                return await client.send(built, stream=stream)
 
     @contextlib.contextmanager
     def _transport(self) -> Iterator[None]:

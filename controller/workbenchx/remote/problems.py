@@ -3,6 +3,8 @@
 import email.utils
 import json
 import os
+import socket
+import ssl
 from typing import Any
 
 import httpx
@@ -96,11 +98,18 @@ def silent(error: httpx.TransportError, where: str) -> errors.Waiting:
 
 
 def _cause(error: BaseException) -> str:
-    """What the operating system said, if it said something."""
+    """What TLS or the operating system said, if they said something."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and (seen.errno or 0) > 0:
-            return os.strerror(seen.errno or 0)
+        match seen:
+            case ssl.SSLCertVerificationError():
+                return f"its certificate is not trusted: {seen.verify_message}"
+            case ssl.SSLError():
+                return f"TLS: {seen.reason}"
+            case socket.gaierror():
+                return str(seen.strerror)
+            case OSError() if (seen.errno or 0) > 0:
+                return os.strerror(seen.errno or 0)
         seen = seen.__cause__ or seen.__context__
     return ""
 

@@ -67,7 +67,7 @@ class Supabase:
         where = addresses.host(self.url)
         base = addresses.checked(self.url, "auth_url of the API").rstrip("/")
         sent = {"apikey": self.key, "X-Supabase-Api-Version": _VERSION, **(headers or {})}
-        async with connecting.client() as client:
+        async with connecting.client(base) as client:
             try:
                 response = await client.post(f"{base}/{path}", json=dict(body), headers=sent)
             except httpx.TransportError as error:
