@@ -67,11 +67,12 @@ def key_of_run(run: Mapping[str, Any]) -> model.Key:
     return model.Key(str(run["kind"]), str(run.get("namespace") or ""), str(run["name"]))
 
 
-async def resources(access: "ports.Access") -> list[Row]:
-    """All living resources; `url` is where one answers."""
-    return [
-        row | {"url": (row["facts"] or {}).get("url")} for row in await access.reads.resources()
-    ]
+async def resources(
+    access: "ports.Access", *, kind: str | None = None, namespace: str | None = None
+) -> list[Row]:
+    """Living resources; `url` is where one answers."""
+    found = await access.reads.resources(kind=kind, namespace=namespace)
+    return [row | {"url": (row["facts"] or {}).get("url")} for row in found]
 
 
 async def resource(access: "ports.Access", key: model.Key) -> Row:
@@ -106,12 +107,17 @@ async def find(access: "ports.Access", words: Sequence[str], namespace: str | No
         failure.Failure: none, or several; the hint names the nearest.
     """
     wanted = names.one(words, namespace)
+    return names.choose(wanted, await _candidates(access, wanted))
+
+
+async def _candidates(access: "ports.Access", wanted: names.Wanted) -> list[model.Key]:
+    """The one resource of that name; where it is not one, all, so that the nearest can be named."""
     rows = await access.reads.resource_by_name(
-        wanted.kind or "", wanted.name or "", namespace=namespace
+        wanted.kind or "", wanted.name or "", namespace=wanted.namespace
     )
     if len(rows) != 1:
         rows = await access.reads.resources()
-    return names.choose(wanted, map(names.key_of, rows))
+    return [names.key_of(row) for row in rows]
 
 
 async def facts(
@@ -119,7 +125,7 @@ async def facts(
 ) -> sentence.Facts:
     """All that is known about the resource that `words` name, also if it is declared and not recorded."""
     wanted = names.one(words, namespace)
-    recorded = [names.key_of(row) for row in await access.reads.resources()]
+    recorded = await _candidates(access, wanted)
     if names.matching(wanted, recorded):
         return await facts_of(access, names.choose(wanted, recorded))
     declared = list(await access.reads.declared_specs())

@@ -1,5 +1,6 @@
 """`wbx get`: the tree of everything, a kind, or one resource; now or at a time."""
 
+import datetime
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,36 +38,38 @@ def command(
     form = "json" if as_json else output
 
     async def work(access: "ports.Access") -> int:
-        if said is None:
-            rows = await records.resources(access)
-        else:
-            at = await access.reads.moment(said)
-            rows = await records.resources_at(access, at)
+        at = None if said is None else await access.reads.moment(said)
+        if at is not None:
             invocation.tell(f"as it was at {phrases.moment(at)}")
         if wanted.name is not None:
-            await _one(access, wanted, rows, form or "yaml", past=said is not None)
+            row = await _one(access, wanted, at)
+            document = manifest.of(row, now=access.clock.now())
+            invocation.say(manifest.text(document, form or "yaml", narrow=invocation.narrow()))
         else:
-            _several(chosen, wanted, rows, form)
+            _several(chosen, wanted, await _rows(access, wanted, at), form)
         return 0
 
     return invocation.with_access(chosen, work)
 
 
 async def _one(
-    access: "ports.Access",
-    wanted: names.Wanted,
-    rows: Sequence[records.Row],
-    form: str,
-    *,
-    past: bool,
-) -> None:
-    key = names.choose(wanted, map(names.key_of, rows))
-    if past:
-        (row,) = [row for row in rows if names.key_of(row) == key]
-    else:
-        row = await records.resource(access, key)
-    document = manifest.of(row, now=access.clock.now())
-    invocation.say(manifest.text(document, form, narrow=invocation.narrow()))
+    access: "ports.Access", wanted: names.Wanted, at: datetime.datetime | None
+) -> records.Row:
+    """The one resource that is wanted, as it is or was."""
+    if at is None:
+        words = [str(wanted)]
+        return await records.resource(access, await records.find(access, words, wanted.namespace))
+    rows = {names.key_of(row): row for row in await records.resources_at(access, at)}
+    return rows[names.choose(wanted, rows)]
+
+
+async def _rows(
+    access: "ports.Access", wanted: names.Wanted, at: datetime.datetime | None
+) -> list[records.Row]:
+    """What is wanted, and perhaps more."""
+    if at is None:
+        return await records.resources(access, kind=wanted.kind, namespace=wanted.namespace)
+    return await records.resources_at(access, at)
 
 
 def _several(
