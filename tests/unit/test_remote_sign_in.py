@@ -15,7 +15,7 @@ import supabase_sign_in
 
 from workbenchx import errors
 from workbenchx.remote import addresses, joining, logins, supabase, tokens
-from workbenchx.wiring import remote
+from workbenchx.wiring import signed_in
 
 URL = "https://wbx.example.org"
 ANNA = supabase_sign_in.User("anna@example.org", "correct horse")
@@ -164,7 +164,7 @@ async def test_what_is_no_supabase_is_told() -> None:
         await supabase.Supabase(server.url, "k").password("a", "b")
 
 
-async def signed_in(shelf: logins.Shelf, client: supabase.Supabase) -> logins.Login:
+async def anna_signed_in(shelf: logins.Shelf, client: supabase.Supabase) -> logins.Login:
     """Anna's sign-in, kept."""
     login = supabase.kept(URL, client, await client.password(ANNA.email, ANNA.password), ANNA.email)
     shelf.save(login)
@@ -175,7 +175,7 @@ async def test_a_token_is_renewed_before_it_ends(tmp_path: pathlib.Path) -> None
     """Nobody waits for a refusal; what was renewed is kept for the next command."""
     shelf = logins.Shelf(tmp_path)
     with auth(lives=30.0) as (made, client):
-        login = await signed_in(shelf, client)
+        login = await anna_signed_in(shelf, client)
         made.lives = 3600.0
         held = tokens.Kept(shelf, URL, supabase.renew)
         current = await held.current()
@@ -191,7 +191,7 @@ async def test_a_good_token_is_used_as_it_is(tmp_path: pathlib.Path) -> None:
     """No request goes out for it."""
     shelf = logins.Shelf(tmp_path)
     with auth() as (made, client):
-        login = await signed_in(shelf, client)
+        login = await anna_signed_in(shelf, client)
         assert await tokens.Kept(shelf, URL, supabase.renew).current() == login.token
 
     assert len(made.server.seen) == 1
@@ -206,7 +206,7 @@ async def test_of_many_processes_one_renews(tmp_path: pathlib.Path) -> None:
     """A refresh token is good once: all get the same new token out of one request."""
     shelf, fork = logins.Shelf(tmp_path), multiprocessing.get_context("spawn")
     with auth() as (made, client):
-        login = await signed_in(shelf, client)
+        login = await anna_signed_in(shelf, client)
         told: multiprocessing.Queue[str] = fork.Queue()
         many = [fork.Process(target=_renewed, args=(tmp_path, login.token, told)) for _ in range(4)]
         for process in many:
@@ -224,7 +224,7 @@ async def test_tasks_of_one_process_share_a_renewal(tmp_path: pathlib.Path) -> N
     """A stream and a request that are refused together."""
     shelf = logins.Shelf(tmp_path)
     with auth() as (made, client):
-        login = await signed_in(shelf, client)
+        login = await anna_signed_in(shelf, client)
         held = tokens.Kept(shelf, URL, supabase.renew)
         found = await asyncio.gather(*(held.renewed(login.token) for _ in range(5)))
 
@@ -236,7 +236,7 @@ async def test_a_sign_in_that_is_over_says_so(tmp_path: pathlib.Path) -> None:
     """Ended elsewhere: the way out is to sign in again."""
     shelf = logins.Shelf(tmp_path)
     with auth() as (made, client):
-        login = await signed_in(shelf, client)
+        login = await anna_signed_in(shelf, client)
         made.refresh.clear()
         with pytest.raises(errors.Stalled, match="sign in again") as caught:
             await tokens.Kept(shelf, URL, supabase.renew).renewed(login.token)
@@ -267,10 +267,10 @@ async def test_leaving_ends_it_at_the_server_too(tmp_path: pathlib.Path) -> None
     """The file goes first; a server that is away keeps nobody signed in here."""
     shelf = logins.Shelf(tmp_path)
     with auth() as (made, client):
-        login = await signed_in(shelf, client)
+        login = await anna_signed_in(shelf, client)
         assert await joining.leave(shelf, URL)
         assert made.server.asked("POST /auth/v1/logout")[0].token == login.token
-        await signed_in(shelf, client)
+        await anna_signed_in(shelf, client)
     with pytest.raises(errors.Waiting):
         await joining.leave(shelf, URL)
 
@@ -290,7 +290,7 @@ def test_the_variables_token_goes_only_to_the_variables_address(tmp_path: pathli
     environ = {"WBX_API_TOKEN": "t", "XDG_CONFIG_HOME": str(tmp_path)}
 
     with pytest.raises(errors.Stalled, match="without WBX_API_URL"):
-        remote.held("https://evil.example.org", environ)
+        signed_in.held("https://evil.example.org", environ)
     environ["WBX_API_URL"] = URL
-    assert isinstance(remote.held(URL, environ), tokens.Fixed)
-    assert isinstance(remote.held("https://evil.example.org", environ), tokens.Kept)
+    assert isinstance(signed_in.held(URL, environ), tokens.Fixed)
+    assert isinstance(signed_in.held("https://evil.example.org", environ), tokens.Kept)

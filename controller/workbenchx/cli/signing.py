@@ -10,7 +10,7 @@ import click
 from workbenchx import errors
 from workbenchx.cli import failure, interrupts, invocation
 from workbenchx.remote import addresses, joining, logins, problems, supabase
-from workbenchx.wiring import remote
+from workbenchx.wiring import signed_in
 
 
 def sign_in(link: str, email: str | None, *, by_mail: bool, as_json: bool) -> int:
@@ -58,10 +58,10 @@ def by_token(link: str, given: str, *, as_json: bool) -> int:
 
 
 def _keep(login: logins.Login, *, as_json: bool) -> int:
-    who = interrupts.call(lambda: joining.keep(remote.shelf(os.environ), login))
+    who = interrupts.call(lambda: joining.keep(signed_in.shelf(os.environ), login))
     _told(login.url, who, as_json=as_json)
-    if os.environ.get(remote.TOKEN):
-        invocation.tell(f"wbx: warning: {remote.TOKEN} is set and goes before this sign-in")
+    if os.environ.get(signed_in.TOKEN):
+        invocation.tell(f"wbx: warning: {signed_in.TOKEN} is set and goes before this sign-in")
     return 0
 
 
@@ -69,7 +69,7 @@ def status(link: str, *, as_json: bool) -> int:
     """Who is signed in: exit 0; nobody: exit 1."""
     url, _ = split(link)
     try:
-        who = interrupts.call(lambda: joining.who(url, remote.held(url, os.environ)))
+        who = interrupts.call(lambda: joining.who(url, signed_in.held(url, os.environ)))
     except errors.Stalled as problem:
         if problem.reason != problems.NOT_SIGNED_IN:
             raise
@@ -85,7 +85,7 @@ def status(link: str, *, as_json: bool) -> int:
 def out(link: str) -> int:
     """Forget the sign-in. Exit 0 also if there was none."""
     url, _ = split(link)
-    gone = interrupts.call(lambda: joining.leave(remote.shelf(os.environ), url))
+    gone = interrupts.call(lambda: joining.leave(signed_in.shelf(os.environ), url))
     invocation.say(f"signed out of {url}" if gone else f"nobody was signed in to {url}")
     return 0
 

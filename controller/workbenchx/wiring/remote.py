@@ -16,15 +16,13 @@ from workbenchx import errors, ports
 from workbenchx.engine import clock
 from workbenchx.planner import model
 from workbenchx.planner.render import parse
-from workbenchx.remote import addresses, client, logins, problems, reads, streams, supabase, tokens
-from workbenchx.wiring import handing, settings
+from workbenchx.remote import addresses, client, problems, reads, streams
+from workbenchx.wiring import handing, settings, signed_in
 
 if TYPE_CHECKING:
     from workbenchx.declared import validate
 
-TOKEN = "WBX_API_TOKEN"  # noqa: S105 - the variable's name
 LOG = logging.getLogger(__name__)
-_URL = "WBX_API_URL"
 _AWAY_SECONDS = 120.0
 _LOOK_SECONDS = 10.0
 _BURST_SECONDS = 0.1
@@ -298,42 +296,6 @@ def _nobody_works(where: str) -> errors.Waiting:
     )
 
 
-def shelf(environ: Mapping[str, str]) -> logins.Shelf:
-    """Where this user's sign-ins are kept.
-
-    Raises:
-        errors.Stalled: reason HomeNotWritable: the user has no home folder.
-    """
-    folder = environ.get("XDG_CONFIG_HOME")
-    if folder and pathlib.Path(folder).is_absolute():
-        return logins.Shelf(pathlib.Path(folder) / "workbenchx" / "logins")
-    try:
-        return logins.Shelf(pathlib.Path.home() / ".config" / "workbenchx" / "logins")
-    except RuntimeError as error:
-        raise errors.Stalled(
-            "sign-in: this user has no home folder; set XDG_CONFIG_HOME", reason="HomeNotWritable"
-        ) from error
-
-
-def held(url: str, environ: Mapping[str, str]) -> tokens.Tokens:
-    """What requests prove themselves with: WBX_API_TOKEN, else what `wbx login` kept.
-
-    That token goes only to the address beside it in the environment: a wbx.toml may come with a pull request.
-
-    Raises:
-        errors.Stalled: reason BadSettings.
-    """
-    if environ.get(TOKEN):
-        if not environ.get(_URL):
-            raise errors.Stalled(
-                f"settings: {TOKEN} is set without {_URL}, and goes to no address that a file names",
-                reason="BadSettings",
-            )
-        if addresses.base(environ[_URL]) == url:
-            return tokens.Fixed(environ[TOKEN], TOKEN)
-    return tokens.Kept(shelf(environ), url, supabase.renew)
-
-
 @contextlib.asynccontextmanager
 async def open(chosen: settings.Settings) -> AsyncIterator[Remote]:  # noqa: A001 - remote.open reads as what it is
     """The installation behind `chosen.api_url`. Asks nothing yet.
@@ -342,7 +304,7 @@ async def open(chosen: settings.Settings) -> AsyncIterator[Remote]:  # noqa: A00
         errors.Stalled: reason BadSettings: no token may travel to that address.
     """
     url = addresses.base(str(chosen.api_url))
-    api = client.Client(url, held(url, os.environ))
+    api = client.Client(url, signed_in.held(url, os.environ))
     try:
         yield Remote(chosen, api, reads.Reads(api), clock.SystemClock())
     finally:
