@@ -93,8 +93,11 @@ async def pointers(
                 for sha256 in sorted(wanted - set(known))
             }
         known |= {sha256: task.result() for sha256, task in tasks.items()}
+        doubtful = [each.id for each in page if known.get(each.sha256) == "missing"]
+        removed = await session.removed(doubtful) if doubtful else set()
         for each in page:
-            yield PointerVerdict(each, "removed" if each.removed else known[each.sha256])
+            gone = each.removed or each.id in removed
+            yield PointerVerdict(each, "removed" if gone else known[each.sha256])
 
 
 async def _read(storage: ports.StorageProvider, sha256: str, limit: asyncio.Semaphore) -> str:

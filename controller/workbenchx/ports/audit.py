@@ -96,6 +96,9 @@ class Verification(Protocol):
     def pointers(self, run_id: str | None) -> AsyncIterator[Sequence[Pointer]]:
         """Every artifact (of that run), page by page in the order of sha256."""
 
+    async def removed(self, ids: Sequence[str]) -> set[str]:
+        """Those of these artifacts that retention has removed by now."""
+
 
 class Verifying(Protocol):
     """The part of the store that opens verifications."""

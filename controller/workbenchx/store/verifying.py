@@ -56,6 +56,10 @@ class Verification:
             yield found
             after = {"sha256": found[-1].sha256, "after": found[-1].id}
 
+    async def removed(self, ids: Sequence[str]) -> set[str]:
+        """Those of these artifacts that retention has removed by now."""
+        return {row[0] for row in await self._fetch("removed", ids=list(ids))}
+
     async def _fetch(self, query: str, **params: Any) -> list[tuple[Any, ...]]:
         with connections.meaning():
             return await connections.fetch(self._conn, _SQL[query], params)

@@ -91,3 +91,7 @@ select id::text, run_id::text, name, sha256, removed_at is not null from ops.art
 where key = 'sha256/' || sha256 and (sha256, id::text) > (%(sha256)s, %(after)s)
   and (%(run_id)s::uuid is null or run_id::text = %(run_id)s::text)
 order by sha256, id::text limit %(limit)s;
+
+-- name: removed
+-- Asked once more before bytes are called missing: retention goes on meanwhile.
+select id::text from ops.artifacts where id::text = any(%(ids)s::text[]) and removed_at is not null;
