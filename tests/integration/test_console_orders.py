@@ -153,7 +153,8 @@ async def test_records_are_those_of_the_own_projects(
         assert counts["executing"] == 1
         assert (await client.get("/api/v1/leader")).json()["holder"] == "test"
         assert (await client.get("/api/v1/held")).json() == {"items": [], "next": None}
-        assert (await client.get("/api/v1/plans/latest")).status_code == 404
+        latest = (await client.get("/api/v1/plans/latest")).json()
+        assert {step["subject"]["namespace"] for step in latest["document"]["steps"]} == {"iris"}
         attempts = await client.get(f"/api/v1/runs/{world.ended['iris']}/attempts")
         assert [one["state"] for one in attempts.json()["items"]] == ["succeeded"]
         search = {"project": "iris", "query": "species"}
@@ -163,6 +164,7 @@ async def test_records_are_those_of_the_own_projects(
         assert (await client.get("/api/v1/leader")).status_code == 404
         assert (await client.get("/api/v1/chains")).json()["items"] == []
         assert (await client.get(f"/api/v1/proposals/{proposal['id']}")).status_code == 404
+        assert (await client.get("/api/v1/plans/latest")).status_code == 404
 
 
 async def test_the_past_is_read_as_of_a_time(
@@ -176,7 +178,8 @@ async def test_the_past_is_read_as_of_a_time(
         then = (await client.get("/api/v1/resources", params=JOB | when)).json()["items"]
         assert [row["uid"] for row in then] == [uid]
         before = {"at": "2020-01-01T00:00:00Z"}
-        assert (await client.get("/api/v1/resources", params=before)).json()["items"] == []
+        too_early = await client.get("/api/v1/resources", params=before)
+        assert (too_early.status_code, too_early.json()["reason"]) == (404, "BeforeHistory")
         assert (await client.get("/api/v1/resources?at=2020-01-01T00:00:00")).status_code == 422
         fields = (await client.get(f"/api/v1/resources/{uid}/fields")).json()
         assert fields["declared"] == fields["recorded"] == {"project": "iris"}
