@@ -9,7 +9,7 @@ begin
 end
 $$;
 comment on function ops_private.notify_logs() is 'Trigger: wakes whoever shows output.';
-revoke all on function ops_private.notify_logs() from public;
+revoke all on function ops_private.notify_logs() from public, anon, authenticated, service_role;
 
 create trigger log_chunks_inserted after insert on ops.log_chunks
 for each statement execute function ops_private.notify_logs();

@@ -143,6 +143,15 @@ async def perform(held: context.Held) -> tuple[str, str] | None:
         name = f"internal error: {type(bug).__name__}"
         await _requeue(held, "InternalError", name, _BUG_DELAY)
         return None
+    closing = asyncio.ensure_future(_close(held, done))
+    try:
+        return await asyncio.shield(closing)
+    except asyncio.CancelledError:
+        return await closing  # whoever is told to stop first puts away what has ended
+
+
+async def _close(held: context.Held, done: context.Done) -> tuple[str, str] | None:
+    """Record the end, then remove the sandbox that it leaves."""
     accepted = await held.context.store.finish(held.run.run_id, held.run.fencing, done.outcome)
     failpoints.reach("run.finished")
     if not accepted or done.leaves is None:
