@@ -284,3 +284,24 @@ def prepared(conn: psycopg.Connection, text: str) -> str | None:
     if answer.status == psycopg.pq.ExecStatus.COMMAND_OK or state in {b"42P18", b"42P08"}:
         return None
     return answer.error_message.decode()
+
+
+@pytest.mark.parametrize("shape", adoption.SHAPES)
+async def test_every_function_of_the_schema_fits(server15: embedded.Server, shape: str) -> None:
+    """plpgsql_check finds no error in any function, whatever type run_id has in an adopted table."""
+    async with adoption.adopted(server15, adoption.SHAPES[shape]) as name:
+        with psycopg.connect(store_server.administrator(server15, name), autocommit=True) as conn:
+            conn.execute("create extension plpgsql_check with schema extensions")
+            found = conn.execute(
+                "select p.oid::regprocedure::text, told from pg_proc p join pg_language l on l.oid = p.prolang"
+                " cross join lateral extensions.plpgsql_check_function(p.oid, fatal_errors => false) as told"
+                " where l.lanname = 'plpgsql' and p.prorettype <> 'trigger'::regtype"
+                " and p.pronamespace in ('ops'::regnamespace, 'ops_private'::regnamespace) and told like 'error:%'"
+            ).fetchall()
+            triggers = conn.execute(
+                "select t.tgname, told from pg_trigger t join pg_class c on c.oid = t.tgrelid"
+                " cross join lateral extensions.plpgsql_check_function(t.tgfoid, t.tgrelid, fatal_errors => false,"
+                "  oldtable => t.tgoldtable, newtable => t.tgnewtable) as told"
+                " where c.relnamespace = 'ops'::regnamespace and not t.tgisinternal and told like 'error:%'"
+            ).fetchall()
+    assert (found, triggers) == ([], [])

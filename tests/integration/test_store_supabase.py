@@ -98,6 +98,25 @@ async def test_each_goes_on_where_the_other_stopped(
         assert await migrate.pending(owner) == []
 
 
+async def test_the_cli_builds_an_index_beside_its_users_too(
+    server15: embedded.Server, checkout: pathlib.Path
+) -> None:
+    """A lone concurrent statement in a file (decision 053) is pushed and recorded; `wbx db migrate` sees it as done."""
+    folder = checkout / "migrations"
+    (folder / "20270101000000_settings.sql").write_text(
+        "set lock_timeout = '5s';\ncreate table ops.later (n bigint primary key);\n",
+        encoding="utf-8",
+    )
+    (folder / "20270101000001_index.sql").write_text(
+        "-- Alone.\ncreate index concurrently if not exists later_n on ops.later (n);\n",
+        encoding="utf-8",
+    )
+    async with prepared(server15) as name:
+        done = supabase.run(server15, name, checkout, "db", "push", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert await migrate.apply(server15.url_for("wbx_migrate", name), folder=folder) == []
+
+
 async def test_a_newer_history_of_the_cli_is_refused(
     server15: embedded.Server, checkout: pathlib.Path
 ) -> None:

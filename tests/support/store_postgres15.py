@@ -14,8 +14,8 @@ import tools
 
 from workbenchx.store import embedded, lodging
 
-_PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
-_HOW = "apt-get install postgresql-15 postgresql-15-plpgsql-check"
+PROGRAMS = pathlib.Path("/usr/lib/postgresql/15/bin")
+HOW = "apt-get install postgresql-15 postgresql-15-plpgsql-check"
 _SETTINGS = """
 listen_addresses = ''
 max_connections = 60
@@ -33,7 +33,7 @@ def shared(config: pytest.Config) -> embedded.Server:
     `store_server.administrator`, `store_server.database` and `store_server.opened` work on it. It has no pgvector (Debian
     has none), but plpgsql_check. Where the machine lacks it the test is skipped (in CI: fails).
     """
-    tools.need(str(_PROGRAMS / "postgres"), _HOW)
+    tools.need(str(PROGRAMS / "postgres"), HOW)
     if not _kept:
         stack = contextlib.ExitStack()
         config.add_cleanup(stack.close)
@@ -45,7 +45,7 @@ def shared(config: pytest.Config) -> embedded.Server:
 def server() -> Iterator[embedded.Server]:
     """An empty server of its own, stopped and removed at the end; as root it runs as another user."""
     base = pathlib.Path(tempfile.mkdtemp(prefix="wbx-15-"))
-    place = lodging.Lodging(base, base, base / "run", _PROGRAMS.parent, lodging.server_user())
+    place = lodging.Lodging(base, base, base / "run", PROGRAMS.parent, lodging.server_user())
     place.sockets.mkdir(mode=0o700)
     place.adopt(base)
     place.adopt(place.sockets)
