@@ -6,18 +6,17 @@ import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 
 import pytest
 import store_audit
 import store_worlds as worlds
-from store_fixtures import database, server
+from store_fixtures import audit, database, server
 
 from workbenchx import ports
 from workbenchx.engine import anchoring, failpoints
 from workbenchx.store import embedded
 
-__all__ = ["database", "server"]
+__all__ = ["audit", "database", "server"]
 
 _ANCHOR = """
 import asyncio, datetime, pathlib, sys
@@ -33,15 +32,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-async def audit(
-    server: embedded.Server, database: str, tmp_path: pathlib.Path
-) -> AsyncIterator[store_audit.Audit]:
-    """An installation."""
-    async with store_audit.opened(server, database, tmp_path) as made:
-        yield made
 
 
 async def test_what_has_ended_is_anchored_once(audit: store_audit.Audit) -> None:

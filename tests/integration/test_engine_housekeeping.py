@@ -4,18 +4,16 @@ import asyncio
 import contextlib
 import datetime
 import pathlib
-from collections.abc import AsyncIterator
 
 import pytest
 import store_audit
 import store_worlds as worlds
-from store_fixtures import database, server
+from store_fixtures import audit, database, server
 
 from workbenchx import errors
 from workbenchx.engine import housekeeping
-from workbenchx.store import embedded
 
-__all__ = ["database", "server"]
+__all__ = ["audit", "database", "server"]
 
 ALL = ["anchor", "logs", "plans", "retention"]
 
@@ -33,15 +31,6 @@ class Clock:
     def go(self, **passed: float) -> None:
         """Time passes."""
         self.at += datetime.timedelta(**passed)
-
-
-@pytest.fixture
-async def audit(
-    server: embedded.Server, database: str, tmp_path: pathlib.Path
-) -> AsyncIterator[store_audit.Audit]:
-    """An installation."""
-    async with store_audit.opened(server, database, tmp_path) as made:
-        yield made
 
 
 def keeper(audit: store_audit.Audit, clock: Clock, name: str = "w1") -> housekeeping.Housekeeper:

@@ -6,20 +6,19 @@ import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 import store_audit
 import store_worlds as worlds
-from store_fixtures import database, server
+from store_fixtures import audit, database, server
 
 from workbenchx import errors
 from workbenchx.engine import failpoints, logdays
 from workbenchx.store import embedded, reads
 from workbenchx.wiring import output
 
-__all__ = ["database", "server"]
+__all__ = ["audit", "database", "server"]
 
 _KEEP = """
 import asyncio, datetime, pathlib, sys
@@ -31,15 +30,6 @@ storage = local.LocalStorage(pathlib.Path(sys.argv[2]))
 today = datetime.datetime.now(datetime.UTC).date()
 asyncio.run(logdays.keep(postgres.Postgres(sys.argv[1]), storage, today))
 """
-
-
-@pytest.fixture
-async def audit(
-    server: embedded.Server, database: str, tmp_path: pathlib.Path
-) -> AsyncIterator[store_audit.Audit]:
-    """An installation."""
-    async with store_audit.opened(server, database, tmp_path) as made:
-        yield made
 
 
 def today() -> datetime.date:

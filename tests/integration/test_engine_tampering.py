@@ -4,17 +4,15 @@ Before that, what is consistent in itself cannot be told from the truth, and ver
 """
 
 import pathlib
-from collections.abc import AsyncIterator
 
 import pytest
 import store_audit
-from store_fixtures import database, server
+from store_fixtures import audit, database, server
 
 from workbenchx import ports
 from workbenchx.engine import roots
-from workbenchx.store import embedded
 
-__all__ = ["database", "server"]
+__all__ = ["audit", "database", "server"]
 
 CHANGED = """update ops.run_events set data = '{"n": 2}' where run_id::text = %(run)s and seq = 3"""
 AUTHOR = "update ops.run_events set actor = 'eve' where run_id::text = %(run)s and seq = 1"
@@ -36,15 +34,6 @@ RUN_GONE = (
     "delete from ops.event_batches where run_id::text = %(run)s",
     "delete from ops.runs where run_id::text = %(run)s",
 )
-
-
-@pytest.fixture
-async def audit(
-    server: embedded.Server, database: str, tmp_path: pathlib.Path
-) -> AsyncIterator[store_audit.Audit]:
-    """An installation."""
-    async with store_audit.opened(server, database, tmp_path) as made:
-        yield made
 
 
 @pytest.mark.parametrize("name", sorted(REWRITES))

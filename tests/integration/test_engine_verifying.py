@@ -3,26 +3,15 @@
 import pathlib
 from collections.abc import AsyncIterator
 
-import pytest
 import store_audit
 import store_worlds as worlds
-from store_fixtures import database, server
+from store_fixtures import audit, database, server
 
 from workbenchx import ports
 from workbenchx.engine import verifying
 from workbenchx.providers.storage import local
-from workbenchx.store import embedded
 
-__all__ = ["database", "server"]
-
-
-@pytest.fixture
-async def audit(
-    server: embedded.Server, database: str, tmp_path: pathlib.Path
-) -> AsyncIterator[store_audit.Audit]:
-    """An installation."""
-    async with store_audit.opened(server, database, tmp_path) as made:
-        yield made
+__all__ = ["audit", "database", "server"]
 
 
 class Counting(local.LocalStorage):
@@ -34,8 +23,8 @@ class Counting(local.LocalStorage):
     async def open(self, sha256: str) -> AsyncIterator[bytes]:
         """As ports.StorageProvider.open."""
         self.reads += 1
-        for audit, change in self.before:
-            await audit.rows(change)
+        for told, change in self.before:
+            await told.rows(change)
         async for data in super().open(sha256):
             yield data
 

@@ -1,8 +1,10 @@
 """Fixtures of the store's tests: import what a test file needs."""
 
+import pathlib
 from collections.abc import AsyncIterator
 
 import pytest
+import store_audit
 import store_postgres15
 import store_server
 
@@ -33,3 +35,12 @@ async def store(server: embedded.Server, database: str) -> AsyncIterator[postgre
     """The store on it, as the engine."""
     async with store_server.opened(server.url_for("wbx_engine", database)) as opened:
         yield opened
+
+
+@pytest.fixture
+async def audit(
+    server: embedded.Server, database: str, tmp_path: pathlib.Path
+) -> AsyncIterator[store_audit.Audit]:
+    """An installation with a storage, for what anchors, verifies and keeps."""
+    async with store_audit.opened(server, database, tmp_path) as made:
+        yield made
