@@ -209,7 +209,11 @@ language plpgsql set search_path = '' as $$
 declare
   found_run ops.runs;
 begin
-  select r.* into found_run from ops.runs r where r.run_id = wanted::uuid;
+  -- A run that its caller may not see is answered like one that is not there, in the reason too.
+  select r.* into found_run from ops.runs r
+  where r.run_id = wanted::uuid
+    and (r.project_id = any (array(select ops_private.my_projects()))
+         or (r.project_id is null and (select ops_private.is_member())));
   if not found then
     perform ops_private.refuse('PT404', 'RunNotFound', format('run "%s" is not known', wanted));
   end if;

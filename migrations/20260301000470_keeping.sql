@@ -55,7 +55,8 @@ begin
     return null;
   end if;
   if exists (
-    select 1 from changed c join ops.removals m using (sha256) left join ops.runs r on r.run_id::text = c.run_id::text
+    select 1 from changed c join ops.removals m using (sha256)
+    left join ops.runs r on r.run_id = case when c.key = 'sha256/' || c.sha256 then c.run_id::text::uuid end
     where c.key = 'sha256/' || c.sha256 and c.removed_at is null
       and (m.state = 'deleting' or m.deleted_at >= coalesce(r.claimed_at, '-infinity'))
   ) then

@@ -13,7 +13,7 @@ select d.id, d.run_id, d.name, d.sha256, d.bytes, d.project_id, d.sort, d.create
     as c(project_id, artifacts, logs, snapshots)
   join ops.artifacts a on a.project_id = c.project_id and a.removed_at is null
     and a.created_at < greatest(c.artifacts, c.logs, c.snapshots) and a.key = 'sha256/' || a.sha256
-  left join ops.runs r on r.run_id::text = a.run_id::text
+  left join ops.runs r on r.run_id = case when a.key = 'sha256/' || a.sha256 then a.run_id::text::uuid end
 ) d
 where d.created_at < case d.sort when 'logs' then d.logs when 'artifacts' then d.artifacts else d.snapshots end
   and (%(after_at)s::timestamptz is null or (d.created_at, d.id) > (%(after_at)s::timestamptz, %(after_id)s::text))

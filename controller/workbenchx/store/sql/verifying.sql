@@ -24,6 +24,7 @@ select (select count(*) from ops.runs where %(run_id)s::uuid is null or run_id =
 -- Walk the chains: recompute every batch from the rows as they are, and hold what comes out against every anchor. The
 -- first thing that is wrong, per run: in the chain itself, or after the last event that an anchor still vouches for; also
 -- where the row names an anchor that does not hold its head (that chain would never be anchored).
+-- Written out here although ops_private.verify_chains walks them too: a function is its owner's to replace.
 with chosen as materialized (
   select run_id, event_seq, event_hash, event_head, anchor from ops.runs
   where run_id > %(after)s::uuid and (%(run_id)s::uuid is null or run_id = %(run_id)s)
