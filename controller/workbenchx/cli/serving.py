@@ -40,7 +40,7 @@ async def serve(
             await asyncio.sleep(0)
             await reconciling.mirror(app, target)
             async with _helped(_show(app, chosen, settled), _mirror_again(app, target, changed)):
-                await app.reconcile(until=None, progress=progress, stop=stop)
+                await app.reconcile(until=None, progress=progress, stop=stop, index=True)
         invocation.tell("stopped serving; what runs goes on (wbx up --stop ends it)")
     return 0
 

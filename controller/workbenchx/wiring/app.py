@@ -88,10 +88,14 @@ class App:
         until: str | None,
         progress: Callable[[running.Progress], None],
         stop: asyncio.Event,
+        index: bool = False,
     ) -> loop.Pass | None:
-        """Work (or follow whoever leads) until "settled", "applied", or `stop` is set; the last pass seen."""
+        """Work (or follow whoever leads) until "settled", "applied", or `stop` is set; the last pass seen.
+
+        `index`: who goes on serving also indexes texts.
+        """
         await self.bury_the_dead()
-        one = None if until else await self._indexer()
+        one = await self._indexer() if index else None
         return await running.until(self._parts(one), REACHED[until], progress, stop)
 
     async def intervene(self, verb: str, key: model.Key | None, args: Mapping[str, Any]) -> str:

@@ -49,6 +49,11 @@ async def search(request: fastapi.Request, asks: asking.Asks, body: Search) -> r
     """A project that the caller may not read has no hits."""
     embedder = parts.of(request).embedder
     if embedder is None:
-        raise problems.Problem(501, "search: it is off here", reason="RetrievalOff")
+        raise problems.Problem(
+            501,
+            'search: this server has no embedder; whoever runs it installs the extra "embeddings",'
+            ' and leaves the setting embeddings on "auto"',
+            reason="RetrievalOff",
+        )
     found = await retrieval.answer(asks, embedder, body.project, body.query, body.limit)
     return responses.Response(wire.encode(found | {"next": None}), media_type=wire.JSON)
