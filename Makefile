@@ -27,7 +27,7 @@ stop:  ## end what `make up` left running (the data stays in .wbx/)
 
 test:  ## run every test; lists what this machine cannot run (ARGS="-k planner" narrows)
 	@.ci/venv dev
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --randomly-seed=20261125 $(ARGS)
 
 check:  ## lint, format, types, layers, spelling, migrations, generated files, locked requirements
 	@.ci/venv dev
