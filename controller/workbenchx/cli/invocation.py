@@ -3,13 +3,14 @@
 Commands are plain functions; what they do with the database is one coroutine handed to `with_app`.
 """
 
+import contextlib
 import gc
 import json
 import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -96,6 +97,15 @@ def _plain(value: Any) -> Any:
     """Times, ids and money as text."""
     isoformat = getattr(value, "isoformat", None)
     return isoformat() if isoformat else str(value)
+
+
+@contextlib.contextmanager
+def read_ahead(chosen: settings.Settings, target: pathlib.Path) -> Iterator[None]:
+    """While inside, other processes read `target` already, for the command that will ask for it."""
+    from workbenchx.wiring import readahead  # noqa: PLC0415 - --help needs no model
+
+    with readahead.of(chosen.root, target):
+        yield
 
 
 def with_access(

@@ -9,13 +9,17 @@ from workbenchx.cli.show import problems, tree
 
 if TYPE_CHECKING:
     from workbenchx import ports
+    from workbenchx.declared import validate
     from workbenchx.wiring import app as wiring
     from workbenchx.wiring import settings
 
 
 async def mirror(app: "wiring.App", target: pathlib.Path) -> bool:
     """Record what the files declare; print what is wrong with them. True: nothing is."""
-    report = await app.mirror(target)
+    return _sound(await app.mirror(target))
+
+
+def _sound(report: "validate.Report") -> bool:
     for line in problems.lines(report):
         invocation.tell(line)
     return not problems.wrong(report)
@@ -30,10 +34,16 @@ async def apply(
     as_json: bool,
 ) -> int:
     """Mirror, reconcile until `until`, print the tree; 0 when the files are sound and all is as it should be."""
-    sound = await mirror(app, target)
+    read = await app.read(target)
+    sound = _sound(read.report)
     stop, watcher = asyncio.Event(), waiting.Watcher(invocation.paint_errors(chosen))
     with interrupts.gently(stop.set):
-        await app.reconcile(until=until, progress=lambda seen: watcher(seen.standings), stop=stop)
+        await app.reconcile(
+            until=until,
+            progress=lambda seen: watcher(seen.standings),
+            stop=stop,
+            reading=read.reading,
+        )
     ready = await report(app, chosen, until, as_json=as_json)
     return 0 if sound and ready else 1
 

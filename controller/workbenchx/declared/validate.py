@@ -41,6 +41,7 @@ def check(
     open_world: bool = False,
     jobs: int | None = None,
     specs: bool = True,
+    begun: workers.Begun | None = None,
 ) -> Report:
     """Read, check and cross-check every file of `files` (path → bytes).
 
@@ -52,8 +53,9 @@ def check(
         open_world: more may exist than is known; a missing target is then a notice.
         jobs: processes to use. None: all cores, if there is enough to do.
         specs: False leaves `Document.spec` empty, which is faster when only the problems are asked for.
+        begun: the reading of `files`, where it was begun before; `jobs` and `specs` were said there.
     """
-    read = workers.read(files, jobs=jobs, specs=specs)
+    read = begun.finish() if begun else workers.read(files, jobs=jobs, specs=specs)
     ordered = sorted(read.documents, key=_place)
     documents: dict[identity.Key, document.Document] = {}
     twins = [item for item in ordered if documents.setdefault(item.key, item) is not item]

@@ -2,7 +2,7 @@
 
 The work is cut into portions; each process takes the next one until none is left, so a slow one holds up nobody. Forked
 processes inherit the files and answer through a pipe in marshal's form. One that dies costs time only: what it did not
-answer for is read here.
+answer for is read here. They may begin before their parent has time to read itself.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import gc
 import marshal
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from workbenchx import errors
@@ -32,15 +32,64 @@ class Read(NamedTuple):
 
 def read(files: Mapping[str, bytes], *, jobs: int | None, specs: bool) -> Read:
     """Read every file. `jobs` None: every core that we may use, if there is enough to do."""
-    paths = sorted(files)
-    processes = jobs or (len(os.sched_getaffinity(0)) if len(paths) >= WORTH_FORKING else 1)
-    found = Read([], [], [])
-    with _no_collection():
-        if processes == 1:
-            _add(found, files, paths, specs=specs)
-        else:
-            _share(found, files, paths, processes, specs=specs)
-    return found
+    with begin(files, jobs=jobs, specs=specs) as begun:
+        return begun.finish()
+
+
+class Begun:
+    """Files that helpers read already. `finish` reads what is left, once."""
+
+    def __init__(self, files: Mapping[str, bytes], *, processes: int, specs: bool) -> None:
+        paths = sorted(files)
+        self._files = files
+        self._specs = specs
+        count = PORTIONS if processes > 1 else 1
+        self._portions = [paths[index::count] for index in range(count)]
+        self._helpers: list[tuple[int, int]] = []
+        self._tickets, give = os.pipe()
+        os.write(give, bytes(range(count)))
+        os.close(give)
+
+    def help(self, helpers: int) -> None:
+        """Begin with so many processes beside this one."""
+        for _ in range(helpers):
+            self._helpers.append(_fork(self._tickets, self._add))
+
+    def finish(self) -> Read:
+        """Every file, in no order."""
+        found, done = Read([], [], []), set[int]()
+        with _no_collection():
+            while ticket := os.read(self._tickets, 1):
+                self._add(found, ticket[0])
+                done.add(ticket[0])
+            for _, pipe in self._helpers:
+                done.update(_take(found, pipe))
+            for index in set(range(len(self._portions))) - done:
+                self._add(found, index)
+        return found
+
+    def end(self) -> None:
+        """No process and no pipe stays behind; helpers that nobody waits for any more stop early."""
+        os.read(self._tickets, PORTIONS)
+        os.close(self._tickets)
+        _end(self._helpers)
+
+    def _add(self, found: Read, index: int) -> None:
+        _add(found, self._files, self._portions[index], specs=self._specs)
+
+
+@contextlib.contextmanager
+def begin(
+    files: Mapping[str, bytes], *, jobs: int | None = None, specs: bool = True
+) -> Iterator[Begun]:
+    """Let other processes begin to read while this one does something else; none is left at the end."""
+    processes = jobs or (len(os.sched_getaffinity(0)) if len(files) >= WORTH_FORKING else 1)
+    begun = Begun(files, processes=processes, specs=specs)
+    try:
+        begun.help(min(processes, PORTIONS) - 1)
+        yield begun
+    finally:
+        begun.end()
 
 
 def _add(found: Read, files: Mapping[str, bytes], paths: Sequence[str], *, specs: bool) -> None:
@@ -61,30 +110,6 @@ def _add(found: Read, files: Mapping[str, bytes], paths: Sequence[str], *, specs
             found.broken.append(path)
 
 
-def _share(
-    found: Read, files: Mapping[str, bytes], paths: Sequence[str], processes: int, *, specs: bool
-) -> None:
-    portions = [paths[index::PORTIONS] for index in range(PORTIONS)]
-    tickets, give = os.pipe()
-    os.write(give, bytes(range(PORTIONS)))
-    os.close(give)
-    helpers: list[tuple[int, int]] = []
-    done: set[int] = set()
-    try:
-        for _ in range(min(processes, PORTIONS) - 1):
-            helpers.append(_fork(tickets, files, portions, specs=specs))  # noqa: PERF401 # so that `finally` knows each one
-        while ticket := os.read(tickets, 1):
-            _add(found, files, portions[ticket[0]], specs=specs)
-            done.add(ticket[0])
-        for _, pipe in helpers:
-            done.update(_take(found, pipe))
-    finally:
-        os.close(tickets)
-        _end(helpers)
-    for index in set(range(PORTIONS)) - done:
-        _add(found, files, portions[index], specs=specs)
-
-
 def _end(helpers: Sequence[tuple[int, int]]) -> None:
     """No process and no pipe stays behind: a helper that nobody listens to any more ends at its next write."""
     for _, pipe in helpers:
@@ -93,35 +118,27 @@ def _end(helpers: Sequence[tuple[int, int]]) -> None:
         os.waitpid(pid, 0)
 
 
-def _fork(
-    tickets: int, files: Mapping[str, bytes], portions: Sequence[Sequence[str]], *, specs: bool
-) -> tuple[int, int]:
+def _fork(tickets: int, add: Callable[[Read, int], None]) -> tuple[int, int]:
     """A helper: its process id, and the pipe that it answers into."""
     answer, give = os.pipe()
     pid = os.fork()
     if not pid:
         os.close(answer)
-        _help(tickets, give, files, portions, specs=specs)
+        _help(tickets, give, add)
     os.close(give)
     return pid, answer
 
 
-def _help(
-    tickets: int,
-    give: int,
-    files: Mapping[str, bytes],
-    portions: Sequence[Sequence[str]],
-    *,
-    specs: bool,
-) -> NoReturn:
+def _help(tickets: int, give: int, add: Callable[[Read, int], None]) -> NoReturn:
     """The life of a helper. It leaves by _exit: what its parent had open or registered is not its business."""
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        gc.disable()
         found, done = Read([], [], []), []
         while ticket := os.read(tickets, 1):
-            _add(found, files, portions[ticket[0]], specs=specs)
+            add(found, ticket[0])
             done.append(ticket[0])
         with os.fdopen(give, "wb") as pipe:
             pipe.write(_packed(found, done))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from workbenchx import errors, ports
 from workbenchx.api import registry
-from workbenchx.engine import batches, failpoints, ids, patience, reproduction
+from workbenchx.engine import batches, failpoints, ids, mirror, patience, reproduction
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 
@@ -67,7 +67,7 @@ class Pass:
 
 
 class Engine:
-    """The reconcile loop of one process."""
+    """The reconcile loop of one process. `reading`: declared files that its first pass records."""
 
     def __init__(
         self,
@@ -76,20 +76,33 @@ class Engine:
         clock: ports.Clock,
         policy: model.Policy,
         holder: str,
+        reading: mirror.Reading | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._policy = policy
         self._holder = holder
+        self._reading = reading
         self._wake = asyncio.Event()
         self.epoch: int | None = None
 
     async def look(self) -> Pass:
         """Load and plan, write nothing."""
-        now = self._clock.now()
-        world = await self._store.world(now=now, policy=self._policy)
-        plan = planner.plan(world)
-        return Pass(world, plan, batches.build(world, plan, _IDS))
+        return _planned(await self._world())
+
+    async def look_ahead(self, reading: mirror.Reading) -> Pass | None:
+        """Record a reading, and plan meanwhile for the world that it makes. None: it makes another one: look again."""
+        expected = mirror.recorded(await self._world(), reading)
+        planning = asyncio.create_task(asyncio.to_thread(_planned, expected))
+        try:
+            result = await mirror.record(self._store, reading)
+        finally:
+            seen = await planning
+        known = expected.mirrored[mirror.EMBEDDED_SOURCE].epoch == result.epoch
+        return seen if known else None
+
+    async def _world(self) -> model.World:
+        return await self._store.world(now=self._clock.now(), policy=self._policy)
 
     async def reconcile(self) -> Pass:
         """One pass: load, plan, record.
@@ -97,7 +110,15 @@ class Engine:
         Raises:
             errors.Conflict: somebody else leads now; nothing was written.
         """
-        seen = await self.look()
+        return await self._settle(await self._next())
+
+    async def _next(self) -> Pass:
+        """What is to be done now. The reading that was handed over is recorded first."""
+        seen = await self.look_ahead(self._reading) if self._reading else None
+        self._reading = None
+        return seen or await self.look()
+
+    async def _settle(self, seen: Pass) -> Pass:
         if seen.batch.empty:
             return seen
         failpoints.reach("settle.before")
@@ -134,7 +155,7 @@ class Engine:
         if self.epoch is None:
             self.epoch = await self._store.acquire_leader(self._holder, LEADER_SECONDS)
         if self.epoch is None:
-            return await self.look()
+            return await self._next()
         try:
             return await self._lead()
         except errors.Conflict as problem:
@@ -166,6 +187,11 @@ class Engine:
             with contextlib.suppress(errors.WorkbenchError):
                 await self._store.release_leader(self._holder, self.epoch)
             self.epoch = None
+
+
+def _planned(world: model.World) -> Pass:
+    plan = planner.plan(world)
+    return Pass(world, plan, batches.build(world, plan, _IDS))
 
 
 def _pause(done: Pass, now: datetime.datetime) -> float:

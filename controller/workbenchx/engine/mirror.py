@@ -47,6 +47,39 @@ async def record(
     return result
 
 
+def recorded(world: model.World, reading: Reading, *, source: str = EMBEDDED_SOURCE) -> model.World:
+    """The world once `reading` is recorded as the next one of its source: what `record` makes of the table."""
+    before = {row.key: row for row in world.declared}
+    declared = {key: row for key, row in before.items() if not _replaced(row, reading, source)}
+    for row in reading.rows:
+        declared[row.key] = _upserted(before.get(row.key), row, source)
+    last = world.mirrored.get(source)
+    this = model.Mirrored(last.epoch + 1 if last else 1, reading.complete)
+    mirrored = {**world.mirrored, source: this}
+    return dataclasses.replace(
+        world,
+        declared=tuple(declared.values()),
+        declared_complete=all(each.complete for each in mirrored.values()),
+        mirrored=mirrored,
+        code={**world.code, **reading.code},
+    )
+
+
+def _upserted(old: model.Declared | None, new: model.Declared, source: str) -> model.Declared:
+    """The first source keeps a name; a problem keeps the last good document; a new commit alone changes nothing."""
+    if old is None:
+        return new
+    place = (new.source.path, new.source.line, new.problem)
+    stands = place == (old.source.path, old.source.line, old.problem)
+    if new.problem is None:
+        stands = stands and (new.hash, new.project) == (old.hash, old.project)
+    if stands or old.source.source != source:
+        return old
+    if new.problem is not None and old.hash:
+        return dataclasses.replace(old, problem=new.problem, source=new.source)
+    return new
+
+
 def swap(world: model.World, reading: Reading, *, source: str = EMBEDDED_SOURCE) -> model.World:
     """The world as it would be if `reading` were recorded: for `wbx plan`, nothing is written."""
     kept = [row for row in world.declared if not _replaced(row, reading, source)]

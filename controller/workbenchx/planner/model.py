@@ -231,8 +231,16 @@ class Destroyed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Mirrored:
+    """The latest reading of a source: which one it was, and whether all of it could be read."""
+
+    epoch: int
+    complete: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class World:
-    """Everything a plan is made from. Order of the tuples never matters."""
+    """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source."""
 
     declared: tuple[Declared, ...]
     declared_complete: bool
@@ -243,6 +251,7 @@ class World:
     interventions: tuple[Intervention, ...] = ()
     destroyed: tuple[Destroyed, ...] = ()
     code: Mapping[str, Code] = dataclasses.field(default_factory=dict)
+    mirrored: Mapping[str, Mirrored] = dataclasses.field(default_factory=dict)
     policy: Policy = Policy()
     now: datetime.datetime = EPOCH
 

@@ -41,7 +41,7 @@ async def _read(
     async with source.transaction() as conn:
         await conn.execute(_SQL["snapshot"])
         declared = _declared(await connections.fetch(conn, _SQL["declared"]))
-        complete = await connections.fetch(conn, _SQL["declared_complete"])
+        mirrored = await connections.fetch(conn, _SQL["mirrored"])
         code = await connections.fetch(conn, _SQL["code"])
         recorded = await connections.fetch(conn, _SQL["recorded"])
         executions = await connections.fetch(conn, _SQL["executions"])
@@ -51,13 +51,14 @@ async def _read(
         destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
     return model.World(
         declared=declared,
-        declared_complete=bool(complete[0][0]),
+        declared_complete=bool(mirrored) and all(complete for _, _, complete in mirrored),
         recorded=_recorded(recorded, {row.key: row.spec for row in declared}),
         executions=tuple(_execution(row) for row in executions),
         observed=tuple(model.ObservedObject(*row) for row in observed),
         epochs=tuple(model.Epoch(*row) for row in epochs),
         interventions=tuple(_intervention(row) for row in interventions),
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
+        mirrored={source: model.Mirrored(epoch, done) for source, epoch, done in mirrored},
         code={project: model.Code(sha256, commit) for project, sha256, commit in code},
         policy=policy,
         now=now,

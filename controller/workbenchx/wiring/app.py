@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from workbenchx.engine import indexer
     from workbenchx.wiring import declaring
 
+Reading = mirror.Reading
 REACHED: Mapping[str | None, Callable[[loop.Pass], bool]] = {
     None: running.never,
     "settled": running.settled,
@@ -67,6 +68,10 @@ class App:
             stand_in=self.settings.stand_in,
         )
 
+    async def read(self, path: pathlib.Path) -> "declaring.Declaration":
+        """Read the files under `path`; the code of projects is stored. What they declare is not recorded yet."""
+        return await self._read(path, self.storage)
+
     async def mirror(self, path: pathlib.Path) -> "validate.Report":
         """Read the files under `path` and record what they declare; the report says what is wrong with them."""
         read = await self._read(path, self.storage)
@@ -89,14 +94,15 @@ class App:
         progress: Callable[[running.Progress], None],
         stop: asyncio.Event,
         index: bool = False,
+        reading: Reading | None = None,
     ) -> loop.Pass | None:
-        """Work (or follow whoever leads) until "settled", "applied", or `stop` is set; the last pass seen.
+        """Record `reading`, and work (or follow whoever leads) until "settled", "applied", or `stop` is set.
 
-        `index`: who goes on serving also indexes texts.
+        `index`: who goes on serving also indexes texts. The last pass seen.
         """
         await self.bury_the_dead()
         one = await self._indexer() if index else None
-        return await running.until(self._parts(one), REACHED[until], progress, stop)
+        return await running.until(self._parts(one, reading), REACHED[until], progress, stop)
 
     async def intervene(self, verb: str, key: model.Key | None, args: Mapping[str, Any]) -> str:
         """Record what a person orders."""
@@ -193,9 +199,9 @@ class App:
     async def _read(
         self, path: pathlib.Path, storage: ports.StorageProvider | None
     ) -> "declaring.Declaration":
-        from workbenchx.wiring import declaring  # noqa: PLC0415 - most commands read no files
+        from workbenchx.wiring import declaring, readahead  # noqa: PLC0415 - most commands read no files
 
-        scope = declaring.scope_of(self.settings.root, path)
+        scope = readahead.scope_of(self.settings.root, path)
         known = await self.reads.declared_specs(outside=scope)
         return await declaring.read(storage, self.settings.root, path, known=known)
 
@@ -206,13 +212,14 @@ class App:
         await retrieval.bury_the_dead(self.store.connections)
         return retrieval.indexer_of(self.settings, self.store.connections, self.storage)
 
-    def _parts(self, one: "indexer.Indexer | None") -> running.Parts:
+    def _parts(self, one: "indexer.Indexer | None", reading: Reading | None) -> running.Parts:
         return running.Parts(
             engine=loop.Engine(
                 self.store,
                 clock=self.clock,
                 policy=self.policy,
                 holder=process.identity("engine"),
+                reading=reading,
             ),
             worker=worker.Worker(
                 self.surroundings(),

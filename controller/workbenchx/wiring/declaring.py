@@ -5,11 +5,12 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbenchx import errors, ports
+from workbenchx import ports
 from workbenchx.declared import document, problem, validate
 from workbenchx.engine import mirror, snapshots
 from workbenchx.forge import checkout, worktree
 from workbenchx.planner import model
+from workbenchx.wiring import readahead
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,9 +32,11 @@ async def read(
 
     Bad files are in the report, never raised. `known`: what is declared outside `path`.
     """
-    scope = scope_of(root, path)
-    tree = checkout.folder(root, scope)
-    report = validate.check(tree.files, known=known, found=tree.problems)
+    scope = readahead.scope_of(root, path)
+    ahead = readahead.take(root, scope)
+    tree = ahead.tree if ahead else checkout.folder(root, scope)
+    begun = ahead.begun if ahead else None
+    report = validate.check(tree.files, known=known, found=tree.problems, begun=begun)
     commit = worktree.commit_if_clean(root, scope)
     code, problems = await _snapshots(storage, root, report.documents)
     report = dataclasses.replace(report, problems=(*report.problems, *problems))
@@ -46,21 +49,6 @@ async def read(
         complete=tree.complete,
     )
     return Declaration(report, reading)
-
-
-def scope_of(root: pathlib.Path, path: pathlib.Path) -> str:
-    """`path` as documents name it: relative to `root`.
-
-    Raises:
-        errors.Stalled: reason OutsideRepository.
-    """
-    try:
-        return str(path.absolute().relative_to(root.absolute()))
-    except ValueError as error:
-        raise errors.Stalled(
-            f'declared files: "{path}" is not inside "{root}"; run wbx in the repository that holds it',
-            reason="OutsideRepository",
-        ) from error
 
 
 def _row(found: document.Document, commit: str | None) -> model.Declared:

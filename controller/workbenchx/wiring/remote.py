@@ -45,10 +45,10 @@ class Remote:
     async def preview(self, path: pathlib.Path) -> "tuple[model.Plan, validate.Report]":
         """What would happen if the files under `path` were recorded as they are, and what is wrong with them."""
         from workbenchx.engine import readings  # noqa: PLC0415 - most commands read no files
-        from workbenchx.wiring import declaring  # noqa: PLC0415 - the same
+        from workbenchx.wiring import declaring, readahead  # noqa: PLC0415 - the same
 
         root = self.settings.root
-        known = await self.reads.declared_specs(outside=declaring.scope_of(root, path))
+        known = await self.reads.declared_specs(outside=readahead.scope_of(root, path))
         read = await declaring.read(None, root, path, known=known)
         document = await self._planned(readings.document(read.reading))
         report = _with_left_out(read.report, path, int(document.get("masked") or 0))

@@ -27,8 +27,9 @@ def command(
     target = invocation.declared(chosen, path)
     waits = not serving.others(chosen) if wait is None else wait
     until = "settled" if waits else "applied"
-    return invocation.with_app(
-        chosen,
-        lambda app: reconciling.apply(app, chosen, target, until=until, as_json=as_json),
-        fresh=True,
-    )
+    with invocation.read_ahead(chosen, target):
+        return invocation.with_app(
+            chosen,
+            lambda app: reconciling.apply(app, chosen, target, until=until, as_json=as_json),
+            fresh=True,
+        )

@@ -36,4 +36,5 @@ def command(context: click.Context, path: pathlib.Path | None, *, form: str, as_
             return 1
         return 2 if plan.steps else 0
 
-    return invocation.with_access(chosen, work, fresh=True)
+    with invocation.read_ahead(chosen, target):
+        return invocation.with_access(chosen, work, fresh=True)

@@ -34,11 +34,14 @@ def command(
         return serving.stop(chosen)
     target = invocation.declared(chosen, path)
     if once:
-        return invocation.with_app(
-            chosen,
-            lambda app: reconciling.apply(app, chosen, target, until="settled", as_json=as_json),
-            fresh=True,
-        )
+        with invocation.read_ahead(chosen, target):
+            return invocation.with_app(
+                chosen,
+                lambda app: reconciling.apply(
+                    app, chosen, target, until="settled", as_json=as_json
+                ),
+                fresh=True,
+            )
     return invocation.with_app(
         chosen, lambda app: serving.serve(app, chosen, target, watch=not no_watch), fresh=True
     )

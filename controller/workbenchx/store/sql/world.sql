@@ -6,9 +6,9 @@ set transaction isolation level repeatable read, read only;
 -- The planner's declared input.
 select kind, namespace, name, project, spec, hash, source, repo, "commit", path, line, problem from ops.declared;
 
--- name: declared_complete
+-- name: mirrored
 -- Absence means something only if every source was read whole.
-select count(*) > 0 and bool_and(complete) from ops.declared_epochs;
+select source, epoch, complete from ops.declared_epochs;
 
 -- name: code
 -- The snapshots of code that the sources' projects run.
