@@ -163,7 +163,7 @@ def test_a_sign_in_that_ends_while_something_runs_is_renewed(
         editor = Member(url, EDITOR, tmp_path)
         bench.until(lambda: bench.run_of("long", "running"), "the run to start")
         followed = editor.run("logs", "-f", "RunnerJob/long")
-        run = bench.run_of("long", "succeeded") or {}
+        run = bench.until(lambda: bench.run_of("long", "succeeded"), "its end")
         again = editor.run("reproduce", run["run_id"], "--json")
 
     assert followed.stdout.splitlines() == [f"tick {at}" for at in range(120)]
