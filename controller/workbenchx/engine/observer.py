@@ -1,11 +1,13 @@
 """Bulk observation: one look per provider, kept as an epoch; and the sweep of what nobody owns.
 
-A look happens every minute (with jitter), at once when a living thing ends, and at start.
+A look happens every minute (with jitter), at once when a living thing ends, and at start. Where several processes observe,
+the minute counts from the last look of any of them.
 """
 
 import asyncio
 import contextlib
 import dataclasses
+import datetime
 import logging
 import random
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from workbenchx.planner import model
 
 LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 60.0
+_LATELY = 45.0
 
 
 def overlay(world: model.World, adapter: str, seen: ports.Observation) -> model.World:
@@ -55,9 +58,10 @@ class Observer:
         """Observe until cancelled."""
         try:
             while True:
+                woken = self._wake.is_set()
                 self._wake.clear()
                 with patience.database_pauses():
-                    await self.observe()
+                    await (self.observe() if woken else self._observe_what_is_due())
                 pause = EVERY_SECONDS * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not a secret
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -68,8 +72,22 @@ class Observer:
 
     async def observe(self) -> None:
         """One look at every provider."""
+        await self._observe(self._sandboxes)
+
+    async def _observe_what_is_due(self) -> None:
+        """One look at every provider that nobody looked at lately."""
+        lately = await self._store.looked_at()
+        now = datetime.datetime.now(datetime.UTC)
+        due = {
+            adapter: provider
+            for adapter, provider in self._sandboxes.items()
+            if adapter not in lately or not 0 <= (now - lately[adapter]).total_seconds() < _LATELY
+        }
+        await self._observe(due)
+
+    async def _observe(self, sandboxes: Mapping[str, ports.SandboxProvider]) -> None:
         failpoints.reach("observe.before")
-        for adapter, provider in self._sandboxes.items():
+        for adapter, provider in sandboxes.items():
             try:
                 seen = await provider.observe()
             except errors.WorkbenchError as problem:

@@ -6,7 +6,9 @@ over where the provider says it is, and never starts the user's command again.
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
+import time
 from collections.abc import Iterator
 
 from workbenchx import errors, ports
@@ -20,6 +22,21 @@ LOOK_SECONDS = 10.0
 _BUG_DELAY = 15.0
 
 
+@dataclasses.dataclass(slots=True)
+class Meters:
+    """What a worker tells of itself: counts since it began, and when it last turned round and last had the database.
+
+    Times are of `time.monotonic`; `reached` is None until the database answered once.
+    """
+
+    slots: int
+    held: int = 0
+    performed: int = 0
+    left: int = 0
+    turned: float = dataclasses.field(default_factory=time.monotonic)
+    reached: float | None = None
+
+
 class Worker:
     """One worker of this process. `name` must be unique among living workers."""
 
@@ -31,6 +48,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
         self._gone: list[tuple[str, str]] = []
+        self.meters = Meters(slots)
 
     async def serve(self) -> None:
         """Work until cancelled; then give back what is held (programs live on under their supervisors)."""
@@ -52,6 +70,8 @@ class Worker:
             self._wake.clear()
             with patience.database_pauses():
                 await self._claim()
+                self.meters.reached = time.monotonic()
+            self.meters.turned = time.monotonic()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._wake.wait()
@@ -69,17 +89,21 @@ class Worker:
         held = context.Held(self._context, run)
         task = asyncio.create_task(self._perform(held), name=f"run {run.run_id}")
         self._held[run.run_id] = (held, task)
+        self.meters.held = len(self._held)
 
     async def _perform(self, held: context.Held) -> None:
         try:
             if gone := await perform(held):
                 self._gone.append(gone)
+            self.meters.performed += 1
         except asyncio.CancelledError:
             raise
         except errors.WorkbenchError as problem:
+            self.meters.left += 1
             LOG.warning("run %s: left to the next holder: %s", held.run.run_id, problem.message)
         finally:
             self._held.pop(held.run.run_id, None)
+            self.meters.held = len(self._held)
             self._wake.set()
 
     async def _beat(self) -> None:

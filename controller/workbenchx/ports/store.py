@@ -20,6 +20,18 @@ class Installation:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Option:
+    """One provider object in force. `credentials` are references (`{env: NAME}` or `{file: PATH}`), never values."""
+
+    kind: str
+    name: str
+    adapter: str
+    default: bool
+    settings: Mapping[str, Any]
+    credentials: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class MirrorResult:
     """What mirroring a source changed in `ops.declared`."""
 
@@ -160,6 +172,15 @@ class Store(Protocol):
     async def installation(self) -> Installation:
         """This database's installation row (made by migrate)."""
 
+    async def join(self, cluster_uid: str) -> None:
+        """Bind the installation to a cluster: the first one stays, another one is Stalled(reason="OtherCluster")."""
+
+    async def options(self) -> tuple[Option, ...]:
+        """Every provider object in force, by kind; the default of each kind first."""
+
+    async def looked_at(self) -> Mapping[str, datetime.datetime]:
+        """When each provider was last observed, by adapter."""
+
     # leadership
     async def acquire_leader(self, holder: str, ttl: float) -> int | None:
         """Become leader if nobody else holds an unexpired lease; the new epoch, else None."""
@@ -263,7 +284,7 @@ class Store(Protocol):
         """The ledger's outcome of objects: exists | gone | quarantined."""
 
     async def record_observation(self, provider: str, observation: Observation) -> int:
-        """One epoch of `ops.observations`; its number."""
+        """One epoch of `ops.observations`; its number. A look older than the recorded one changes nothing."""
 
     async def standing(self, provider: str, external_ids: Sequence[str]) -> dict[str, str]:
         """What the ledger says of objects that were observed, for the sweep; unknown ids are absent.

@@ -125,7 +125,11 @@ def _translated(error: psycopg.Error) -> errors.WorkbenchError | None:
             return errors.Conflict(f"database: {told}")
         case psycopg.errors.InsufficientPrivilege():
             return errors.Stalled(f"database: {told}", reason="Forbidden")
-        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedFunction():
+        case (
+            psycopg.errors.UndefinedTable()
+            | psycopg.errors.UndefinedFunction()
+            | psycopg.errors.InvalidSchemaName()
+        ):
             return errors.Stalled(
                 f"database: {told}; run wbx db migrate", reason="DatabaseNotMigrated"
             )

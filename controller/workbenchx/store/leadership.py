@@ -26,6 +26,22 @@ class Leadership:
             )
         return ports.Installation(id=found[0][0], environment=found[0][1])
 
+    async def join(self, cluster_uid: str) -> None:
+        """Bind the installation to a cluster; again changes nothing.
+
+        Raises:
+            errors.Stalled: reason OtherCluster.
+        """
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["join"], {"cluster": cluster_uid})
+            ((found,),) = await connections.fetch(conn, _SQL["cluster"])
+        if found != cluster_uid:
+            raise errors.Stalled(
+                f'database: it belongs to the cluster "{found}", and this is "{cluster_uid}";'
+                " one database is one installation: give this cluster a database of its own",
+                reason="OtherCluster",
+            )
+
     async def acquire_leader(self, holder: str, ttl: float) -> int | None:
         """Become leader if nobody else holds an unexpired lease; the new epoch, else None."""
         async with self._db.transaction() as conn:

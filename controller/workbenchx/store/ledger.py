@@ -1,5 +1,6 @@
 """What we made at providers (intent before, outcome after), and what bulk observation saw there."""
 
+import datetime
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -25,11 +26,17 @@ class Ledger:
             await conn.execute(_SQL["record"], params)
 
     async def record_observation(self, provider: str, observation: ports.Observation) -> int:
-        """One epoch of `ops.observations`; its number. A quiet look writes the epoch and nothing else."""
+        """One epoch of `ops.observations`; its number. A quiet look writes the epoch and nothing else.
+
+        A look that is older than the recorded one changes nothing: its number is 0.
+        """
         epoch = {"provider": provider, "complete": observation.complete, "at": observation.at}
         rows = [_seen(status) for status in observation.objects]
         async with self._db.transaction() as conn:
-            number = int((await connections.fetch(conn, _SQL["begin_look"], epoch))[0][0])
+            begun = await connections.fetch(conn, _SQL["begin_look"], epoch)
+            if not begun:
+                return 0
+            number = int(begun[0][0])
             if rows:
                 params = {
                     "provider": provider,
@@ -43,6 +50,11 @@ class Ledger:
                 await conn.execute(_SQL["unsee"], {"provider": provider, "ids": seen})
                 await conn.execute(_SQL["gone"], {"provider": provider, "ids": seen})
         return number
+
+    async def looked_at(self) -> dict[str, datetime.datetime]:
+        """When each provider was last observed, by adapter."""
+        async with self._db.transaction() as conn:
+            return dict(await connections.fetch(conn, _SQL["looked_at"]))
 
     async def standing(self, provider: str, external_ids: Sequence[str]) -> dict[str, str]:
         """What the ledger says of observed objects: live | ended | quarantined; unknown ids are absent."""

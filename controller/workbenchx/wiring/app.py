@@ -100,7 +100,7 @@ class App:
 
         `index`: who goes on serving also indexes texts. The last pass seen.
         """
-        await self.bury_the_dead()
+        await process.bury_the_dead(self.store)
         one = await self._indexer() if index else None
         return await running.until(self._parts(one, reading), REACHED[until], progress, stop)
 
@@ -233,13 +233,6 @@ class App:
             ),
             indexer=one,
         )
-
-    async def bury_the_dead(self) -> None:
-        """Give back what processes of this machine held that were killed: nobody has to wait for a lease to run out."""
-        for name in await self.store.holders():
-            if process.is_dead(name):
-                await self.store.release(name)
-                await self.store.release_leadership(name)
 
 
 class EmbeddedStore(postgres.Postgres):

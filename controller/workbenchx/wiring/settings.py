@@ -21,6 +21,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 COLOURS = ("auto", "always", "never")
 EMBEDDINGS = ("auto", "wordllama", "off")
 STAND_INS = ("local", "kubernetes")
+WAITING_RUNS = 16  # elsewhere than here a run is mostly waited for
 
 
 _URL = re.compile(
@@ -45,6 +46,9 @@ KEYS: dict[str, Key] = {
     ),
     "api_url": Key("a WorkbenchX API to talk to instead of the embedded engine"),
     "stand_in": Key("adapters that stand in for the declared ones", STAND_INS),
+    "stand_in_storage": Key(
+        "where stand_in is kubernetes: the S3 server and bucket, as http://HOST:PORT/BUCKET"
+    ),
     "auth_url": Key(
         "the Supabase Auth server that signs people in, as https://REF.supabase.co/auth/v1", "url"
     ),
@@ -63,9 +67,15 @@ KEYS: dict[str, Key] = {
     "console_origins": Key(
         "sites whose scripts may ask the API, as https://HOST (default: none)", "list"
     ),
+    "health_host": Key(
+        "address on which a cluster part answers /healthz, /readyz and /metrics (default: 127.0.0.1)"
+    ),
+    "health_port": Key("its port; 0: any that is free (default: 8421)", "port"),
     "console_rate": Key("requests a second that one caller may make (default: 100)", "count"),
     "environment": Key("name of this installation (default: embedded)"),
-    "concurrency": Key("how many runs execute at once (default: one per processor)", "count"),
+    "concurrency": Key(
+        "how many runs execute at once (default: one per processor; of wbx worker: 16)", "count"
+    ),
     "embeddings": Key(
         "what turns texts into vectors for wbx search (default: auto, wordllama where the extra embeddings is installed)",
         EMBEDDINGS,
@@ -85,6 +95,7 @@ class Settings:
     database_url: str | None = None
     api_url: str | None = None
     stand_in: str | None = "local"
+    stand_in_storage: str | None = None
     auth_url: str | None = None
     publishable_key: str | None = None
     jwt_issuer: str | None = None
@@ -94,6 +105,8 @@ class Settings:
     console_host: str = "127.0.0.1"
     console_port: int = 8420
     console_origins: tuple[str, ...] = ()
+    health_host: str = "127.0.0.1"
+    health_port: int = 8421
     console_rate: int = 100
     environment: str = "embedded"
     concurrency: int = 2
@@ -140,8 +153,9 @@ def find_root(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _settle(root: pathlib.Path, chosen: dict[str, Any]) -> Settings:
-    chosen = {"home": root / ".wbx", "ssot": root / "ssot", "concurrency": _processors(), **chosen}
     embedded = not (chosen.get("database_url") or chosen.get("api_url"))
+    at_once = _processors() if embedded else WAITING_RUNS
+    chosen = {"home": root / ".wbx", "ssot": root / "ssot", "concurrency": at_once, **chosen}
     if not embedded and "stand_in" not in chosen:
         chosen["stand_in"] = None
     return Settings(root=root, **chosen)

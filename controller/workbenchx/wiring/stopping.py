@@ -15,7 +15,7 @@ async def executions(opened: app.App) -> list[str]:
 
     Their leases are over, and a claim takes those up first; what is only queued goes back and stays queued.
     """
-    await opened.bury_the_dead()
+    await process.bury_the_dead(opened.store)
     running = [
         run
         for run in await opened.reads.runs(state="running", limit=_MOST)

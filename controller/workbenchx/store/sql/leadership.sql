@@ -2,6 +2,14 @@
 -- The one row.
 select id::text, environment from ops.installation;
 
+-- name: join
+-- The first cluster stays; one row, so two that come at once follow each other.
+update ops.installation set cluster_uid = %(cluster)s where cluster_uid is null;
+
+-- name: cluster
+-- Whose it is now.
+select cluster_uid from ops.installation;
+
 -- name: acquire
 -- Free, expired, or ours already: a new epoch, which fences whoever led before.
 update ops.leader set holder = %(holder)s, epoch = epoch + 1, until = now() + make_interval(secs => %(ttl)s)

@@ -18,11 +18,17 @@ from ops.provider_objects o
 where o.provider = %(provider)s and o.external_id = any(%(ids)s);
 
 -- name: begin_look
--- Also the lock: two looks at one provider follow each other.
+-- Also the lock: two looks at one provider follow each other. An older look than the recorded one says nothing new, and
+-- would take what was made meanwhile for gone.
 insert into ops.observation_epochs as e (provider, number, complete, at)
 values (%(provider)s, 1, %(complete)s, %(at)s)
 on conflict (provider) do update set number = e.number + 1, complete = excluded.complete, at = excluded.at
+where e.at <= excluded.at or e.at > statement_timestamp() -- of a clock that was ahead
 returning number;
+
+-- name: looked_at
+-- The last look at each provider, whoever looked.
+select provider, at from ops.observation_epochs;
 
 -- name: see
 -- Only what differs is written, so that a quiet look wakes nobody.

@@ -1,0 +1,4 @@
+-- name: recorded
+-- Every provider object that is in force. Credentials here are references, never values.
+select kind, name, adapter, is_default, coalesce(spec -> 'settings', '{}'), coalesce(spec -> 'credentials', '{}')
+from ops.providers where deleted_at is null order by kind, not is_default, name;

@@ -1,0 +1,168 @@
+"""Adapters of a cluster's worker: picked by the provider objects that are recorded, imported only when picked.
+
+`WBX_STAND_IN=kubernetes`: sandboxes run on the cluster and artifacts lie in an S3 server, whatever is declared.
+`local` adapters are never picked: they work on the embedded database only.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+import os
+import pathlib
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from workbenchx import errors, ports
+
+MODULES: Mapping[tuple[str, str], str] = {
+    ("SandboxProvider", "kubernetes"): "workbenchx.providers.sandbox.kubernetes",
+    ("StorageProvider", "s3_compatible"): "workbenchx.providers.storage.s3_compatible",
+}
+_ACCESS_KEY, _SECRET_KEY = "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Picked:
+    """What a worker works with. `problems`: adapters that are declared and cannot be had here, one line each."""
+
+    storage: ports.StorageProvider
+    sandboxes: Mapping[str, ports.SandboxProvider]
+    problems: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
+    """The question that `pick` answers: picked again when it changes."""
+
+    options: tuple[ports.Option, ...]
+    stand_in: str | None = None
+    storage_url: str | None = None
+
+
+Pick = Callable[[Wanted, ports.Installation, contextlib.AsyncExitStack], Picked]
+
+
+def pick(
+    wanted: Wanted, installation: ports.Installation, stack: contextlib.AsyncExitStack
+) -> Picked:
+    """The storage, and a sandbox provider for each adapter; what they hold open is closed with `stack`.
+
+    Raises:
+        errors.Stalled: reason ProviderMissing: there is no storage to work with, the message says why.
+    """
+    option = _storage(wanted)
+    storage = _made(option, installation, None, stack)
+    sandboxes, problems = {}, []
+    for each in _sandboxes(wanted):
+        if each.adapter in sandboxes:
+            continue
+        try:
+            sandboxes[each.adapter] = _made(each, installation, storage, stack)
+        except errors.Stalled as problem:
+            problems.append(problem.message)
+    return Picked(storage, sandboxes, tuple(problems))
+
+
+def _storage(wanted: Wanted) -> ports.Option:
+    """The option that artifacts lie in."""
+    if wanted.stand_in == "kubernetes":
+        return stand_in_storage(wanted.storage_url)
+    declared = [each for each in wanted.options if each.kind == "StorageProvider"]
+    if not declared or not declared[0].default:
+        raise errors.Stalled(
+            "storage: no StorageProvider is declared with default: true; declare one, and the worker goes on",
+            reason="ProviderMissing",
+        )
+    return declared[0]
+
+
+def stand_in_storage(url: str | None) -> ports.Option:
+    """The S3 server that `stand_in_storage` names.
+
+    Raises:
+        errors.Stalled: reason BadSettings.
+    """
+    parts = urllib.parse.urlsplit(url or "")
+    bucket = parts.path.strip("/")
+    if parts.scheme not in {"http", "https"} or not parts.netloc or "@" in parts.netloc:
+        told = f'"{url}"' if url else "not set"
+        raise errors.Stalled(
+            f"settings: stand_in_storage is {told}, must be http://HOST:PORT/BUCKET where stand_in is kubernetes",
+            reason="BadSettings",
+        )
+    return ports.Option(
+        kind="StorageProvider",
+        name="stand-in",
+        adapter="s3_compatible",
+        default=True,
+        settings={
+            "endpoint": f"{parts.scheme}://{parts.netloc}",
+            "bucket": bucket or "workbenchx",
+            "region": "auto",
+        },
+        credentials={
+            "accessKeyId": {"env": _ACCESS_KEY},
+            "secretAccessKey": {"env": _SECRET_KEY},
+        },
+    )
+
+
+def _sandboxes(wanted: Wanted) -> Sequence[ports.Option]:
+    """The options that code runs on: the stand-in alone where there is one."""
+    declared = [each for each in wanted.options if each.kind == "SandboxProvider"]
+    if wanted.stand_in is None:
+        return declared
+    own = [each for each in declared if each.adapter == wanted.stand_in]
+    return own or [ports.Option("SandboxProvider", "stand-in", wanted.stand_in, True, {}, {})]
+
+
+def _made(
+    option: ports.Option,
+    installation: ports.Installation,
+    storage: ports.StorageProvider | None,
+    stack: contextlib.AsyncExitStack,
+) -> Any:
+    """The adapter of an option. Its module's `from_option` says how it is made.
+
+    Raises:
+        errors.Stalled: reason ProviderMissing: this program has no such adapter.
+    """
+    name = MODULES.get((option.kind, option.adapter))
+    if name is None or importlib.util.find_spec(name) is None:
+        raise errors.Stalled(
+            f'{option.kind} "{option.name}": this program has no adapter "{option.adapter}"'
+            f"{_why_not(option.adapter)}",
+            reason="ProviderMissing",
+        )
+    made = importlib.import_module(name).from_option(
+        option, installation, storage, functools.partial(credential, option)
+    )
+    stack.push_async_callback(made.aclose)
+    return made
+
+
+def _why_not(adapter: str) -> str:
+    if adapter == "local":
+        return ": local adapters work on the embedded database only"
+    return " yet; name another in spec.adapter of a provider object"
+
+
+def credential(option: ports.Option, name: str) -> str:
+    """The value behind a reference of an option, read at use.
+
+    Raises:
+        errors.Stalled: reason SecretMissing; the message names the reference, never a value.
+    """
+    reference = option.credentials.get(name) or {}
+    try:
+        if "env" in reference:
+            return os.environ[reference["env"]]
+        return pathlib.Path(reference["file"]).read_text("utf-8").strip()
+    except (KeyError, OSError, UnicodeDecodeError) as error:
+        shown = " ".join(f"{kind} {value}" for kind, value in reference.items()) or "no reference"
+        raise errors.Stalled(
+            f'{option.kind} "{option.name}": credential "{name}" cannot be read ({shown})',
+            reason="SecretMissing",
+        ) from error

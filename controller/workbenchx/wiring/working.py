@@ -1,0 +1,202 @@
+"""One worker process of a cluster: waits for its database and its adapters, works, and picks anew when they change.
+
+Whatever cannot be had yet is waited for, and said by `/readyz`: a cluster starts everything at once.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+
+import prometheus_client as prometheus
+from prometheus_client import core, registry
+
+from workbenchx import errors, ports
+from workbenchx.engine import context, housekeeping, observer, patience, worker
+from workbenchx.providers import probe
+from workbenchx.wiring import adapters, cluster, health, process, settings
+
+LOG = logging.getLogger(__name__)
+AGAIN_SECONDS = 2.0
+LOOK_SECONDS = 30.0
+STALE_SECONDS = 90.0
+_ROLES = frozenset({"SandboxProvider", "StorageProvider"})
+_PASSING = frozenset({"DatabaseNotMigrated", "ProviderMissing", "SecretMissing"})
+
+
+@dataclasses.dataclass(slots=True)
+class Standing:
+    """How this process stands, for its probes. `waits`: what it waits for; `meters`: of the worker, while it works."""
+
+    slots: int
+    waits: str | None = "it starts"
+    meters: worker.Meters | None = None
+    before: worker.Meters = dataclasses.field(default_factory=lambda: worker.Meters(0))
+
+    def alive(self) -> str | None:
+        """A worker that does not turn round is beyond help; one that waits is not."""
+        if self.meters and time.monotonic() - self.meters.turned > STALE_SECONDS:
+            return "the worker has not looked at its queue for too long"
+        return None
+
+    def ready(self) -> str | None:
+        """It has a database that answers, and adapters."""
+        if self.waits is not None:
+            return self.waits
+        reached = self.meters.reached if self.meters else None
+        if reached is None or time.monotonic() - reached > LOOK_SECONDS:
+            return "the database does not answer"
+        return None
+
+    def begin(self, meters: worker.Meters) -> None:
+        """A worker begins; counts go on where the last one ended."""
+        meters.performed, meters.left = self.before.performed, self.before.left
+        self.meters, self.before, self.waits = meters, meters, None
+
+    def collect(self) -> list[core.Metric]:
+        """For Prometheus."""
+        now = self.before
+        return [
+            core.GaugeMetricFamily("wbx_worker_slots", "Runs it may hold.", self.slots),
+            core.GaugeMetricFamily("wbx_worker_runs_held", "Runs it holds.", now.held),
+            core.CounterMetricFamily(
+                "wbx_worker_runs_performed", "Runs it performed, however they ended.", now.performed
+            ),
+            core.CounterMetricFamily(
+                "wbx_worker_runs_left", "Runs it left to the next holder.", now.left
+            ),
+            core.GaugeMetricFamily("wbx_ready", "Whether it can work.", int(self.ready() is None)),
+        ]
+
+
+class _Collector(registry.Collector):
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+
+    def collect(self) -> list[core.Metric]:
+        return self._standing.collect()
+
+
+async def serve(
+    chosen: settings.Settings,
+    *,
+    announce: Callable[[str], None],
+    pick: adapters.Pick = adapters.pick,
+) -> None:
+    """Work until cancelled; then give back what is held (programs live on where they run).
+
+    Raises:
+        errors.Stalled: it can never work so; the message says what to do.
+    """
+    standing = Standing(chosen.concurrency)
+    meters = prometheus.CollectorRegistry()
+    meters.register(_Collector(standing))
+    prometheus.ProcessCollector(registry=meters)
+    answers = health.Health(alive=standing.alive, ready=standing.ready, registry=meters)
+    async with answers.serving(chosen.health_host, chosen.health_port) as where:
+        announce(where)
+        while True:
+            async with _passing(standing), cluster.open(chosen) as joined:
+                await _work(joined, pick, standing)
+
+
+@contextlib.asynccontextmanager
+async def _passing(standing: Standing) -> AsyncIterator[None]:
+    """What passes by itself, or once somebody has done their part, is waited for; told once for each cause."""
+    try:
+        yield
+    except errors.Waiting as problem:
+        told, pause = problem.message, max(AGAIN_SECONDS, problem.retry_after)
+    except errors.Stalled as problem:
+        if problem.reason not in _PASSING:
+            raise
+        told, pause = problem.message, AGAIN_SECONDS
+    else:
+        return
+    if standing.waits != told:
+        LOG.warning("waiting: %s", told)
+    standing.waits, standing.meters = told, None
+    await asyncio.sleep(pause)
+
+
+async def _work(joined: cluster.Cluster, pick: adapters.Pick, standing: Standing) -> None:
+    """Work with what is wanted now, until something else is."""
+    await process.bury_the_dead(joined.store)
+    while True:
+        wanted = await _wanted(joined)
+        async with contextlib.AsyncExitStack() as stack:
+            picked = pick(wanted, joined.installation, stack)
+            for problem in picked.problems:
+                LOG.warning("%s", problem)
+            await _until_changed(joined, picked, wanted, standing)
+        LOG.info("the provider objects changed: adapters are picked anew")
+
+
+async def _until_changed(
+    joined: cluster.Cluster,
+    picked: adapters.Picked,
+    wanted: adapters.Wanted,
+    standing: Standing,
+) -> None:
+    surroundings = context.Context(
+        store=joined.store,
+        storage=picked.storage,
+        sandboxes=picked.sandboxes,
+        installation=joined.installation,
+        clock=joined.clock,
+        lookup=os.environ.get,
+        probe=probe.answers,
+    )
+    made = worker.Worker(
+        surroundings, name=process.identity("worker"), slots=joined.settings.concurrency
+    )
+    house = housekeeping.House(joined.store, picked.storage, joined.installation.id, joined.clock)
+    standing.begin(made.meters)
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(made.serve()),
+            group.create_task(observer.Observer(joined.store, picked.sandboxes).serve()),
+            group.create_task(
+                housekeeping.Housekeeper(house, name=process.identity("house")).serve()
+            ),
+        ]
+        await _changed(joined, wanted)
+        for task in tasks:
+            task.cancel()
+
+
+async def _changed(joined: cluster.Cluster, wanted: adapters.Wanted) -> None:
+    """Return once other adapters are wanted."""
+    wake = asyncio.Event()
+
+    async def listen() -> None:
+        async for _ in patience.surviving(joined.store.changes):
+            wake.set()
+
+    listening = asyncio.create_task(listen())
+    try:
+        while True:
+            with patience.database_pauses():
+                if await _wanted(joined) != wanted:
+                    return
+            wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await wake.wait()
+                    await asyncio.sleep(AGAIN_SECONDS)  # changes come in bursts; this one can wait
+    finally:
+        listening.cancel()
+
+
+async def _wanted(joined: cluster.Cluster) -> adapters.Wanted:
+    """What decides the adapters: nothing else of what is recorded makes a worker begin anew."""
+    chosen = joined.settings
+    options = tuple(each for each in await joined.store.options() if _counts(each, chosen.stand_in))
+    return adapters.Wanted(options, chosen.stand_in, chosen.stand_in_storage)
+
+
+def _counts(option: ports.Option, stand_in: str | None) -> bool:
+    return option.kind in _ROLES and stand_in in {None, option.adapter}
