@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "login": Entry("login", "Sign in to an API, which WBX_API_URL then names."),
         "worker": Entry("worker", "Perform runs of a cluster's database; any number of them."),
         "console": Entry("console", "Serve the HTTP API and its pages."),
+        "operator": Entry("operator", "Reconcile custom resources of a Kubernetes cluster."),
         "db": Entry("db", "The database: migrate, psql, verify, anchor, status, bootstrap."),
     },
 }

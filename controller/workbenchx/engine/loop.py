@@ -77,14 +77,21 @@ class Engine:
         policy: model.Policy,
         holder: str,
         reading: mirror.Reading | None = None,
+        looks: bool = True,
     ) -> None:
+        """`looks`: a follower looks at each change too; else it only waits for its turn."""
         self._store = store
         self._clock = clock
         self._policy = policy
         self._holder = holder
         self._reading = reading
+        self._looks = looks
         self._wake = asyncio.Event()
         self.epoch: int | None = None
+
+    def wake(self) -> None:
+        """Look soon; the database's NOTIFY does the same."""
+        self._wake.set()
 
     async def look(self) -> Pass:
         """Load and plan, write nothing."""
@@ -144,23 +151,24 @@ class Engine:
             pause = LOOK_SECONDS
             with patience.database_pauses():
                 done = await self._one()
-                on_pass(done)
-                pause = 0.0 if done.wrote else _pause(done, self._clock.now())
+                if done is not None:
+                    on_pass(done)
+                    pause = 0.0 if done.wrote else _pause(done, self._clock.now())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
                     await asyncio.sleep(SETTLE_SECONDS)
 
-    async def _one(self) -> Pass:
+    async def _one(self) -> Pass | None:
         if self.epoch is None:
             self.epoch = await self._store.acquire_leader(self._holder, LEADER_SECONDS)
         if self.epoch is None:
-            return await self._next()
+            return await self._next() if self._looks else None
         try:
             return await self._lead()
         except errors.Conflict as problem:
             LOG.info("%s", problem.message)
-            return await self.look()
+            return await self.look() if self._looks else None
 
     async def _lead(self) -> Pass:
         done = await self.reconcile()

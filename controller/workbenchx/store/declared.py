@@ -46,7 +46,7 @@ class Mirror:
                 await conn.execute(_SQL["remove"], {"source": source, "keys": keys})
             written = 0
             if changed:
-                text = encode.document([_row(row, commit) for row in changed])
+                text = encode.document([row(one, commit) for one in changed])
                 params = {"source": source, "epoch": epoch, "rows": text}
                 written = (await conn.execute(_SQL["write"], params)).rowcount
         return ports.MirrorResult(changed=written, removed=len(removed), epoch=epoch)
@@ -89,17 +89,18 @@ def _within(path: str | None, scope: str | None) -> bool:
     return path is not None and (path == folder or path.startswith(folder + "/"))
 
 
-def _row(row: model.Declared, commit: str | None) -> Mapping[str, Any]:
+def row(one: model.Declared, commit: str | None) -> Mapping[str, Any]:
+    """A row as `write` takes it."""
     return {
-        "kind": row.key.kind,
-        "namespace": row.key.namespace,
-        "name": row.key.name,
-        "project": row.project,
-        "spec": row.spec,
-        "hash": row.hash,
-        "problem": row.problem,
-        "repo": row.source.repo,
-        "commit": row.source.commit or commit,
-        "path": row.source.path,
-        "line": row.source.line,
+        "kind": one.key.kind,
+        "namespace": one.key.namespace,
+        "name": one.key.name,
+        "project": one.project,
+        "spec": one.spec,
+        "hash": one.hash,
+        "problem": one.problem,
+        "repo": one.source.repo,
+        "commit": one.source.commit or commit,
+        "path": one.source.path,
+        "line": one.source.line,
     }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from workbenchx.store import (
     anchors,
     chores,
+    cluster,
     connections,
     declared,
     events,
@@ -40,6 +41,7 @@ class Postgres(
     verifying.Verifying,
     chores.Chores,
     removals.Removals,
+    cluster.Cluster,
 ):
     """The `ops` schema at `url`, as the login `wbx_engine`. `close` it when done.
 

@@ -1,0 +1,55 @@
+"""`wbx operator`: custom resources become rows, and rows their status."""
+
+import asyncio
+import importlib
+import os
+import pathlib
+from typing import Any
+
+import click
+
+from workbenchx.cli import interrupts, invocation, options
+
+
+@options.command("operator")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="PATH",
+    help="How to reach the API server (default: KUBECONFIG, else the Pod's service account).",
+)
+@click.option(
+    "-n",
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    metavar="NAME",
+    help="Serve only this namespace, beside what is cluster-scoped; may be repeated.",
+)
+def command(
+    context: click.Context, *, kubeconfig: pathlib.Path | None, namespaces: tuple[str, ...]
+) -> int:
+    """Serves until SIGTERM. Needs WBX_DATABASE_URL (the login wbx_engine).
+
+    Any number of them may run: one leads, the others are ready to take over.
+    """
+    chosen = invocation.settings_of(context)
+    serving, access = _room("serving"), _room("kubeconfig").load(os.environ, kubeconfig)
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        with interrupts.gently(stop.set):
+            await serving.serve(
+                chosen,
+                serving.Options(access, namespaces),
+                stop,
+                lambda where: invocation.tell(f"serving {where} until Ctrl-C"),
+            )
+
+    interrupts.call(work)
+    return 0
+
+
+def _room(name: str) -> Any:
+    """The room is imported when it is used: --help needs neither kopf nor aiohttp."""
+    return importlib.import_module(f"workbenchx.operator.{name}")

@@ -1,0 +1,72 @@
+"""`EventSource` out of kopf's watch and our own lists."""
+
+import asyncio
+import collections
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Self
+
+from workbenchx.operator import client, kubeconfig, listing, source, watching
+
+MOST = 500
+GATHER_SECONDS = 0.003
+
+
+class KopfSource:
+    """Opened with `async with`; see `source.EventSource` for its laws."""
+
+    def __init__(
+        self, access: kubeconfig.Access, api: client.Client, namespaces: Sequence[str] = ()
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pending: collections.deque[source.Item] = collections.deque()
+        self._some = asyncio.Event()
+        self._told = False
+        self._lister = listing.Lister(api, namespaces, self._take)
+        self._watcher = watching.Watcher(access, namespaces, self._hand_over, self._returned)
+        self._listing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._watcher.start()
+        self._listing = asyncio.create_task(self._lister.serve(self._watcher.restart))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._listing is not None:
+            self._listing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listing
+        await asyncio.to_thread(self._watcher.close)
+
+    def relist(self) -> None:
+        """Read every kind as a whole soon."""
+        self._lister.ask()
+
+    async def batches(self) -> AsyncIterator[Sequence[source.Item]]:
+        """What came, some milliseconds of it at a time."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            self._some.clear()
+            self._told = False
+            while self._pending:
+                count = min(MOST, len(self._pending))
+                yield [self._pending.popleft() for _ in range(count)]
+                await asyncio.sleep(0)
+
+    def _take(self, items: Sequence[source.Item]) -> None:
+        self._pending.extend(items)
+        self._some.set()
+
+    def _hand_over(self, items: Sequence[source.Item]) -> None:
+        """From kopf's thread. One wake-up for many items."""
+        self._pending.extend(items)
+        if not self._told:
+            self._told = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._some.set)
+
+    def _returned(self) -> None:
+        """kopf begins anew and may have missed deletes."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._lister.ask)

@@ -1,0 +1,76 @@
+"""Each kind read as a whole, in pages: at the start, every ten minutes, and when somebody asks.
+
+kopf lists too, but says neither when it has finished nor what was deleted while it did not look.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+
+from workbenchx.api import registry
+from workbenchx.operator import client, source
+
+EVERY = 600.0
+AGAIN = 2.0
+
+
+class Lister:
+    """Reads kinds one after the other and puts what it finds where `put` says."""
+
+    def __init__(
+        self,
+        api: client.Client,
+        namespaces: Sequence[str],
+        put: Callable[[Sequence[source.Item]], None],
+    ) -> None:
+        self._api = api
+        self._namespaces = namespaces
+        self._put = put
+        self._asked = asyncio.Event()
+        self.failed: frozenset[str] = frozenset()
+
+    def ask(self) -> None:
+        """Read everything soon."""
+        self._asked.set()
+
+    async def serve(self, on_back: Callable[[], None]) -> None:
+        """Read for ever. `on_back`: a kind that could not be read can be read again."""
+        while True:
+            self._asked.clear()
+            failed = frozenset([kind for kind in registry.KINDS if not await self._read(kind)])
+            if self.failed - failed:
+                on_back()
+            again = self.failed = failed
+            await self._pause(AGAIN if again else EVERY * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
+
+    async def _read(self, kind: str) -> bool:
+        """Read one kind to its end; whether it was."""
+        scoped = registry.KINDS[kind].cluster_scoped
+        names: set[tuple[str, str]] = set()
+        versions: list[int] = []
+        try:
+            for namespace in ("",) if scoped or not self._namespaces else self._namespaces:
+                async for page in self._api.pages(kind, namespace):
+                    versions.append(page.version)
+                    self._put([source.Change(kind, _whole(kind, item)) for item in page.items])
+                    names.update(_name(item) for item in page.items)
+        except client.UnreachableError as problem:
+            self._put([source.Unlisted(kind, problem.code, problem.message)])
+            return False
+        self._put([source.Listed(kind, min(versions), frozenset(names))])
+        return True
+
+
+def _whole(kind: str, item: dict[str, object]) -> dict[str, object]:
+    """An item of a list does not say what it is."""
+    return {"apiVersion": registry.API_VERSION, "kind": kind, **item}
+
+
+def _name(item: dict[str, dict[str, str]]) -> tuple[str, str]:
+    return item["metadata"].get("namespace", ""), item["metadata"]["name"]

@@ -1,0 +1,31 @@
+"""What the operator may do in a cluster, as data: tests run it under exactly this, and manifests are made from it.
+
+No Secrets, no Pods, no other group: the operator holds no credential of a provider, and starts nothing.
+"""
+
+from typing import Any
+
+from workbenchx.api import registry
+
+SYSTEM_NAMESPACE = "kube-system"
+
+Rule = dict[str, Any]
+
+
+def cluster_rules() -> list[Rule]:
+    """Rules of the ClusterRole `wbx-operator`."""
+    plurals = sorted(kind.plural for kind in registry.KINDS.values())
+    return [
+        {"apiGroups": [registry.GROUP], "resources": plurals, "verbs": ["get", "list", "watch"]},
+        {
+            "apiGroups": [registry.GROUP],
+            "resources": [f"{plural}/status" for plural in plurals],
+            "verbs": ["patch"],
+        },
+        {
+            "apiGroups": [""],
+            "resources": ["namespaces"],
+            "resourceNames": [SYSTEM_NAMESPACE],
+            "verbs": ["get"],
+        },
+    ]

@@ -1,0 +1,143 @@
+"""Statuses to the API server: only what differs, only of what is committed, at most 32 at the same time.
+
+What an object is to say is worked out from a pass of the engine and compared with what the watch says that it has. The
+same object is never written twice at once, and the newest status wins.
+"""
+
+import asyncio
+import collections
+import datetime
+import json
+import logging
+from collections.abc import Callable
+
+from workbenchx import errors
+from workbenchx.api import identity
+from workbenchx.engine import loop
+from workbenchx.operator import cache, client, statuses
+
+LOG = logging.getLogger(__name__)
+AT_ONCE = 32
+LEAST_PAUSE, MOST_PAUSE = 0.5, 30.0
+_CONFLICT, _GONE, _BUSY, _BROKEN = 409, 404, 429, 500
+
+
+class Reporter:
+    """Writes while `leads()`; a follower works out the same and writes nothing."""
+
+    def __init__(self, api: client.Client, known: cache.Cache, leads: Callable[[], bool]) -> None:
+        self._api = api
+        self._cache = known
+        self._leads = leads
+        self._queue: collections.deque[identity.Key] = collections.deque()
+        self._queued: set[identity.Key] = set()
+        self._tries: dict[identity.Key, int] = {}
+        self._some = asyncio.Semaphore(0)
+        self._not_before = 0.0
+        self.writes = 0
+        self.failures = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many objects are to be written."""
+        return len(self._queued)
+
+    def passed(self, done: loop.Pass) -> None:
+        """Work out what every object is to say after a pass."""
+        now = done.world.now
+        for report in statuses.reports(done):
+            entry = self._cache.entries.get(report.declared.key)
+            if entry is not None and _about(entry, report):
+                seen = hash((_said(report), entry.generation))
+                if entry.seen != seen or entry.wanted is None:
+                    entry.seen = seen
+                    self._want(report, entry, now)
+
+    def restated(self) -> None:
+        """The watch told of statuses: whoever changed one of ours gets it back."""
+        keys, self._cache.restated = self._cache.restated, set()
+        for key in keys:
+            self._look(key)
+
+    def lead(self) -> None:
+        """We have come to lead: all that differs is ours to write."""
+        for key in self._cache.entries:
+            self._look(key)
+
+    async def serve(self) -> None:
+        """Write for ever."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._write_for_ever())
+
+    def _want(self, report: statuses.Report, entry: cache.Entry, now: datetime.datetime) -> None:
+        previous = json.loads(entry.wanted if entry.wanted is not None else entry.status)
+        wanted = statuses.render(report, generation=entry.generation, previous=previous, now=now)
+        entry.wanted = entry.status if entry.status == wanted else wanted
+        self._look(report.declared.key)
+
+    def _look(self, key: identity.Key) -> None:
+        entry = self._cache.entries.get(key)
+        if entry is None or entry.wanted in {None, entry.status} or key in self._queued:
+            return
+        if self._leads():
+            self._queued.add(key)
+            self._queue.append(key)
+            self._some.release()
+
+    async def _write_for_ever(self) -> None:
+        loop_ = asyncio.get_running_loop()
+        while True:
+            await self._some.acquire()
+            key = self._queue.popleft()
+            await asyncio.sleep(max(0.0, self._not_before - loop_.time()))
+            entry = self._cache.entries.get(key)
+            again = 0.0
+            if entry is not None and entry.wanted is not None and self._leads():
+                again = await self._write(key, entry, entry.wanted)
+            self._queued.discard(key)
+            if again:
+                loop_.call_later(again, self._look, key)
+
+    async def _write(self, key: identity.Key, entry: cache.Entry, wanted: bytes) -> float:
+        """One write; seconds after which to look again, 0: done."""
+        if wanted == entry.status:
+            return 0.0
+        body = statuses.document(key, entry.uid, wanted)
+        try:
+            answer = await self._api.apply_status(*key, body)
+        except errors.WorkbenchError as problem:
+            return self._failed(key, problem.message, None)
+        if answer.done:
+            self.writes += 1
+            self._tries.pop(key, None)
+            entry.status, entry.echo = wanted, answer.version
+            return 0.001 if entry.wanted != wanted else 0.0
+        if answer.code in {_GONE, _CONFLICT}:
+            return 0.0  # it is gone, or another of its name: the watch tells
+        if answer.code == _BUSY:
+            pause = answer.retry_after or 1.0
+            self._not_before = asyncio.get_running_loop().time() + pause
+            return self._failed(key, answer.message, pause)
+        return self._failed(key, answer.message, answer.retry_after)
+
+    def _failed(self, key: identity.Key, message: str, pause: float | None) -> float:
+        self.failures += 1
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        log = LOG.warning if tries in {1, 10, 100, 1000} else LOG.debug
+        log("status of %s: %s", key, message)
+        return pause or min(MOST_PAUSE, LEAST_PAUSE * 2 ** min(tries, 10))
+
+
+def _about(entry: cache.Entry, report: statuses.Report) -> bool:
+    """Whether the pass judged the object as it stands now; a pass to come will, otherwise."""
+    if entry.problem is not None:
+        return report.declared.problem == entry.problem
+    return report.declared.problem is None and report.declared.hash == entry.hash
+
+
+def _said(report: statuses.Report) -> tuple[object, ...]:
+    verdict = report.verdict
+    facts = json.dumps(report.facts, sort_keys=True, default=str) if report.facts else ""
+    told = (verdict.state, verdict.ready, verdict.reason, verdict.message)
+    return (*told, report.last_run_id, report.external_id, facts, report.declared.source)

@@ -1,0 +1,168 @@
+"""kopf, as watch plumbing and nothing else: one `on.event` for each kind, in a thread with a loop of its own.
+
+It is kept from writing anything, from peering and from looking at CRDs. On its way out it cancels whatever else runs in
+its loop, and it goes out for any watch error but 410 and for a kind that is no longer served: hence the thread, and a new
+kopf after each (decision 084).
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import aiohttp
+import kopf
+
+from workbenchx.api import registry
+from workbenchx.operator import kubeconfig, source
+
+LOG = logging.getLogger(__name__)
+_AGAIN = 1.0
+_TOKEN_SECONDS = 300.0
+_STOP_SECONDS = 10.0
+
+
+class _Backoffs:
+    """Pauses between tries that never end: a server that is away is waited for. Read anew for each request."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.2, 0.5, 1.0, 2.0)
+        while True:
+            yield 5.0
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Nobody asks what changed, so nothing is remembered for comparing: this halves what an event costs."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf's settings, each for a reason measured in reference/kopf.md."""
+    chosen = kopf.OperatorSettings()
+    chosen.peering.standalone = True
+    chosen.scanning.disabled = True
+    chosen.posting.enabled = False
+    chosen.queueing.worker_limit = None
+    chosen.queueing.idle_timeout = 0.2
+    chosen.queueing.exit_timeout = 0.5
+    chosen.watching.chunk_size = 500
+    chosen.watching.inactivity_timeout = 70
+    chosen.watching.server_timeout = 600
+    chosen.watching.reconnect_backoff = 0.2
+    chosen.networking.request_timeout = 30
+    chosen.networking.connect_timeout = 10
+    chosen.networking.error_backoffs = _Backoffs()
+    chosen.persistence.finalizer = "unused.workbenchx.dev/kopf"
+    chosen.persistence.diffbase_storage = _NoDiffs()
+    chosen.persistence.consistency_timeout = 0
+    chosen.execution.max_workers = 1
+    return chosen
+
+
+class Watcher:
+    """Watches in a thread until `close`. `put` is called in that thread."""
+
+    def __init__(
+        self,
+        access: kubeconfig.Access,
+        namespaces: Sequence[str],
+        put: Callable[[Sequence[source.Item]], None],
+        on_return: Callable[[], None],
+    ) -> None:
+        self._access = access
+        self._namespaces = namespaces
+        self._put = put
+        self._on_return = on_return
+        self._ending = threading.Event()
+        self._again = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._flag: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def restart(self) -> None:
+        """A new kopf: it looks only at its start at what is served."""
+        self._stop_this_one()
+
+    def close(self) -> None:
+        """End, and wait for it."""
+        self._ending.set()
+        self._stop_this_one()
+        self._thread.join(_STOP_SECONDS)
+
+    def _stop_this_one(self) -> None:
+        loop, flag = self._loop, self._flag
+        if loop is not None and flag is not None:
+            with contextlib.suppress(RuntimeError):  # it has just ended by itself
+                loop.call_soon_threadsafe(flag.set)
+
+    def _run(self) -> None:
+        first = True
+        while not self._ending.is_set():
+            if not first:
+                self._on_return()
+            first = False
+            try:
+                asyncio.run(self._watch())
+            except Exception as error:  # noqa: BLE001 - whatever ends kopf, the watch goes on
+                told = " ".join(str(error).split())[:300]
+                LOG.warning("watch: kopf ended (%s: %s); begun anew", type(error).__name__, told)
+            self._ending.wait(_AGAIN)
+
+    async def _watch(self) -> None:
+        self._loop, self._flag = asyncio.get_running_loop(), asyncio.Event()
+        if self._ending.is_set():
+            return
+        try:
+            await kopf.operator(
+                registry=self._registry(),
+                settings=settings(),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=list(self._namespaces),
+                stop_flag=self._flag,
+            )
+        finally:
+            self._loop = self._flag = None
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        handlers = kopf.OperatorRegistry()
+        kopf.on.login(registry=handlers)(self._login)
+        for kind in registry.KINDS.values():
+            kopf.on.event(registry.GROUP, registry.VERSION, kind.plural, registry=handlers)(
+                self._happened
+            )
+        return handlers
+
+    async def _happened(self, event: Any, **_: Any) -> None:
+        body = event["object"]
+        self._put([source.Change(body["kind"], body, gone=event["type"] == "DELETED")])
+
+    async def _login(self, **_: Any) -> kopf.AiohttpSession:
+        """Few connections, and a token that is as fresh as each request."""
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=64, ssl=self._access.tls),
+            middlewares=(self._signed,),
+        )
+        return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
+
+    async def _signed(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        token = self._access.token
+        if token:
+            request.headers["Authorization"] = f"Bearer {token}"
+        return await handler(request)

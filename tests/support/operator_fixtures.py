@@ -1,0 +1,21 @@
+"""Fixtures of the operator's tests: import what a test file needs."""
+
+import pathlib
+
+import cluster_server
+import operator_lab
+import pytest
+
+from workbenchx.store import embedded
+
+
+@pytest.fixture
+def lab(
+    cluster: cluster_server.Cluster,
+    namespace: str,
+    server: embedded.Server,
+    database: str,
+    tmp_path: pathlib.Path,
+) -> operator_lab.Lab:
+    """A cluster, a namespace, a database of this test's own, and the operator's service account."""
+    return operator_lab.Lab(cluster, namespace, server.url_for("wbx_engine", database), tmp_path)

@@ -1,0 +1,147 @@
+"""`wbx operator` as a process, under a service account that may do what `operator/permissions.py` says and nothing more."""
+
+import contextlib
+import json
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cli_wbx
+import cluster_client
+import cluster_server
+import psycopg
+
+from workbenchx.api import registry
+from workbenchx.operator import permissions
+
+_WAIT = 60.0
+
+
+class Process:
+    """One running operator."""
+
+    def __init__(self, popen: "subprocess.Popen[bytes]", log: pathlib.Path) -> None:
+        self.popen = popen
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return self._log.read_text("utf-8", "replace")
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End it; its exit code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(how)
+        return self.popen.wait(30)
+
+
+class Lab:
+    """A cluster and a database, and operators between them."""
+
+    def __init__(
+        self, cluster: cluster_server.Cluster, namespace: str, engine_url: str, folder: pathlib.Path
+    ) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self.url = engine_url
+        self.folder = folder
+        self._count = 0
+        rules = permissions.cluster_rules()
+        self.account = cluster.service_account(namespace, "wbx-operator", rules)
+        self.config = cluster.kubeconfig(self.account.token, name=f"{namespace}-operator")
+
+    @contextlib.contextmanager
+    def operator(self, *arguments: str, url: str | None = None) -> Iterator[Process]:
+        """An operator, ended (killed if need be) at the end."""
+        self._count += 1
+        log = self.folder / f"operator-{self._count}.log"
+        extra = {"WBX_DATABASE_URL": url or self.url, "WBX_HOME": str(self.folder / "home")}
+        with log.open("wb") as out:
+            popen = subprocess.Popen(
+                [*cli_wbx.WBX, "operator", "--kubeconfig", str(self.config), *arguments],
+                cwd=self.folder,
+                env=cli_wbx.environment(extra),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+            made = Process(popen, log)
+            try:
+                yield made
+            finally:
+                if popen.poll() is None:
+                    popen.kill()
+                popen.wait()
+
+    def ready(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
+        """The Ready condition of an object for its newest generation; None: there is none yet."""
+        return ready_of(self.cluster.admin.get(kind, name, namespace))
+
+    def until_ready(
+        self, keys: Sequence[tuple[str, str, str]], *, status: str = "True", timeout: float = _WAIT
+    ) -> None:
+        """Wait until each (kind, namespace, name) has Ready=`status` for its newest generation."""
+        kinds = sorted({kind for kind, *_ in keys})
+
+        def missing() -> list[str]:
+            found = {
+                (kind, item["metadata"].get("namespace", ""), item["metadata"]["name"]): item
+                for kind in kinds
+                for item in self.cluster.admin.list(kind)
+            }
+            left = []
+            for key in keys:
+                ready = ready_of(found.get(key))
+                if ready is None or ready["status"] != status:
+                    left.append(f"{key}: {ready}")
+            return left
+
+        until(lambda: not missing(), lambda: f"Ready={status}: {missing()[:5]}", timeout=timeout)
+
+    def rows(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
+        """Ask the database as the engine."""
+        with psycopg.connect(self.url, autocommit=True) as conn:
+            return conn.execute(query, params).fetchall()
+
+
+def ready_of(item: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The Ready condition, if it is about the newest generation."""
+    if item is None:
+        return None
+    for condition in item.get("status", {}).get("conditions", ()):
+        newest = condition["observedGeneration"] == item["metadata"]["generation"]
+        if condition["type"] == "Ready" and newest:
+            found: dict[str, Any] = condition
+            return found
+    return None
+
+
+def until(look: Callable[[], Any], what: Callable[[], str], *, timeout: float = _WAIT) -> Any:
+    """Poll until `look` answers something true."""
+    give_up = time.monotonic() + timeout
+    while not (found := look()):
+        assert time.monotonic() < give_up, f"waited {timeout:g} s in vain: {what()}"
+        time.sleep(0.05)
+    return found
+
+
+def manifest(kind: str, name: str, spec: dict[str, Any], namespace: str = "") -> dict[str, Any]:
+    """A document of ours."""
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {
+        "apiVersion": registry.API_VERSION,
+        "kind": kind,
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def version_of(client: cluster_client.Client, kind: str, name: str, namespace: str = "") -> str:
+    """The resourceVersion of an object."""
+    found = client.get(kind, name, namespace)
+    assert found is not None, json.dumps([kind, name])
+    return str(found["metadata"]["resourceVersion"])
