@@ -34,7 +34,6 @@ comment on column ops.sandbox_runs.exit_code is 'Exit code of the command; negat
 comment on column ops.sandbox_runs.started_at is 'When the permission to start was taken, then when the provider says that it started.';
 comment on column ops.sandbox_runs.ended_at is 'When it ended.';
 create index sandbox_runs_project_at on ops.sandbox_runs (project_id, started_at desc);
-create index sandbox_runs_resource on ops.sandbox_runs (resource_uid);
 create index sandbox_runs_object on ops.sandbox_runs (provider, external_id);
 
 alter table ops.sandbox_runs enable row level security;

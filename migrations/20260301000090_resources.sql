@@ -6,7 +6,7 @@ create table ops_private.resource (
   project_id uuid,
   namespace text not null default '',
   name text not null check (name <> ''),
-  declared_hash text not null default '' check (octet_length(declared_hash) in (0, 64) and declared_hash ~ '^[0-9a-f]*$'),
+  declared_hash text not null default '' check (declared_hash ~ '^([0-9a-f]{64})?$'),
   generation bigint not null default 1 check (generation > 0),
   state text not null default 'Pending' check (state ~ '^[A-Z][A-Za-z]+$'),
   ready boolean not null default false,
@@ -63,17 +63,9 @@ create function ops_private.protect(target regclass) returns void
 language plpgsql set search_path = '' as $$
 declare
   short text := (select relname from pg_catalog.pg_class where oid = target);
-  counter text;
 begin
   execute format('alter table %s enable row level security', target);
   execute format('revoke all on %s from public, anon, authenticated, service_role', target);
-  for counter in
-    select objid::regclass::text from pg_catalog.pg_depend
-    where refobjid = target and refclassid = 'pg_catalog.pg_class'::regclass and classid = refclassid and deptype = 'i'
-      and objid in (select oid from pg_catalog.pg_class where relkind = 'S')
-  loop
-    execute format('revoke all on sequence %s from public, anon, authenticated, service_role', counter);
-  end loop;
   execute format('grant select on %s to authenticated', target);
   execute format('grant select, insert, update on %s to service_role', target);
   execute format('create policy %I on %s for select to authenticated using ('
@@ -82,7 +74,7 @@ begin
 end
 $$;
 comment on function ops_private.protect(regclass) is 'Used by migrations: row-level security by project_id, one read policy for members, grants both ways.';
-revoke all on function ops_private.protect(regclass) from public, anon, authenticated, service_role;
+revoke all on function ops_private.protect(regclass) from public;
 
 create function ops_private.make_resource_table(target regclass, variadic kinds text[]) returns void
 language plpgsql set search_path = '' as $$
@@ -98,4 +90,4 @@ begin
 end
 $$;
 comment on function ops_private.make_resource_table(regclass, text[]) is 'Used by migrations: what every resource table has beyond its columns.';
-revoke all on function ops_private.make_resource_table(regclass, text[]) from public, anon, authenticated, service_role;
+revoke all on function ops_private.make_resource_table(regclass, text[]) from public;

@@ -2,7 +2,7 @@
 
 create table ops.apps (
   like ops_private.resource including defaults including constraints including comments,
-  port integer generated always as (case when spec ->> 'port' ~ '^[0-9]{1,5}$' then (spec ->> 'port')::integer end) stored
+  port text generated always as (spec ->> 'port') stored
 );
 comment on table ops.apps is 'Analytical apps: where the code is, how it starts.';
 comment on column ops.apps.port is 'The port that it listens on.';

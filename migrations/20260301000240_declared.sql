@@ -6,7 +6,7 @@ create table ops.declared (
   name text not null check (name <> ''),
   project text,
   spec jsonb not null default '{}',
-  hash text not null default '' check (octet_length(hash) in (0, 64) and hash ~ '^[0-9a-f]*$'),
+  hash text not null default '' check (hash ~ '^([0-9a-f]{64})?$'),
   problem text,
   good boolean not null default true,
   source text not null,

@@ -42,7 +42,7 @@ begin
 end
 $$;
 comment on function ops_private.ensure_log_day(date) is 'Makes the partition of a day if it is not there. Runs as the owner: the engine may not make tables.';
-revoke all on function ops_private.ensure_log_day(date) from public, anon, authenticated, service_role;
+revoke all on function ops_private.ensure_log_day(date) from public;
 grant execute on function ops_private.ensure_log_day(date) to service_role;
 
 create function ops_private.drop_log_day(wanted date) returns boolean
@@ -54,8 +54,7 @@ begin
     return false;
   end if;
   if exists (select 1 from ops.log_chunks c where c.day = wanted and not exists (
-               select 1 from ops.artifacts a
-               where a.run_id::text = c.run_id::text and a.name = 'log' and a.key = 'sha256/' || a.sha256)) then
+               select 1 from ops.artifacts a where a.run_id = c.run_id and a.name = 'log')) then
     return false;
   end if;
   execute format('drop table ops.%I', part);
@@ -63,5 +62,5 @@ begin
 end
 $$;
 comment on function ops_private.drop_log_day(date) is 'Drops a day whose every run has its log stored as an artifact; false: it stays.';
-revoke all on function ops_private.drop_log_day(date) from public, anon, authenticated, service_role;
+revoke all on function ops_private.drop_log_day(date) from public;
 grant execute on function ops_private.drop_log_day(date) to service_role;

@@ -44,7 +44,7 @@ create table ops.observations (
   external_id text not null,
   resource_uid uuid,
   project_id uuid,
-  state text not null check (state in ('created', 'running', 'exited', 'failed', 'unknown')),
+  state text not null,
   fields jsonb not null default '{}',
   url text,
   exit_code integer,
@@ -65,7 +65,6 @@ comment on column ops.observations.exit_code is 'Exit code, once it ended.';
 comment on column ops.observations.reason is 'Why it ended.';
 comment on column ops.observations.number is 'The look in which it last changed.';
 comment on column ops.observations.seen_at is 'When that was.';
-create index observations_resource on ops.observations (resource_uid);
 create index observations_project on ops.observations (project_id);
 select ops_private.protect('ops.observations');
 grant delete on ops.observations to service_role;

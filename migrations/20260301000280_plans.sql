@@ -2,7 +2,7 @@
 
 create table ops.plans (
   id text primary key check (id ~ '^[0-9a-f]{64}$'),
-  destroy_token text not null default '' check (destroy_token ~ '^([0-9a-f]{12})?$'),
+  destroy_token text not null default '',
   complete boolean not null,
   "commit" text,
   document jsonb not null,
@@ -20,7 +20,6 @@ comment on column ops.plans.run_id is 'The settle run that recorded it first.';
 comment on column ops.plans.created_at is 'When it was first made.';
 comment on column ops.plans.last_seen_at is 'When it was last made.';
 create index plans_created on ops.plans (created_at);
-create index plans_run on ops.plans (run_id);
 
 create table ops.interventions (
   id uuid primary key default gen_random_uuid(),
@@ -50,7 +49,6 @@ comment on column ops.interventions.at is 'When.';
 comment on column ops.interventions.applied_at is 'When it took effect.';
 comment on column ops.interventions.applied_run_id is 'The run in which it took effect.';
 create index interventions_in_force on ops.interventions (at) where applied_at is null;
-create index interventions_run on ops.interventions (applied_run_id) where applied_run_id is not null;
 create index interventions_project on ops.interventions (project_id, at desc);
 select ops_private.protect('ops.interventions');
 
@@ -82,7 +80,6 @@ comment on column ops.fix_proposals.created_at is 'When it was made.';
 comment on column ops.fix_proposals.updated_at is 'When it changed last.';
 comment on column ops.fix_proposals.closed_at is 'When it ended.';
 create unique index fix_proposals_open on ops.fix_proposals (fingerprint) where state = 'open';
-create index fix_proposals_run on ops.fix_proposals (run_id);
 create index fix_proposals_project on ops.fix_proposals (project_id, created_at desc);
 select ops_private.protect('ops.fix_proposals');
 

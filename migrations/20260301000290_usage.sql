@@ -26,7 +26,6 @@ comment on column ops.usage.usd_per_hour is 'List price.';
 comment on column ops.usage.cost is 'USD.';
 create index usage_project_at on ops.usage (project_id, from_at desc);
 create index usage_run on ops.usage (run_id);
-create index usage_resource on ops.usage (resource_uid);
 select ops_private.protect('ops.usage');
 
 create table ops.reservations (

@@ -8,9 +8,9 @@ create table ops.resource_history (
   name text not null,
   project_id uuid,
   action text not null,
-  declared_hash text not null default '' check (octet_length(declared_hash) in (0, 64) and declared_hash ~ '^[0-9a-f]*$'),
+  declared_hash text not null default '',
   generation bigint not null,
-  state text not null check (state ~ '^[A-Z][A-Za-z]+$'),
+  state text not null,
   ready boolean not null,
   reason text not null,
   external_id text,
@@ -43,7 +43,6 @@ comment on column ops.resource_history.deleted is 'Whether it ceased to live.';
 comment on column ops.resource_history.valid_from is 'Since when.';
 create index resource_history_uid on ops.resource_history (uid, valid_from desc, id desc);
 create index resource_history_destroyed on ops.resource_history (valid_from) where deleted;
-create index resource_history_run on ops.resource_history (run_id);
 create index resource_history_project on ops.resource_history (project_id, valid_from desc);
 create trigger resource_history_append_only before update or delete or truncate on ops.resource_history
 for each statement execute function ops_private.refuse_change();

@@ -10,7 +10,7 @@ begin
 end
 $$;
 comment on function ops_private.notify_changed() is 'Trigger: wakes whoever listens, if the statement changed a row.';
-revoke all on function ops_private.notify_changed() from public, anon, authenticated, service_role;
+revoke all on function ops_private.notify_changed() from public;
 
 create function ops_private.notify_run_changed() returns trigger
 language plpgsql set search_path = '' as $$
@@ -24,7 +24,7 @@ begin
 end
 $$;
 comment on function ops_private.notify_run_changed() is 'Trigger: a run changed its state or is to be cancelled; heartbeats wake nobody.';
-revoke all on function ops_private.notify_run_changed() from public, anon, authenticated, service_role;
+revoke all on function ops_private.notify_run_changed() from public;
 
 create function ops_private.notify_epoch_changed() returns trigger
 language plpgsql set search_path = '' as $$
@@ -36,7 +36,7 @@ begin
 end
 $$;
 comment on function ops_private.notify_epoch_changed() is 'Trigger: a source has other code, or is whole now; a quiet reading wakes nobody.';
-revoke all on function ops_private.notify_epoch_changed() from public, anon, authenticated, service_role;
+revoke all on function ops_private.notify_epoch_changed() from public;
 
 create trigger declared_inserted after insert on ops.declared
 referencing new table as changed for each statement execute function ops_private.notify_changed();

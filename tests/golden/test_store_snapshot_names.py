@@ -14,6 +14,7 @@ _GONE = re.compile(
     r"^\s*drop (?:table|view|index|function|trigger|policy)(?: if exists)? (?:ops\.|ops_private\.)?(\w+)",
     re.MULTILINE,
 )
+NOT_YET = "20260301000330"  # up to here the first release did not; 20260301000360 makes up for it
 ONLY_ADOPTED = {"run_events_ours_key", "artifacts_ours_key"}  # a new database has primary keys
 
 
@@ -34,6 +35,7 @@ def test_revokes_name_everybody(root: pathlib.Path) -> None:
     short = [
         f"{path.name}: {line}"
         for path in sorted((root / "migrations").glob("*.sql"))
+        if path.name[:14] > NOT_YET
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.startswith("revoke all on") and line.rstrip().endswith("from public;")
     ]
