@@ -39,6 +39,7 @@ check:  ## lint, format, types, layers, spelling, migrations, generated files, l
 	$(BIN)/python -m workbenchx.api.emit --check
 	$(BIN)/python -m workbenchx.console.emit --check
 	$(BIN)/python .ci/reference.py --check
+	$(BIN)/python .ci/manifests.py --check
 	.ci/migrations
 	.ci/lock --check
 
@@ -52,6 +53,7 @@ generate:  ## write crds/, schemas/, controller/REFERENCE.md and the schema's sn
 	$(BIN)/python -m workbenchx.api.emit
 	$(BIN)/python -m workbenchx.console.emit
 	$(BIN)/python .ci/reference.py
+	$(BIN)/python .ci/manifests.py
 	$(BIN)/python tests/support/store_snapshot.py
 
 lock:  ## lock requirements/ from pyproject.toml

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "WBX_PASSWORD_MIGRATE": "for `wbx db bootstrap`: the password of the login wbx_migrate",
     "WBX_PASSWORD_ENGINE": "for `wbx db bootstrap`: the password of the login wbx_engine",
     "WBX_PASSWORD_API": "for `wbx db bootstrap`: the password of the login wbx_api",
+    "WBX_PASSWORD_ADMIN": "for `wbx db serve`: the administrator's password",
     "WBX_FAILPOINT": "for the crash test: where the process kills itself",
 }
 SEEN = {

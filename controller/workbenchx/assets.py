@@ -1,4 +1,4 @@
-"""Where the files that ship with the program lie: crds, schemas, migrations, ssot.
+"""Where the files that ship with the program lie: crds, manifests, schemas, migrations, ssot.
 
 A wheel carries them inside the package; a checkout has them at its top level. This module imports nothing of ours.
 """
@@ -9,7 +9,7 @@ _PACKAGE = pathlib.Path(__file__).parent
 
 
 def folder(name: str) -> pathlib.Path:
-    """The folder `name` (crds, schemas, migrations or ssot) of this installation.
+    """The folder `name` (crds, manifests, schemas, migrations or ssot) of this installation.
 
     Raises:
         FileNotFoundError: the installation is broken; the message names the folder.

@@ -68,3 +68,12 @@ async def counts(url: str) -> Counts:
         found: tuple[Any, ...] | None = await (await conn.execute(query)).fetchone()
     assert found is not None
     return Counts(*found)
+
+
+async def ended(url: str) -> int:
+    """How many have succeeded; cheap, for whoever polls."""
+    query = "select count(*) from ops.runs where state = 'succeeded'"
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        found = await (await conn.execute(query)).fetchone()
+    assert found is not None
+    return int(found[0])

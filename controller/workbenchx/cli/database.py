@@ -1,9 +1,12 @@
 """What `wbx db` does, for the embedded database and for one of the user's own."""
 
+import asyncio
 import os
 import pathlib
 import re
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from workbenchx import errors, ports
 from workbenchx.cli import failure, interrupts
@@ -12,6 +15,7 @@ from workbenchx.store import documents, embedded, postgres
 from workbenchx.store import migrate as migrating
 from workbenchx.wiring import home, settings
 
+_AGAIN_SECONDS = 1.0
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 
 
@@ -37,6 +41,25 @@ def psql() -> pathlib.Path:
             hint="use any Postgres client on: wbx db url",
         )
     return program
+
+
+_Answer = TypeVar("_Answer")
+
+
+async def patiently(work: Callable[[], Awaitable[_Answer]], seconds: float) -> _Answer:
+    """What `work` answers; a database that is away is asked again until the time is over.
+
+    Raises:
+        errors.Waiting: it still is.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return await work()
+        except errors.Waiting:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def migrate(chosen: settings.Settings) -> list[str]:

@@ -24,6 +24,22 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     return decorate
 
 
+def group(name: str, made: type[click.Group]) -> Callable[[Callable[..., Any]], click.Group]:
+    """The same for a command that also has sub-commands: alone it does what its function does."""
+
+    def decorate(function: Callable[..., Any]) -> click.Group:
+        decorated = click.group(
+            name,
+            made,
+            invoke_without_command=True,
+            short_help=catalog.COMMANDS[name].help,
+        )(click.pass_context(function))
+        decorated.help = f"{catalog.COMMANDS[name].help}\n\n{function.__doc__ or ''}".strip()
+        return decorated
+
+    return decorate
+
+
 def resource(function: _F) -> _F:
     """`Kind/name` or `kind name`, and the namespace."""
     named = click.argument("words", nargs=-1, required=True, metavar="KIND/NAME")

@@ -39,6 +39,7 @@ class Wanted:
     options: tuple[ports.Option, ...]
     stand_in: str | None = None
     storage_url: str | None = None
+    namespace: str = "wbx-sandboxes"
 
 
 Pick = Callable[[Wanted, ports.Installation, contextlib.AsyncExitStack], Picked]
@@ -115,7 +116,8 @@ def _sandboxes(wanted: Wanted) -> Sequence[ports.Option]:
     if wanted.stand_in is None:
         return declared
     own = [each for each in declared if each.adapter == wanted.stand_in]
-    return own or [ports.Option("SandboxProvider", "stand-in", wanted.stand_in, True, {}, {})]
+    settings = {"namespace": wanted.namespace}
+    return own or [ports.Option("SandboxProvider", "stand-in", wanted.stand_in, True, settings, {})]
 
 
 def _made(

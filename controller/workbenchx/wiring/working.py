@@ -195,7 +195,9 @@ async def _wanted(joined: cluster.Cluster) -> adapters.Wanted:
     """What decides the adapters: nothing else of what is recorded makes a worker begin anew."""
     chosen = joined.settings
     options = tuple(each for each in await joined.store.options() if _counts(each, chosen.stand_in))
-    return adapters.Wanted(options, chosen.stand_in, chosen.stand_in_storage)
+    return adapters.Wanted(
+        options, chosen.stand_in, chosen.stand_in_storage, chosen.stand_in_namespace
+    )
 
 
 def _counts(option: ports.Option, stand_in: str | None) -> bool:

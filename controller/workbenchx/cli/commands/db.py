@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,12 +79,23 @@ def psql(context: click.Context, role: str, arguments: tuple[str, ...]) -> int:
     os.execve(program, [program, where, *arguments], environ)  # noqa: S606 - becomes psql on purpose
 
 
+_wait = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="For a database that does not answer yet.",
+)
+
+
 @command.command("migrate", short_help="Apply the migrations that are missing.")
+@_wait
 @click.pass_context
-def migrate(context: click.Context) -> int:
+def migrate(context: click.Context, wait: float) -> int:
     """Each file once, under a lock; interchangeable with `supabase db push`."""
     chosen = _settings(context)
-    done = interrupts.call(lambda: _database().migrate(chosen))
+    database = _database()
+    done = interrupts.call(lambda: database.patiently(lambda: database.migrate(chosen), wait))
     for version in done:
         invocation.say(f"applied {version}")
     invocation.tell(f"{phrases.count(len(done), 'migration')} applied")
@@ -93,8 +105,9 @@ def migrate(context: click.Context) -> int:
 @command.command("bootstrap", short_help="Make logins and roles, once, as the administrator.")
 @click.option("--url", "where", envvar="WBX_ADMIN_URL", help="The server, as its administrator.")
 @click.option("--database", "name", default="wbx", show_default=True)
+@_wait
 @click.pass_context
-def bootstrap(context: click.Context, where: str | None, name: str) -> int:
+def bootstrap(context: click.Context, where: str | None, name: str, wait: float) -> int:
     """Passwords come from WBX_PASSWORD_MIGRATE, WBX_PASSWORD_ENGINE and WBX_PASSWORD_API. Again changes nothing."""
     chosen = _settings(context)
     if where is None and not chosen.embedded:
@@ -102,9 +115,31 @@ def bootstrap(context: click.Context, where: str | None, name: str) -> int:
             "bootstrap needs the server's administrator",
             hint="give --url or set WBX_ADMIN_URL",
         )
-    interrupts.call(lambda: _database().bootstrap(chosen, where, name))
+    database = _database()
+    interrupts.call(
+        lambda: database.patiently(lambda: database.bootstrap(chosen, where, name), wait)
+    )
     invocation.tell(f'database "{name}" is ready for wbx db migrate')
     return 0
+
+
+@command.command("serve", short_help="Serve a Postgres over TCP, for development in a cluster.")
+@click.option("--data", type=click.Path(path_type=pathlib.Path), required=True, metavar="PATH")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS")
+@click.option("--port", type=click.IntRange(1, 65535), default=5432, show_default=True)
+def serve(data: pathlib.Path, host: str, port: int) -> int:
+    """The wheel's Postgres, in the foreground, its data in PATH; the administrator's password is WBX_PASSWORD_ADMIN.
+
+    For development: nothing backs it up. Then wbx db bootstrap and wbx db migrate make it ours.
+    """
+    password = os.environ.get("WBX_PASSWORD_ADMIN")
+    if not password:
+        raise failure.Failure(
+            "the administrator would have no password", hint="set WBX_PASSWORD_ADMIN"
+        )
+    developing = importlib.import_module("workbenchx.store.developing")
+    command_line = developing.prepare(data.absolute(), password, host=host, port=port)
+    os.execv(command_line[0], command_line)  # noqa: S606 - becomes the server on purpose
 
 
 @command.command("status", short_help="Where the database is, whether it runs, what is pending.")

@@ -11,7 +11,26 @@ import click
 from workbenchx.cli import interrupts, invocation, options
 
 
-@options.command("operator")
+class _Group(click.Group):
+    """Alone it serves; its sub-commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Their names."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        """Import one."""
+        if cmd_name not in _COMMANDS:
+            return None
+        name = f"workbenchx.cli.commands.{_COMMANDS[cmd_name]}"
+        found: click.Command = importlib.import_module(name).command
+        return found
+
+
+_COMMANDS = {"install": "operator_install"}
+
+
+@options.group("operator", _Group)
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=pathlib.Path),
@@ -33,6 +52,8 @@ def command(
 
     Any number of them may run: one leads, the others are ready to take over.
     """
+    if context.invoked_subcommand:
+        return 0
     chosen = invocation.settings_of(context)
     serving, access = _room("serving"), _room("kubeconfig").load(os.environ, kubeconfig)
 
