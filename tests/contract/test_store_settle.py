@@ -339,6 +339,30 @@ async def test_only_the_recent_destructions_count(store: postgres.Postgres) -> N
     assert (await store.world(now=later, policy=model.Policy())).destroyed == ()
 
 
+async def test_what_was_confirmed_says_so(store: postgres.Postgres) -> None:
+    """What went with a confirmation, or by a delete that was ordered with it; not what goes later."""
+    epoch, uid = await worlds.project_with_job(store)
+    other = worlds.created(worlds.declared(model.Key("Dataset", "iris", "other")))
+    third = worlds.created(worlds.declared(model.Key("Dataset", "iris", "third")))
+    await store.settle(epoch, worlds.batch(rows=[other, third]))
+
+    def grave(key: model.Key, uid: str) -> tuple[model.Key, str, model.Because, model.Action]:
+        return key, uid, model.Because.NOT_DECLARED, model.Action.DELETE
+
+    yes = await store.intervene("confirm", None, {"token": "a" * 12}, actor="ada")
+    deleting = worlds.order(uid, operation="delete", attempt=9)
+    batch = worlds.batch(tombstones=[grave(other.declared.key, other.uid)], orders=[deleting])
+    await store.settle(epoch, dataclasses.replace(batch, applied_interventions=(yes,)))
+    rest = [grave(worlds.JOB, uid), grave(third.declared.key, third.uid)]
+    await store.settle(epoch, worlds.batch(tombstones=rest))
+    found = (await worlds.world(store)).destroyed
+    assert sorted((gone.kind, gone.confirmed) for gone in found) == [
+        ("Dataset", False),
+        ("Dataset", True),
+        ("RunnerJob", True),
+    ]
+
+
 async def test_ten_thousand_rows_are_one_chain_and_one_snapshot(store: postgres.Postgres) -> None:
     """A large batch is written whole: rows, history, events of one settle run, verified."""
     epoch = await worlds.lead(store)

@@ -242,6 +242,25 @@ def test_unknown_never_destroys(life: tuple[int, list[int]]) -> None:
 
 @hypothesis.given(_LIVES)
 @hypothesis.settings(max_examples=50)
+def test_what_was_confirmed_brakes_nothing(life: tuple[int, list[int]]) -> None:
+    """Whatever number of confirmed deletes is in the window: the plan is the same, to the byte."""
+
+    def look(seen: worlds.Life) -> None:
+        world = seen.world
+        many = [
+            model.Destroyed(project, kind, seen.now, confirmed=True)
+            for project in (worlds.PROJECT, None)
+            for kind in ("Dataset", "RunnerJob", "Session")
+        ] * 20
+        more = dataclasses.replace(world, destroyed=(*world.destroyed, *many))
+
+        assert plan.plan(world) == plan.plan(more)
+
+    _live(*life, look)
+
+
+@hypothesis.given(_LIVES)
+@hypothesis.settings(max_examples=50)
 def test_what_is_not_ours_is_never_destroyed(life: tuple[int, list[int]]) -> None:
     """Rows that were only observed are let go at most."""
 

@@ -155,6 +155,7 @@ class Life:
         self.seen: dict[str, model.ObservedObject] = {}
         self.interventions: dict[str, model.Intervention] = {}
         self.destroyed: list[model.Destroyed] = []
+        self.confirmed: set[model.Key] = set()
         self.code = {PROJECT: model.Code("c" * 64, "c0ffee")}
         self.policy = model.Policy(**{"stand_in": "local", **policy})
         self.now = START
@@ -217,6 +218,12 @@ class Life:
         found = found or self.plan()
         whole = first is None
         steps = [step for step in found.steps if step.executable][:first]
+        confirmed = any(
+            self.interventions[id_].verb == "confirm" and self._fresh(self.interventions[id_])
+            for id_ in found.inputs["applied_interventions"]
+        )
+        if confirmed:
+            self.confirmed |= {step.subject for step in steps if step.destructive}
         self._rows(steps)
         if whole:
             self._verdicts(found.verdicts)
@@ -228,6 +235,11 @@ class Life:
                 run = self.executions[run_id]
                 self.executions[run_id] = dataclasses.replace(run, cancel_requested=True)
         return found
+
+    def _fresh(self, order: model.Intervention) -> bool:
+        """Younger than the brakes' window: an older one may have been forgotten instead."""
+        assert order.at is not None
+        return (self.now - order.at).total_seconds() <= self.policy.brake_window
 
     def _rows(self, steps: Sequence[model.Step]) -> None:
         renamed = {step.renamed_from: step.subject for step in steps if step.renamed_from}
@@ -242,7 +254,11 @@ class Life:
                 gone = self.recorded.pop(step.subject)
                 project = step.subject.name if step.subject.kind == "Project" else step.project
                 if step.action is model.Action.DELETE:
-                    self.destroyed.append(model.Destroyed(project, gone.key.kind, self.now))
+                    yes = step.subject in self.confirmed
+                    self.destroyed.append(
+                        model.Destroyed(project, gone.key.kind, self.now, confirmed=yes)
+                    )
+                self.confirmed.discard(step.subject)
         assert len(renamed) == len(set(renamed.values()))
 
     def _rekey(self, old: model.Key, new: model.Key) -> None:

@@ -106,6 +106,23 @@ def test_the_window_remembers() -> None:
     assert 6 == life.plan().counts["delete"]
 
 
+def test_the_window_forgets_what_was_confirmed() -> None:
+    """After a confirmed mass delete a small one goes; without the confirmation it would hold."""
+    life = _settled(*_datasets(14), worlds.session(), brake_share=1.0)
+    life.drop("Session/notebook", *(f"Dataset/d{n:02d}" for n in range(11)))
+    life.order("confirm", token=life.plan().inputs["hold_token"])
+    life.settle()
+    life.wait(30)
+    life.drop("Dataset/d11")
+    found = life.plan()
+
+    assert ["delete Dataset/d11 NotDeclared"] == worlds.said(found)
+    assert {gone.confirmed for gone in life.destroyed} == {True}
+    assert 12 == len(life.destroyed)
+    life.destroyed = [dataclasses.replace(gone, confirmed=False) for gone in life.destroyed]
+    assert 1 == life.plan().counts["hold"]
+
+
 def test_brakes_count_each_project_and_each_source() -> None:
     """Eight in each of two projects are sixteen of one source, and held; of two sources they are not."""
     rows = []

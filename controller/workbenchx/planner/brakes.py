@@ -119,12 +119,12 @@ def _groups_of(project: str | None, row: model.Recorded | None) -> list[Group]:
 
 
 def _before(looked_up: index.Index) -> dict[Group, collections.Counter[str]]:
-    """What was destroyed lately: by project within the window, by source for the same revision."""
+    """What was destroyed lately and nobody confirmed, by project within the window."""
     found: dict[Group, collections.Counter[str]] = {}
     policy = looked_up.policy
     for gone in looked_up.world.destroyed:
         age = (looked_up.now - gone.at).total_seconds()
-        if 0 <= age <= policy.brake_window:
+        if 0 <= age <= policy.brake_window and not gone.confirmed:
             group = ("project", gone.project or "")
             found.setdefault(group, collections.Counter())[gone.kind] += 1
     return found

@@ -222,12 +222,13 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Destroyed:
-    """A destruction of the recent past, for the brake's window."""
+    """A destruction of the recent past, for the brake's window. `confirmed`: a person said yes to it."""
 
     project: str | None
     kind: str
     at: datetime.datetime
     revision: str | None = None
+    confirmed: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

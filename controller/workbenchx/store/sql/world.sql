@@ -76,6 +76,15 @@ select provider, complete, at, number from ops.observation_epochs;
 select id::text, verb, kind, namespace, name, args, at, actor from ops.interventions where applied_at is null;
 
 -- name: destroyed
--- The recent past, for the brakes. What was forgotten was not destroyed.
-select p.name, h.kind, h.valid_from, h."commit" from ops.resource_history h left join ops.projects p on p.id = h.project_id
+-- The recent past, for the brakes. What was forgotten was not destroyed. A person confirmed what went in the transaction in
+-- which a confirmation took effect, or by a run that was ordered there; one that fitted no plan ends with the window.
+with confirmed as materialized (
+  select applied_at from ops.interventions
+  where verb = 'confirm' and applied_at > %(since)s - interval '1 day' and applied_at - at <= now() - %(since)s
+)
+select p.name, h.kind, h.valid_from, h."commit",
+  h.valid_from in (select applied_at from confirmed) or exists (
+    select 1 from ops.runs r join confirmed c on c.applied_at = r.queued_at
+    where r.resource_uid = h.uid and r.operation = 'delete')
+from ops.resource_history h left join ops.projects p on p.id = h.project_id
 where h.deleted and h.action <> 'forget' and h.valid_from > %(since)s;
