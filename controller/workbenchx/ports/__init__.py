@@ -36,7 +36,7 @@ from workbenchx.ports.sandboxes import (
     SandboxStatus,
     StagedFile,
 )
-from workbenchx.ports.storage import LINK_LIMIT, PIN_LIMIT, Blob, Link, StorageProvider
+from workbenchx.ports.storage import LINK_LIMIT, PIN_LIMIT, Blob, Link, StorageProvider, Upload
 from workbenchx.ports.store import (
     Batch,
     Beat,
@@ -97,6 +97,7 @@ __all__ = [
     "Standings",
     "StorageProvider",
     "Store",
+    "Upload",
     "Verification",
     "Verifying",
 ]

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 
@@ -22,6 +22,16 @@ class Link:
     """A URL that serves an object's bytes until `expires_at`, to whoever holds it. Relative: to the console."""
 
     url: str
+    sha256: str
+    expires_at: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Upload:
+    """A PUT of `url` with exactly these headers stores an object, for whoever holds it, until `expires_at`."""
+
+    url: str
+    headers: Mapping[str, str]
     sha256: str
     expires_at: datetime.datetime
 
@@ -72,6 +82,14 @@ class StorageProvider(Protocol):
         """A link to the bytes, good for `expires` (at most LINK_LIMIT), as a file of that name and media type.
 
         Stalled(ArtifactMissing) if there are none. Hand it out only to who may read the pointer: the link asks nobody.
+        """
+
+    async def signed_put(self, sha256: str, *, size: int, expires: datetime.timedelta) -> Upload:
+        """An upload of these bytes by somebody who has no credentials, good for about `expires` (at most LINK_LIMIT).
+
+        `expires_at` says until when it really is good: some vendors set that themselves. Not every vendor checks the
+        bytes: whoever handed it out reads the object through (`open` checks it) before anybody relies on it, and deletes
+        what is not what was promised. Stalled(InvalidSpec) where nobody but this machine can write.
         """
 
     async def pin(self, name: str, data: bytes) -> bytes:

@@ -13,17 +13,14 @@ import fcntl
 import hashlib
 import os
 import pathlib
-import re
 import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 from workbenchx import errors, ports
-from workbenchx.providers.storage import links
+from workbenchx.providers.storage import links, naming
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_PIN = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)*")
 _CHUNK = 1 << 20
 # Hashing or writing more than this stops the event loop for longer than a thread hop costs.
 _INLINE = 1 << 16
@@ -105,19 +102,24 @@ class LocalStorage:
         url = await asyncio.to_thread(self._links.sign, granted)
         return ports.Link(url, sha256, granted.expires_at)
 
+    async def signed_put(
+        self, sha256: str, *, size: int, expires: datetime.timedelta
+    ) -> ports.Upload:
+        """See ports.StorageProvider.signed_put: refused, for nobody but this machine can write here."""
+        raise errors.Stalled(
+            f'storage: "local" takes no uploads by link ({size} bytes, {expires}, {naming.checked(sha256)}):'
+            " who runs on this machine puts them itself",
+            reason="InvalidSpec",
+        )
+
     async def pin(self, name: str, data: bytes) -> bytes:
         """See ports.StorageProvider.pin."""
-        if not _PIN.fullmatch(name) or len(data) > ports.PIN_LIMIT:
-            raise errors.Stalled(
-                f'pin: "{name[:80]}" is no name of a pin, or {len(data)} bytes are too many',
-                reason="InvalidPath",
-            )
-        return await asyncio.to_thread(self._pin, self._pins / name.replace("/", "."), data)
+        return await asyncio.to_thread(self._pin, self._pins / naming.pin_file(name, data), data)
 
     async def pins(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
         """See ports.StorageProvider.pins. Holds the names in memory."""
         files = await asyncio.to_thread(os.listdir, self._pins)
-        for name in sorted(file.replace(".", "/") for file in files):
+        for name in sorted(map(naming.pin_name, files)):
             if name.startswith(prefix):
                 yield name, (self._pins / name.replace("/", ".")).read_bytes()
 
@@ -128,11 +130,7 @@ class LocalStorage:
         return self._links.check(sha256, query, now or datetime.datetime.now(datetime.UTC))
 
     def _path(self, sha256: str) -> pathlib.Path:
-        if not _DIGEST.fullmatch(sha256):
-            raise errors.Stalled(
-                f'not a sha256: "{sha256[:80]}" (64 lower-case hex digits)', reason="InvalidDigest"
-            )
-        return self._objects / sha256[:2] / sha256
+        return self._objects / naming.checked(sha256)[:2] / sha256
 
     def _pin(self, path: pathlib.Path, data: bytes) -> bytes:
         incoming = _Incoming(self._root, self._incoming)
@@ -157,12 +155,9 @@ class LocalStorage:
     def _keep(self, incoming: "_Incoming", expected: str | None) -> ports.Blob:
         sha256 = incoming.digest.hexdigest()
         if expected is not None and sha256 != expected:
-            raise errors.Stalled(
-                f"bytes differ from what was promised: sha256 {sha256}, expected {expected}",
-                reason="DigestMismatch",
-            )
+            raise naming.mismatch(sha256, expected)
         incoming.keep(self._path(sha256))
-        return _blob(sha256, incoming.size)
+        return naming.blob("local", sha256, incoming.size)
 
     def _sweep(self) -> None:
         for entry in os.scandir(self._incoming):
@@ -273,14 +268,10 @@ def _read(descriptor: int, digest: "hashlib._Hash") -> bytes:
     return chunk
 
 
-def _blob(sha256: str, size: int) -> ports.Blob:
-    return ports.Blob(sha256=sha256, bytes=size, bucket="local", key=f"sha256/{sha256}")
-
-
 def _blobs(folder: pathlib.Path) -> list[ports.Blob]:
     with os.scandir(folder) as entries:
         found = [(entry.name, entry.stat().st_size) for entry in entries]
-    return [_blob(name, size) for name, size in sorted(found)]
+    return [naming.blob("local", name, size) for name, size in sorted(found)]
 
 
 def _unheld(path: str) -> bool:
