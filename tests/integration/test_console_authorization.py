@@ -101,6 +101,7 @@ QUESTIONS: dict[str, Question] = {
     "GET /api/v1/resources": listed(
         "/api/v1/resources", "uid", "select id::text from ops.resources"
     ),
+    "GET /api/v1/tree": listed("/api/v1/tree", "name", "select name from ops.resources where true"),
     "GET /api/v1/resources/{uid}": each(
         "/api/v1/resources/{}", "select 1 from ops.resources where id = {}", jobs
     ),

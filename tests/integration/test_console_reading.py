@@ -160,8 +160,9 @@ async def test_a_kept_list_never_outlives_a_change(
         assert await get(client, "/resources") == first
         meters = (await client.get("/metrics")).text
         assert 'wbx_kept_answers_total{outcome="true"} 1.0' in meters
+        assert 'wbx_kept_answers_total{outcome="made"} 1.0' in meters
         assert await get(other, "/resources") == first
-        assert 'outcome="true"} 1.0' in (await client.get("/metrics")).text
+        assert 'outcome="made"} 1.0' in (await client.get("/metrics")).text
         async with store.connections.transaction() as conn:
             gone = "delete from ops.project_members where user_id = %s"
             await conn.execute(gone, [console_lab.VIEWER])

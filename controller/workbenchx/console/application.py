@@ -8,7 +8,17 @@ import fastapi
 from starlette.middleware import cors
 
 import workbenchx
-from workbenchx.console import describing, edge, kept, limits, parts, problems, streams
+from workbenchx.console import (
+    describing,
+    edge,
+    kept,
+    limits,
+    moments,
+    parts,
+    problems,
+    shortcut,
+    streams,
+)
 
 _ORIGIN_HEADERS = (
     "Authorization",
@@ -25,7 +35,7 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
-        async with chosen.hub.running():
+        async with chosen.hub.running(), contextlib.aclosing(app.state.moments):
             yield
 
     app = fastapi.FastAPI(
@@ -43,6 +53,7 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
     # Planning is arithmetic on one processor: more than one at once would only make all of them late.
     app.state.planning = asyncio.Semaphore(1)
     app.state.kept = kept.Answers()
+    app.state.moments = moments.Moments(chosen.callers.moment)
     app.state.places = streams.Places()
     app.state.strangers = limits.Buckets(chosen.bounds.stranger, "sign-in")
     describing.add_routes(app)
@@ -53,6 +64,7 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
 
 def _wrap(app: fastapi.FastAPI, chosen: parts.Parts) -> None:
     """The layers around the routes; the last one added is the outermost."""
+    app.add_middleware(shortcut.Shortcut)
     if chosen.origins:
         app.add_middleware(
             cors.CORSMiddleware,

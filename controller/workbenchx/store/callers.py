@@ -86,6 +86,12 @@ class Callers:
         """Give all connections back."""
         await self._pool.close()
 
+    async def moment(self) -> str:
+        """The snapshot: while it is the same, nothing at all was committed, whoever asks."""
+        async with self._pool.transaction(pipelined=True) as conn:
+            ((version,),) = await connections.fetch(conn, _SQL["moment"])
+        return str(version)
+
     async def check_login(self) -> None:
         """Refuse a login that is more than a door for callers.
 

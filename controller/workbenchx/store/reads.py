@@ -131,9 +131,14 @@ class Reads:
             raise _not_recorded(key)
         return found[0]
 
-    async def version(self) -> str:
-        """The snapshot: while it is the same, nothing at all was committed."""
-        return str((await self._all("version"))[0]["version"])
+    async def standing(self) -> tuple[str, str]:
+        """The snapshot, and what the caller is in it: all that decides which rows a list shows to them."""
+        (found,) = await self._all("standing")
+        return str(found["version"]), str(found["standing"])
+
+    async def tree_document(self, project: str | None = None) -> str:
+        """All living resources, or a project's, with what a tree shows of them, as a JSON document."""
+        return str((await self._all("tree", project=project))[0]["document"])
 
     async def installation(self) -> Row | None:
         """Id and environment; None: the caller may not see them."""

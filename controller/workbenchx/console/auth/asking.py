@@ -71,6 +71,13 @@ class Asking:
             yield conn
 
     @contextlib.asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[reads.Reads]:
+        """Questions in one read-only transaction as the caller, all of which see the same."""
+        caller = self._parts.callers.looking(self.claims)
+        async with caller.transaction(pipelined=True) as conn:
+            yield reads.Reads(callers.Within(conn))
+
+    @contextlib.asynccontextmanager
     async def ordering(self) -> AsyncIterator[connections.Connection]:
         """A transaction as the caller, for functions that write."""
         caller = self._parts.callers.ordering(self.claims, trace=tracing.current())
@@ -115,6 +122,15 @@ async def who(
         own = f"{request.url.scheme}://{request.headers.get('host', '')}"
         forgery.check(request.headers, chosen.signing.secret, found.session, own)
     return found
+
+
+def presented(request: fastapi.Request) -> str | None:
+    """The token that a request brings, where `who` looks for it."""
+    said = request.headers.get("authorization")
+    if said is not None:
+        scheme, _, token = said.partition(" ")
+        return token if scheme.lower() == "bearer" else None
+    return request.cookies.get(COOKIE) if parts.of(request).signing is not None else None
 
 
 def address(request: fastapi.Request) -> str:

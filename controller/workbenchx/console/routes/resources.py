@@ -7,9 +7,10 @@ import fastapi
 import pydantic
 from starlette import responses
 
-from workbenchx.console import kept, paging, parts, problems, wire, words
+from workbenchx.console import keeping, paging, problems, wire, words
 from workbenchx.console.auth import asking
 from workbenchx.planner import model
+from workbenchx.store import reads
 
 router = fastapi.APIRouter(prefix="/api/v1", tags=["resources"])
 _KEY = (paging.text, paging.text, paging.text)
@@ -54,6 +55,23 @@ class Detail(Resource):
     problem: str | None
     declared_spec: words.Document | None
     declared_now: str | None
+
+
+class Node(words.Key):
+    """One living resource of the tree; `parent` is the Experiment of a matrix run."""
+
+    project: str | None
+    parent: str | None
+    state: str
+    ready: bool
+    reason: str
+    message: str
+
+
+class Tree(pydantic.BaseModel):
+    """All that lives, by kind, namespace and name."""
+
+    items: list[Node]
 
 
 class Past(words.Key):
@@ -161,25 +179,23 @@ async def resources(
         async with asks.reading() as ask:
             rows = await ask.resources_at(at, **wanted)
         return wire.answer(request, window.page(rows, key))
-    return await _kept(request, asks, window, wanted)
+
+    async def make(ask: reads.Reads) -> bytes:
+        return wire.encode(window.page(await ask.resources(**wanted), key))
+
+    return await keeping.answer(request, asks, make)
 
 
-async def _kept(
-    request: fastapi.Request, asks: asking.Asking, window: paging.Window, wanted: dict[str, Any]
+@router.get("/tree", response_model=Tree, summary="All that lives")
+async def tree(
+    request: fastapi.Request, asks: asking.Asks, project: words.Asked = None
 ) -> responses.Response:
-    """The list as it was answered before, if nothing was committed since."""
-    chosen, answers = parts.of(request), request.app.state.kept
-    known = kept.key(asks.claims, request.url.path, request.url.query)
-    async with asks.reading() as ask:
-        version = await ask.version()
-        found: kept.Answer | None = answers.get(known, version)
-        chosen.meters.kept.labels("true" if found else "made").inc()
-        rows = [] if found else await ask.resources(**wanted)
-    found = found or answers.put(known, version, wire.encode(window.page(rows, key)))
-    headers = {"ETag": found.etag}
-    if wire.has(request, found.etag):
-        return responses.Response(status_code=304, headers=headers)
-    return responses.Response(found.body, headers=headers, media_type=wire.JSON)
+    """In one document, with what a tree shows; the list has the rest, a page at a time."""
+
+    async def make(ask: reads.Reads) -> bytes:
+        return (await ask.tree_document(project)).encode()
+
+    return await keeping.answer(request, asks, make)
 
 
 @router.get("/moment", response_model=Moment, summary="The time that somebody means")

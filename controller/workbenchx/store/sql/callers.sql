@@ -7,6 +7,10 @@ select set_config('role', %(role)s, true), set_config('request.jwt.claims', %(cl
 -- Before anything is read: what makes a plan must not see half of a change.
 set transaction isolation level repeatable read;
 
+-- name: moment
+-- Which transactions this one sees: as long as the answer is the same, so is every other.
+select pg_current_snapshot()::text;
+
 -- name: mine
 -- Whose documents the caller may plan: those of the own projects; the platform team's are all.
 select ops_private.is_platform(), array(select ops_private.my_project_names());

@@ -44,9 +44,21 @@ left join lateral (select fields from ops.observations where resource_uid = r.id
   on true
 where r.kind = %(kind)s and r.namespace = %(namespace)s and r.name = %(name)s;
 
--- name: version
--- Which transactions this one sees: as long as the answer is the same, so is every other.
-select pg_current_snapshot()::text as version;
+-- name: standing
+-- All that a member's policies look at, and the snapshot in which it is so.
+select pg_current_snapshot()::text as version, case when ops_private.is_platform() then 'platform ' else '' end
+  || array(select distinct project from ops_private.my_projects() as mine (project) order by project)::text as standing;
+
+-- name: tree
+-- All that lives, as much of it as a tree shows, as one document. Whoever reads it pays for its bytes, not for its rows.
+select json_build_object('items', coalesce(json_agg(json_build_object('kind', r.kind, 'namespace', r.namespace,
+  'name', r.name, 'project', case when r.kind <> 'Project' then p.name end, 'parent', e.name, 'state', r.state,
+  'ready', r.ready, 'reason', r.reason, 'message', r.message) order by r.kind, r.namespace, r.name), '[]'))::text as document
+from ops.resources r
+left join ops.projects p on p.id = r.project_id
+left join ops.experiment_runs x on x.id = r.id
+left join ops.experiments e on e.id = x.experiment_id
+where %(project)s::text is null or p.name = %(project)s;
 
 -- name: installation
 -- Which installation this is; no row for who may not see it.
