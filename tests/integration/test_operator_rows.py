@@ -39,15 +39,15 @@ def test_the_sample_applied_in_any_order_becomes_ready(lab: operator_lab.Lab) ->
         rows = [item for item in rows if item["kind"] != "Model"]
         keys = [_key(item) for item in rows]
         lab.until_ready(keys)
+        assert process.metric("wbx_operator_statuses_total") >= len(keys)
         versions = {
             key: operator_lab.version_of(lab.cluster.admin, key[0], key[2], key[1]) for key in keys
         }
         assert process.end() == 143, process.log
     with lab.operator() as process:
-        operator_lab.until(
-            lambda: lab.rows("select 1 from ops.leader where until > now() and holder is not null"),
-            lambda: process.log,
-        )
+        process.until_ready()
+        operator_lab.until(lambda: process.metric("wbx_operator_passes_total"), lambda: process.log)
+        assert process.metric("wbx_operator_statuses_total") == 0
         for key, version in versions.items():
             assert operator_lab.version_of(lab.cluster.admin, key[0], key[2], key[1]) == version
         assert process.end() == 143, process.log

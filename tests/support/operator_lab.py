@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ from typing import Any
 import cli_wbx
 import cluster_client
 import cluster_server
+import httpx
 import psycopg
 
 from workbenchx.api import registry
@@ -31,6 +33,32 @@ class Process:
     def log(self) -> str:
         """What it printed."""
         return self._log.read_text("utf-8", "replace")
+
+    def probe(self, path: str) -> tuple[int, str]:
+        """The answer of its probes; (0, ""): none."""
+        found = re.search(r"^(http://\S+)$", self.log, re.MULTILINE)
+        if found is None:
+            assert self.popen.poll() is None, self.log
+            return 0, ""
+        try:
+            answer = httpx.get(found[1] + path, timeout=5, trust_env=False)
+        except httpx.TransportError:
+            return 0, ""
+        return answer.status_code, answer.text
+
+    def until_ready(self, *, timeout: float = 60.0) -> None:
+        """Wait until `/readyz` says so."""
+        until(
+            lambda: self.probe("/readyz")[0] == 200,
+            lambda: f"ready: {self.probe('/readyz')}\n{self.log}",
+            timeout=timeout,
+        )
+
+    def metric(self, name: str) -> float:
+        """One number of `/metrics`."""
+        found = re.search(rf"^{name} (\S+)$", self.probe("/metrics")[1], re.MULTILINE)
+        assert found is not None, name
+        return float(found[1])
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; its exit code."""
@@ -54,6 +82,10 @@ class Lab:
         self.account = cluster.service_account(namespace, "wbx-operator", rules)
         self.config = cluster.kubeconfig(self.account.token, name=f"{namespace}-operator")
 
+    @property
+    def _flags(self) -> list[str]:
+        return ["--kubeconfig", str(self.config), "--health-port", "0"]
+
     @contextlib.contextmanager
     def operator(self, *arguments: str, url: str | None = None) -> Iterator[Process]:
         """An operator, ended (killed if need be) at the end."""
@@ -62,7 +94,7 @@ class Lab:
         extra = {"WBX_DATABASE_URL": url or self.url, "WBX_HOME": str(self.folder / "home")}
         with log.open("wb") as out:
             popen = subprocess.Popen(
-                [*cli_wbx.WBX, "operator", "--kubeconfig", str(self.config), *arguments],
+                [*cli_wbx.WBX, "operator", *self._flags, *arguments],
                 cwd=self.folder,
                 env=cli_wbx.environment(extra),
                 stdin=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import datetime
 import logging
+import time
 from collections.abc import Callable
 
 from workbenchx import errors, ports
@@ -67,7 +68,10 @@ class Pass:
 
 
 class Engine:
-    """The reconcile loop of one process. `reading`: declared files that its first pass records."""
+    """The reconcile loop of one process. `reading`: declared files that its first pass records.
+
+    `turned`: when it last began a pass; `reached`: when the database last answered; both by the monotonic clock.
+    """
 
     def __init__(
         self,
@@ -88,6 +92,7 @@ class Engine:
         self._looks = looks
         self._wake = asyncio.Event()
         self.epoch: int | None = None
+        self.turned = self.reached = time.monotonic()
 
     def wake(self) -> None:
         """Look soon; the database's NOTIFY does the same."""
@@ -148,9 +153,11 @@ class Engine:
     async def _pass_for_ever(self, on_pass: Callable[[Pass], None]) -> None:
         while True:
             self._wake.clear()
+            self.turned = time.monotonic()
             pause = LOOK_SECONDS
             with patience.database_pauses():
                 done = await self._one()
+                self.reached = time.monotonic()
                 if done is not None:
                     on_pass(done)
                     pause = 0.0 if done.wrote else _pause(done, self._clock.now())
@@ -189,6 +196,8 @@ class Engine:
                     self._wake.set()
                 elif not await self._store.renew_leader(self._holder, self.epoch, LEADER_SECONDS):
                     self.epoch = None
+                else:
+                    self.reached = time.monotonic()
 
     async def _let_go(self) -> None:
         if self.epoch is not None:

@@ -18,6 +18,8 @@ CONNECTIONS = 48
 SECONDS = 30.0
 _VERSION = re.compile(rb'"resourceVersion": ?"(\d+)"')
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
+_MERGE = {"Content-Type": "application/merge-patch+json"}
+_JSON = {"Content-Type": "application/json"}
 
 
 class Answer(NamedTuple):
@@ -166,6 +168,17 @@ class Client:
         where, params = path(kind, namespace, name), {"fieldManager": FINALIZING, "force": "true"}
         data = json.dumps(body).encode()
         return await self.send("PATCH", where, data=data, headers=_APPLY, params=params)
+
+    async def post_event(self, namespace: str, data: bytes) -> Answer:
+        """Create a Kubernetes Event."""
+        return await self.send(
+            "POST", f"/api/v1/namespaces/{namespace}/events", data=data, headers=_JSON
+        )
+
+    async def count_event(self, namespace: str, name: str, change: Mapping[str, Any]) -> Answer:
+        """Say that what an Event tells happened again."""
+        where, data = f"/api/v1/namespaces/{namespace}/events/{name}", json.dumps(change).encode()
+        return await self.send("PATCH", where, data=data, headers=_MERGE)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -22,13 +22,13 @@ class KopfSource:
         self._pending: collections.deque[source.Item] = collections.deque()
         self._some = asyncio.Event()
         self._told = False
-        self._lister = listing.Lister(api, namespaces, self._take)
-        self._watcher = watching.Watcher(access, namespaces, self._hand_over, self._returned)
+        self.lister = listing.Lister(api, namespaces, self._take)
+        self.watcher = watching.Watcher(access, namespaces, self._hand_over, self._returned)
         self._listing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._watcher.start()
-        self._listing = asyncio.create_task(self._lister.serve(self._watcher.restart))
+        self.watcher.start()
+        self._listing = asyncio.create_task(self.lister.serve(self.watcher.restart))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -36,11 +36,11 @@ class KopfSource:
             self._listing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listing
-        await asyncio.to_thread(self._watcher.close)
+        await asyncio.to_thread(self.watcher.close)
 
     def relist(self) -> None:
         """Read every kind as a whole soon."""
-        self._lister.ask()
+        self.lister.ask()
 
     async def batches(self) -> AsyncIterator[Sequence[source.Item]]:
         """What came, some milliseconds of it at a time."""
@@ -69,4 +69,4 @@ class KopfSource:
     def _returned(self) -> None:
         """kopf begins anew and may have missed deletes."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._lister.ask)
+            self._loop.call_soon_threadsafe(self.lister.ask)

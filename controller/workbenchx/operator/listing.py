@@ -6,6 +6,7 @@ kopf lists too, but says neither when it has finished nor what was deleted while
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Sequence
 
 from workbenchx.api import registry
@@ -29,6 +30,8 @@ class Lister:
         self._put = put
         self._asked = asyncio.Event()
         self.failed: frozenset[str] = frozenset()
+        self.rounds = 0
+        self.turned = time.monotonic()
 
     def ask(self) -> None:
         """Read everything soon."""
@@ -41,8 +44,10 @@ class Lister:
             failed = frozenset([kind for kind in registry.KINDS if not await self._read(kind)])
             if self.failed - failed:
                 on_back()
-            again = self.failed = failed
-            await self._pause(AGAIN if again else EVERY * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+            self.failed = failed
+            self.rounds += 1
+            self.turned = time.monotonic()
+            await self._pause(AGAIN if failed else EVERY * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -45,10 +45,9 @@ class Mirror:
         self._wake.set()
 
     @property
-    def current(self) -> bool:
-        """Whether `ops.declared` says, under our leadership, what the cache says."""
-        leads = self._epoch() is not None and self._compared == self._epoch()
-        return leads and not self._cache.dirty
+    def compared(self) -> bool:
+        """Whether, since we lead, all that is declared was compared with what we know."""
+        return self._epoch() is not None and self._compared == self._epoch()
 
     async def serve(self) -> None:
         """Write for ever. A database that is away is waited for; what changed meanwhile is not forgotten."""

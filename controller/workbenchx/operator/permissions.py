@@ -6,6 +6,7 @@ No Secrets, no Pods, no other group: the operator holds no credential of a provi
 from typing import Any
 
 from workbenchx.api import registry
+from workbenchx.operator import finalizing
 
 SYSTEM_NAMESPACE = "kube-system"
 
@@ -22,6 +23,14 @@ def cluster_rules() -> list[Rule]:
             "resources": [f"{plural}/status" for plural in plurals],
             "verbs": ["patch"],
         },
+        {
+            "apiGroups": [registry.GROUP],
+            "resources": [
+                kind.plural for kind in registry.KINDS.values() if finalizing.needed(kind.kind)
+            ],
+            "verbs": ["patch"],
+        },
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
         {
             "apiGroups": [""],
             "resources": ["namespaces"],

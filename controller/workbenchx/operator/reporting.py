@@ -14,7 +14,7 @@ from collections.abc import Callable
 from workbenchx import errors
 from workbenchx.api import identity
 from workbenchx.engine import loop
-from workbenchx.operator import cache, client, statuses
+from workbenchx.operator import cache, client, events, statuses
 
 LOG = logging.getLogger(__name__)
 AT_ONCE = 32
@@ -25,14 +25,23 @@ _CONFLICT, _GONE, _BUSY, _BROKEN = 409, 404, 429, 500
 class Reporter:
     """Writes while `leads()`; a follower works out the same and writes nothing."""
 
-    def __init__(self, api: client.Client, known: cache.Cache, leads: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        api: client.Client,
+        known: cache.Cache,
+        leads: Callable[[], bool],
+        tell: Callable[[events.Told], None],
+    ) -> None:
         self._api = api
+        self._tell = tell
         self._cache = known
         self._leads = leads
         self._queue: collections.deque[identity.Key] = collections.deque()
         self._queued: set[identity.Key] = set()
         self._tries: dict[identity.Key, int] = {}
         self._some = asyncio.Semaphore(0)
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._not_before = 0.0
         self.writes = 0
         self.failures = 0
@@ -46,7 +55,7 @@ class Reporter:
         """Work out what every object is to say after a pass."""
         now = done.world.now
         for report in statuses.reports(done):
-            entry = self._cache.entries.get(report.declared.key)
+            entry = self._cache.entries.get(report.verdict.key)
             if entry is not None and _about(entry, report):
                 seen = hash((_said(report), entry.generation))
                 if entry.seen != seen or entry.wanted is None:
@@ -74,7 +83,7 @@ class Reporter:
         previous = json.loads(entry.wanted if entry.wanted is not None else entry.status)
         wanted = statuses.render(report, generation=entry.generation, previous=previous, now=now)
         entry.wanted = entry.status if entry.status == wanted else wanted
-        self._look(report.declared.key)
+        self._look(report.verdict.key)
 
     def _look(self, key: identity.Key) -> None:
         entry = self._cache.entries.get(key)
@@ -82,6 +91,7 @@ class Reporter:
             return
         if self._leads():
             self._queued.add(key)
+            self.idle.clear()
             self._queue.append(key)
             self._some.release()
 
@@ -96,6 +106,8 @@ class Reporter:
             if entry is not None and entry.wanted is not None and self._leads():
                 again = await self._write(key, entry, entry.wanted)
             self._queued.discard(key)
+            if not self._queued:
+                self.idle.set()
             if again:
                 loop_.call_later(again, self._look, key)
 
@@ -111,6 +123,9 @@ class Reporter:
         if answer.done:
             self.writes += 1
             self._tries.pop(key, None)
+            told = events.of(key, entry.uid, json.loads(entry.status), json.loads(wanted))
+            if told is not None:
+                self._tell(told)
             entry.status, entry.echo = wanted, answer.version
             return 0.001 if entry.wanted != wanted else 0.0
         if answer.code in {_GONE, _CONFLICT}:
@@ -131,6 +146,8 @@ class Reporter:
 
 def _about(entry: cache.Entry, report: statuses.Report) -> bool:
     """Whether the pass judged the object as it stands now; a pass to come will, otherwise."""
+    if report.declared is None or entry.deleting:
+        return entry.deleting and report.declared is None
     if entry.problem is not None:
         return report.declared.problem == entry.problem
     return report.declared.problem is None and report.declared.hash == entry.hash
@@ -140,4 +157,4 @@ def _said(report: statuses.Report) -> tuple[object, ...]:
     verdict = report.verdict
     facts = json.dumps(report.facts, sort_keys=True, default=str) if report.facts else ""
     told = (verdict.state, verdict.ready, verdict.reason, verdict.message)
-    return (*told, report.last_run_id, report.external_id, facts, report.declared.source)
+    return (*told, report.last_run_id, report.external_id, facts, report.source)

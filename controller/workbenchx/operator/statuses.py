@@ -16,40 +16,39 @@ _KINDS = {"string": str, "integer": int, "number": (int, float)}
 
 
 class Report(NamedTuple):
-    """What is recorded about one resource once a pass is committed."""
+    """What is recorded about one resource once a pass is committed. `declared` None: it is on its way out."""
 
     verdict: model.Verdict
-    declared: model.Declared
+    declared: model.Declared | None
+    source: model.SourceRef
     facts: Mapping[str, Any]
     external_id: str | None
     last_run_id: str | None
 
 
 def reports(done: loop.Pass) -> Iterator[Report]:
-    """What the rows say after a pass, for everything that is declared."""
+    """What the rows say after a pass, for everything that is declared or lives on."""
     world, batch = done.world, done.batch
+    declared = {row.key: row for row in world.declared}
     recorded = {row.key: row for row in world.recorded}
     written = {write.declared.key for write in batch.rows} if done.wrote else frozenset()
     ordered = {order.key: order.run_id for order in batch.orders} if done.wrote else {}
-    verdicts = {verdict.key: verdict for verdict in done.plan.verdicts}
-    for declared in world.declared:
-        verdict = verdicts.get(declared.key)
-        if verdict is None:
-            continue
-        row = recorded.get(declared.key)
+    for verdict in done.plan.verdicts:
+        said, row = declared.get(verdict.key), recorded.get(verdict.key)
         facts = {**(row.facts if row else {}), **verdict.facts}
-        last = ordered.get(declared.key) or (
-            batch.run_id if declared.key in written else row.last_run_id if row else None
+        last = ordered.get(verdict.key) or (
+            batch.run_id if verdict.key in written else row.last_run_id if row else None
         )
         external = facts.get("external_id", row.external_id if row else None)
-        yield Report(verdict, declared, facts, external, last)
+        source = said.source if said else row.source if row else model.SourceRef()
+        yield Report(verdict, said, source, facts, external, last)
 
 
 def render(
     report: Report, *, generation: int, previous: Mapping[str, Any], now: datetime.datetime
 ) -> bytes:
     """The status as canonical JSON. `previous` is the one that the object has: times of conditions come from there."""
-    verdict, source = report.verdict, report.declared.source
+    verdict, source = report.verdict, report.source
     place = {
         name: getattr(source, name)
         for name in ("repo", "commit", "path", "line")
@@ -110,7 +109,7 @@ def _facts(report: Report) -> Iterator[tuple[str, Any]]:
         "best_run_id": best.get("run_id"),
         "best_metric": best.get("metric"),
     }
-    for name, alias, types in _own(report.declared.key.kind):
+    for name, alias, types in _own(report.verdict.key.kind):
         value = known.get(name)
         if isinstance(value, types) and not isinstance(value, bool):
             yield alias, value

@@ -84,14 +84,20 @@ class Watcher:
         self._put = put
         self._on_return = on_return
         self._ending = threading.Event()
-        self._again = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flag: asyncio.Event | None = None
+        self.begun = 0
+        self.received = 0
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is still there; nothing but `close` should end it."""
+        return self._thread.is_alive()
 
     def restart(self) -> None:
         """A new kopf: it looks only at its start at what is served."""
@@ -115,6 +121,7 @@ class Watcher:
             if not first:
                 self._on_return()
             first = False
+            self.begun += 1
             try:
                 asyncio.run(self._watch())
             except Exception as error:  # noqa: BLE001 - whatever ends kopf, the watch goes on
@@ -149,6 +156,7 @@ class Watcher:
 
     async def _happened(self, event: Any, **_: Any) -> None:
         body = event["object"]
+        self.received += 1
         self._put([source.Change(body["kind"], body, gone=event["type"] == "DELETED")])
 
     async def _login(self, **_: Any) -> kopf.AiohttpSession:

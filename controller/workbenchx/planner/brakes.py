@@ -1,14 +1,19 @@
-"""How much may be destroyed at once without a person: counted for each project and each source."""
+"""How much may be destroyed at once without a person: counted for each project and each source.
+
+What a person deletes in the API server is counted by itself: more than 50 in 60 seconds hold, and what is held stays so
+until somebody confirms it or declares it again; time alone destroys nothing.
+"""
 
 import collections
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from workbenchx.api import canonical
+from workbenchx.api import canonical, states
 from workbenchx.planner import draft, index, model, subjects
 
 _DECIDED = frozenset({model.Because.ORDERED, model.Because.REVERTED, model.Because.EXPIRED})
+_DIRECT = ("direct", "")
 Group = tuple[str, str]
 
 
@@ -62,6 +67,8 @@ def _held(
     for steps in _tripped(looked_up, counted):
         held.update((step.subject, model.Because.BRAKED) for step in steps)
     for step in counted:
+        if _held_before(looked_up, step):
+            held.setdefault(step.subject, model.Because.BRAKED)
         if step.subject in data_bearing:
             held[step.subject] = model.Because.DATA_BEARING
     _hold_what_they_need(looked_up, {step.subject for step in destructive}, held)
@@ -104,18 +111,30 @@ def _tripped(looked_up: index.Index, counted: Sequence[model.Step]) -> list[list
     return [
         steps
         for group, steps in sorted(groups.items())
-        if _too_much(looked_up.policy, steps, before.get(group), living.get(group))
+        if _too_much(looked_up.policy, group, steps, before.get(group), living.get(group))
     ]
 
 
 def _groups(looked_up: index.Index, step: model.Step) -> list[Group]:
     subject = looked_up.resources[step.subject]
-    return _groups_of(subjects.project_of(subject), subject.recorded)
+    return _groups_of(looked_up.policy, subjects.project_of(subject), subject.recorded)
 
 
-def _groups_of(project: str | None, row: model.Recorded | None) -> list[Group]:
+def _groups_of(
+    policy: model.Policy, project: str | None, row: model.Recorded | None
+) -> list[Group]:
     source = row.source.source if row else ""
+    if source == policy.direct_source:
+        return [_DIRECT]
     return [("project", project or ""), ("source", source)]
+
+
+def _held_before(looked_up: index.Index, step: model.Step) -> bool:
+    """Whether it was deleted directly, and its end is held already."""
+    row = looked_up.resources[step.subject].recorded
+    if row is None or row.source.source != looked_up.policy.direct_source:
+        return False
+    return row.state == states.State.HELD and step.because is model.Because.NOT_DECLARED
 
 
 def _before(looked_up: index.Index) -> dict[Group, collections.Counter[str]]:
@@ -127,6 +146,8 @@ def _before(looked_up: index.Index) -> dict[Group, collections.Counter[str]]:
         if 0 <= age <= policy.brake_window and not gone.confirmed:
             group = ("project", gone.project or "")
             found.setdefault(group, collections.Counter())[gone.kind] += 1
+        if 0 <= age <= policy.direct_window and not gone.confirmed:
+            found.setdefault(_DIRECT, collections.Counter())[gone.kind] += 1
     return found
 
 
@@ -137,7 +158,8 @@ def _living(
     found: dict[Group, collections.Counter[str]] = {}
     for subject in looked_up.ordered:
         if subject.recorded is not None:
-            for group in _groups_of(subjects.project_of(subject), subject.recorded):
+            project = subjects.project_of(subject)
+            for group in _groups_of(looked_up.policy, project, subject.recorded):
                 if group in groups:
                     found.setdefault(group, collections.Counter())[subject.key.kind] += 1
     return found
@@ -145,11 +167,14 @@ def _living(
 
 def _too_much(
     policy: model.Policy,
+    group: Group,
     steps: Sequence[model.Step],
     before: collections.Counter[str] | None,
     living: collections.Counter[str] | None,
 ) -> bool:
     before, living = before or collections.Counter(), living or collections.Counter()
+    if group == _DIRECT:
+        return len(steps) + before.total() > policy.direct_count
     if len(steps) + before.total() > policy.brake_count:
         return True
     kinds = collections.Counter(step.subject.kind for step in steps)

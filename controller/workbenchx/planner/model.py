@@ -205,7 +205,10 @@ class Code:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Policy:
-    """Settings of the installation that the plan depends on."""
+    """Settings of the installation that the plan depends on.
+
+    `direct_…`: the brake on what people delete in the API server, whose objects are of the source `direct_source`.
+    """
 
     installation: str = "00000000"
     environment: str = "embedded"
@@ -216,6 +219,9 @@ class Policy:
     brake_share: float = 0.20
     brake_share_from: int = 5
     brake_window: float = 600.0
+    direct_source: str = "cluster"
+    direct_count: int = 50
+    direct_window: float = 60.0
     observation_max_age: float = 300.0
     retry_backoff: float = 10.0
 

@@ -1,12 +1,13 @@
 """What only an operator writes: `ops.declared` by changes, instead of by whole readings."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from workbenchx.api import identity
 from workbenchx.planner import model
 from workbenchx.store import connections, declared, encode, queries
 
+_SQL = queries.load("cluster")
 _DECLARED = queries.load("declared")
 _FENCE = queries.load("leadership")["fence"]
 
@@ -48,3 +49,10 @@ class Cluster:
                 params = {"source": source, "epoch": reading, "rows": rows}
                 await conn.execute(_DECLARED["write"], params)
         return True
+
+    async def unreleased(self, keys: Collection[identity.Key]) -> set[identity.Key]:
+        """Those of `keys` of which something is at a provider, or may still come to be there."""
+        asked = encode.document([key._asdict() for key in keys])
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["unreleased"], {"keys": asked})
+        return {identity.Key(*row) for row in found}

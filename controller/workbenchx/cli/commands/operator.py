@@ -45,27 +45,38 @@ _COMMANDS = {"install": "operator_install"}
     metavar="NAME",
     help="Serve only this namespace, beside what is cluster-scoped; may be repeated.",
 )
+@click.option("--health-host", metavar="ADDRESS", help="Probes listen on (default: 127.0.0.1).")
+@click.option("--health-port", metavar="NUMBER", help="Their port (default: 8421; 0: any).")
+@options.as_json
 def command(
-    context: click.Context, *, kubeconfig: pathlib.Path | None, namespaces: tuple[str, ...]
+    context: click.Context,
+    *,
+    kubeconfig: pathlib.Path | None,
+    namespaces: tuple[str, ...],
+    health_host: str | None,
+    health_port: str | None,
+    as_json: bool,
 ) -> int:
-    """Serves until SIGTERM. Needs WBX_DATABASE_URL (the login wbx_engine).
+    """Serves until SIGTERM or Ctrl-C. Needs WBX_DATABASE_URL (as the login wbx_engine).
 
-    Any number of them may run: one leads, the others are ready to take over.
+    Any number of them may run: one leads, the others know all it knows and take over. It holds no provider's credential.
     """
     if context.invoked_subcommand:
         return 0
-    chosen = invocation.settings_of(context)
+    chosen = invocation.settings_of(context, health_host=health_host, health_port=health_port)
     serving, access = _room("serving"), _room("kubeconfig").load(os.environ, kubeconfig)
+
+    def announce(where: str) -> None:
+        invocation.tell(f"serving {access.server} until Ctrl-C")
+        if as_json:
+            invocation.answer({"health": where})
+        else:
+            invocation.say(where)
 
     async def work() -> None:
         stop = asyncio.Event()
         with interrupts.gently(stop.set):
-            await serving.serve(
-                chosen,
-                serving.Options(access, namespaces),
-                stop,
-                lambda where: invocation.tell(f"serving {where} until Ctrl-C"),
-            )
+            await serving.serve(chosen, serving.Options(access, namespaces), stop, announce)
 
     interrupts.call(work)
     return 0
