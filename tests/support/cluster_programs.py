@@ -47,7 +47,8 @@ def programs() -> dict[str, go_programs.Program]:
     ]
     etcd = go_programs.Program("etcd", "go.etcd.io/etcd/server/v3", MODULES / "etcd")
     kwok = go_programs.Program("kwok", "sigs.k8s.io/kwok/cmd/kwok", MODULES / "kwok")
-    return {program.name: program for program in (etcd, *of_kubernetes, kwok)}
+    kstatus = go_programs.Program("kstatus", ".", MODULES / "kstatus")
+    return {program.name: program for program in (etcd, *of_kubernetes, kwok, kstatus)}
 
 
 def find(name: str) -> pathlib.Path | None:

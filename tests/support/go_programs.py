@@ -25,8 +25,11 @@ class Program:
 
     @property
     def path(self) -> pathlib.Path:
-        """Where the program lies once it is built: named by its pinned versions."""
-        pinned = b"".join((self.module / part).read_bytes() for part in ("go.mod", "go.sum"))
+        """Where the program lies once it is built: named by its pinned versions, and by what is ours of it."""
+        own = sorted(self.module.glob("*.go"))
+        pinned = b"".join(
+            path.read_bytes() for path in (self.module / "go.mod", self.module / "go.sum", *own)
+        )
         key = hashlib.sha256(pinned).hexdigest()[:12]
         return CACHE / "workbenchx" / "bin" / f"{self.name}-{key}"
 

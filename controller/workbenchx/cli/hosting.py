@@ -1,15 +1,20 @@
 """What `wbx console` does: open the parts, bind, say where, serve; and a new link to a console that serves already."""
 
+import asyncio
 import contextlib
 import json
+import logging
 import pathlib
 from collections.abc import Callable, Iterator
 
+from workbenchx import errors
 from workbenchx.cli import failure, interrupts
 from workbenchx.console import opening, parts, serving
 from workbenchx.console.auth import local
 from workbenchx.wiring import home, process, settings
 
+LOG = logging.getLogger(__name__)
+_AGAIN_SECONDS = 2.0
 Announce = Callable[[str, str | None], None]
 
 
@@ -17,10 +22,26 @@ async def host(chosen: settings.Settings, announce: Announce) -> None:
     """Serve until a signal."""
     with contextlib.closing(serving.bind(chosen)) as bound:
         url = _address(*bound.getsockname()[:2])
-        async with opening.open(chosen) as opened:
+        async with contextlib.AsyncExitStack() as stack:
+            opened = await _opened(stack, chosen)
             with _found(chosen, url):
                 announce(url, _login(url, opened))
                 await serving.serve(opened, bound, interrupts.gently)
+
+
+async def _opened(stack: contextlib.AsyncExitStack, chosen: settings.Settings) -> parts.Parts:
+    """The parts. A database of one's own that is away is waited for: a cluster starts everything at once."""
+    told = ""
+    while True:
+        try:
+            return await stack.enter_async_context(opening.open(chosen))
+        except errors.Waiting as problem:
+            if chosen.embedded:
+                raise
+            if problem.message != told:
+                LOG.warning("waiting: %s", problem.message)
+            told = problem.message
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def _login(url: str, opened: parts.Parts) -> str | None:

@@ -78,9 +78,13 @@ def _root(kind: registry.Kind) -> inline.Schema:
             "kind": {"type": "string", "description": f"Always {kind.kind}."},
             "metadata": {"type": "object", "properties": {"name": name}},
             "spec": structural.convert(inline.schema(kind.spec_model)),
-            "status": structural.convert(inline.schema(columns.status(kind.kind))),
+            "status": structural.convert(inline.schema(columns.status(kind.kind))) | _NOT_YET,
         },
     }
+
+
+# Until the operator has judged an object, kstatus (Flux, cli-utils) must not take it for Current.
+_NOT_YET = {"default": {"observedGeneration": -1}}
 
 
 class _Dumper(yaml.SafeDumper):
