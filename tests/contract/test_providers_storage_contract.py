@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import storage_server
+import storage_supabase
 
 from workbenchx import errors, ports
 from workbenchx.providers.storage import local
@@ -27,6 +28,17 @@ def _on_s3(request: pytest.FixtureRequest) -> ports.StorageProvider:
     return server.storage(prefix=f"{uuid.uuid4()}/")
 
 
+@pytest.fixture(scope="module")
+def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of one emulated Supabase project for all of this file."""
+    with storage_supabase.elsewhere(tmp_path_factory.mktemp("supabase")) as url:
+        yield url
+
+
+def _on_supabase(request: pytest.FixtureRequest) -> ports.StorageProvider:
+    return storage_supabase.storage(request.getfixturevalue("supabase"), prefix=f"{uuid.uuid4()}/")
+
+
 def _on_disk(request: pytest.FixtureRequest) -> ports.StorageProvider:
     folder: pathlib.Path = request.getfixturevalue("tmp_path")
     return local.LocalStorage(folder / "storage")
@@ -35,6 +47,7 @@ def _on_disk(request: pytest.FixtureRequest) -> ports.StorageProvider:
 FACTORIES: dict[str, Callable[[pytest.FixtureRequest], ports.StorageProvider]] = {
     "local": _on_disk,
     "s3_compatible": _on_s3,
+    "supabase_storage": _on_supabase,
 }
 
 

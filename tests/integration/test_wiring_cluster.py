@@ -1,6 +1,7 @@
 """A database that several processes share: whose it is, what is picked for it, who observed it last."""
 
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 
@@ -63,7 +64,11 @@ def test_the_embedded_parts_stay_embedded(
     ("wanted", "says"),
     [
         (adapters.Wanted(()), "no StorageProvider is declared with default: true"),
-        (adapters.Wanted((S3,)), 'no adapter "supabase_storage" yet'),
+        (
+            adapters.Wanted((dataclasses.replace(S3, adapter="tape"),)),
+            'no adapter "tape" yet',
+        ),
+        (adapters.Wanted((S3,)), "spec.settings.bucket: Field required"),
         (
             adapters.Wanted((ports.Option("StorageProvider", "x", "local", True, {}, {}),)),
             "local adapters work on the embedded database only",

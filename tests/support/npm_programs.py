@@ -27,6 +27,11 @@ def supabase() -> pathlib.Path:
     return folder() / "node_modules" / "@supabase" / "cli-linux-x64" / "bin" / "supabase"
 
 
+def storage_client() -> pathlib.Path:
+    """Supabase's own client of its storage, for JavaScript."""
+    return folder() / "node_modules" / "@supabase" / "storage-js" / "dist" / "index.mjs"
+
+
 def install() -> None:
     """Install them whole or not at all, one process at a time.
 
@@ -37,7 +42,7 @@ def install() -> None:
     if target.exists():
         return
     if shutil.which("npm") is None:
-        raise SystemExit("the Supabase CLI comes from npm: install npm and try again")
+        raise SystemExit("the Supabase CLI and clients come from npm: install npm and try again")
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".npm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -46,7 +51,7 @@ def install() -> None:
         draft = target.with_suffix(".new")
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(PINNED, draft)
-        sys.stderr.write("Installing the Supabase CLI (once, 142 MB) ...\n")
+        sys.stderr.write("Installing the Supabase CLI and clients (once, 142 MB) ...\n")
         done = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
         subprocess.run(done, cwd=draft, check=True)
         draft.rename(target)

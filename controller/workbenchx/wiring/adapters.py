@@ -19,6 +19,7 @@ from workbenchx import errors, ports
 MODULES: Mapping[tuple[str, str], str] = {
     ("SandboxProvider", "kubernetes"): "workbenchx.providers.sandbox.kubernetes",
     ("StorageProvider", "s3_compatible"): "workbenchx.providers.storage.s3_compatible",
+    ("StorageProvider", "supabase_storage"): "workbenchx.providers.storage.supabase_storage",
 }
 _ACCESS_KEY, _SECRET_KEY = "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"
 

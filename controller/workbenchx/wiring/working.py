@@ -24,7 +24,7 @@ AGAIN_SECONDS = 2.0
 LOOK_SECONDS = 30.0
 STALE_SECONDS = 90.0
 _ROLES = frozenset({"SandboxProvider", "StorageProvider"})
-_PASSING = frozenset({"DatabaseNotMigrated", "ProviderMissing", "SecretMissing"})
+_PASSING = frozenset({"DatabaseNotMigrated", "InvalidSpec", "ProviderMissing", "SecretMissing"})
 
 
 @dataclasses.dataclass(slots=True)
