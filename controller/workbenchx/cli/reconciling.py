@@ -52,10 +52,11 @@ async def report(
     access: "ports.Access", chosen: "settings.Settings", until: str, *, as_json: bool = False
 ) -> bool:
     """Print the tree; whether all is as `until` asks: Ready, or (applied) nothing in need of a person."""
-    rows = await records.resources(access)
     if as_json:
+        rows = await records.resources(access)
         invocation.answer({"items": [records.item(row) for row in rows]})
     else:
+        rows = await access.reads.tree()
         invocation.say(tree.render(rows, invocation.paint(chosen), width=invocation.width()))
     invocation.tell(tree.summary(rows))
     if until == "settled":

@@ -7,10 +7,10 @@ import dataclasses
 import datetime
 import decimal
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbenchx.api import identity
+from workbenchx.api import identity, references
 
 ZERO = decimal.Decimal(0)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -94,7 +94,10 @@ class SourceRef:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Declared:
-    """One row of `ops.declared`. `problem` set: the document is invalid and its last good version stays in force."""
+    """One row of `ops.declared`. `problem` set: the document is invalid and its last good version stays in force.
+
+    `refers_to`: the references of the spec, where the reader has found them already.
+    """
 
     key: Key
     project: str | None
@@ -102,6 +105,9 @@ class Declared:
     hash: str
     source: SourceRef = SourceRef()
     problem: str | None = None
+    refers_to: Sequence[references.Reference] | None = dataclasses.field(
+        default=None, compare=False, repr=False
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def of_declared(
     """A declared resource. A refused document leaves the recorded version in force."""
     refused = row.problem is not None and recorded is not None
     spec = recorded.spec if refused and recorded else row.spec
+    found = None if refused else row.refers_to
     return Subject(
         key=row.key,
         phase=Phase.DECLARED,
@@ -100,7 +101,7 @@ def of_declared(
         declared=row,
         recorded=recorded,
         lifecycle=lifecycle.of(spec),
-        references=referring.of(row.key, spec),
+        references=referring.of(row.key, spec) if found is None else found,
         problem=row.problem,
     )
 

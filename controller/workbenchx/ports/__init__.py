@@ -26,7 +26,7 @@ from workbenchx.ports.clock import Clock
 from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
 from workbenchx.ports.embedding import Embedder
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
-from workbenchx.ports.reads import Reads, Row
+from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.sandboxes import (
     RESOURCE_TAG,
     Capabilities,
@@ -55,6 +55,7 @@ __all__ = [
     "LINK_LIMIT",
     "PIN_LIMIT",
     "RESOURCE_TAG",
+    "TREE",
     "Access",
     "Anchor",
     "Anchoring",

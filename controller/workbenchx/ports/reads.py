@@ -7,6 +7,22 @@ from typing import Any, Protocol
 from workbenchx.planner import model
 
 Row = dict[str, Any]
+TREE = (
+    "kind",
+    "namespace",
+    "name",
+    "project",
+    "state",
+    "ready",
+    "reason",
+    "message",
+    "last_run_id",
+    "provider",
+    "parent",
+    "cost",
+    "url",
+    "facts",
+)
 
 
 class Reads(Protocol):
@@ -25,6 +41,9 @@ class Reads(Protocol):
         project: str | None = None,
     ) -> list[Row]:
         """Living resources, by kind and name. `parent` is the Experiment of a matrix run."""
+
+    async def tree(self) -> list[Row]:
+        """All living resources, in no order, with what a tree shows of them (TREE); `url` is where one answers."""
 
     async def moment(self, said: str) -> datetime.datetime:
         """The time that people mean: a time with its zone, an age such as `2h`, or a commit while it was current.

@@ -30,6 +30,10 @@ class Reads:
             "resources", kind=kind, namespace=namespace, name=name, project=project
         )
 
+    async def tree(self) -> list[ports.Row]:
+        """All living resources as a tree shows them."""
+        return [_of_tree(row) for row in await self.resources()]
+
     async def moment(self, said: str) -> datetime.datetime:
         """The time that people mean."""
         at: datetime.datetime = (await self._api.row("moment", said=said))["at"]
@@ -149,3 +153,9 @@ def _run(word: str) -> str:
     if not word or not set(word.lower()) <= _ID:
         raise errors.Stalled(f'run: "{word}" is not known', reason="RunNotFound")
     return word.lower()
+
+
+def _of_tree(row: ports.Row) -> ports.Row:
+    facts = row["facts"] or {}
+    shown = {"provider": facts["provider"]} if "provider" in facts else None
+    return {name: row.get(name) for name in ports.TREE} | {"url": facts.get("url"), "facts": shown}

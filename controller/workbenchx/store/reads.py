@@ -51,8 +51,8 @@ class Reads:
         )
 
     async def tree(self) -> list[Row]:
-        """All living resources."""
-        return await self.resources()
+        """All living resources, in no order, as a tree shows them; `url` is where one answers."""
+        return await self._all("shown")
 
     async def resource(self, key: model.Key) -> Row:
         """One living resource with spec, parameters, metrics, and its document's problem.

@@ -1,8 +1,11 @@
 """Writes one engine pass: everything in one transaction under the leader's epoch, one statement per table touched."""
 
+import asyncio
 import collections
+import functools
 import re
 from collections.abc import Iterable
+from concurrent import futures
 from typing import Any
 
 from workbenchx import ports
@@ -18,7 +21,7 @@ _EVENT_TYPES = {
     model.Action.DELETE: "ResourceDeleted",
     model.Action.FORGET: "ResourceForgotten",
 }
-_Rows = list[dict[str, Any]]
+_Changes = dict[str, tuple[ports.RowWrite | None, model.Verdict | None]]
 # The order in which tables are written: a project before what names it, an experiment before its cells.
 _FIRST = ("projects", "experiments")
 
@@ -37,15 +40,26 @@ class Settling:
                 begun = {"run_id": batch.run_id, "commit": batch.commit}
                 if not await connections.fetch(conn, _SQL["begin"], begun):
                     return True
-            await _bury(conn, batch)
-            await _write(conn, batch)
-            await _members(conn, batch)
-            await runs.order(conn, batch.orders, batch.commit)
-            await runs.cancel(conn, batch.cancels, because="a newer declared version")
-            await _applied(conn, batch)
-            await _keep_plan(conn, batch)
-            await events.append(conn, list(_events(batch)))
+            with futures.ThreadPoolExecutor(1) as scribe:
+                await _all(conn, batch, scribe)
         return True
+
+
+async def _all(conn: connections.Connection, batch: ports.Batch, scribe: futures.Executor) -> None:
+    """The parts of a batch. `scribe` spells out what follows while the server works at what was sent."""
+    await _bury(conn, batch)
+    spelled = functools.partial(asyncio.get_running_loop().run_in_executor, scribe)
+    changes = [(table, some, spelled(_text, some)) for table, some in _by_table(batch)]
+    told = spelled(list, _events(batch))
+    for table, some, text in changes:
+        await _write_table(conn, table, some, await text, batch)
+    await _link_cells(conn, batch)
+    await _members(conn, batch)
+    await runs.order(conn, batch.orders, batch.commit)
+    await runs.cancel(conn, batch.cancels, because="a newer declared version")
+    await _applied(conn, batch)
+    await _keep_plan(conn, batch)
+    await events.append(conn, await told)
 
 
 async def _bury(conn: connections.Connection, batch: ports.Batch) -> None:
@@ -62,13 +76,22 @@ async def _bury(conn: connections.Connection, batch: ports.Batch) -> None:
         await conn.execute(_SQL["let_go"], {"ids": forgotten})
 
 
-async def _write(conn: connections.Connection, batch: ports.Batch) -> None:
-    for table, rows in _by_table(batch):
-        renamed = [row["id"] for row in rows if row.get("renamed")]
-        if len(renamed) > 1:
-            park = queries.for_table("settle", "park_names", table)
-            await conn.execute(park, {"ids": renamed})
-        await _write_table(conn, table, rows, batch)
+async def _write_table(
+    conn: connections.Connection, table: str, some: _Changes, text: str, batch: ports.Batch
+) -> None:
+    """Send what is needed; what was declared anew since the plan was made is sent whole."""
+    renamed = [uid for uid, (row, _) in some.items() if row and row.renamed_from]
+    if len(renamed) > 1:
+        await conn.execute(queries.for_table("settle", "park_names", table), {"ids": renamed})
+    query = queries.for_table("settle", "write_rows", table)
+    params = {"run_id": batch.run_id, "commit": batch.commit}
+    missing = await connections.fetch(conn, query, params | {"rows": text})
+    if missing:
+        again = {uid: some[uid] for (uid,) in missing}
+        await conn.execute(query, params | {"rows": _text(again, whole=True)})
+
+
+async def _link_cells(conn: connections.Connection, batch: ports.Batch) -> None:
     cells = [
         {"id": row.uid, "parent": row.parent_uid, "parameters": row.parameters}
         for row in batch.rows
@@ -78,51 +101,49 @@ async def _write(conn: connections.Connection, batch: ports.Batch) -> None:
         await conn.execute(_SQL["link_cells"], {"rows": encode.document(cells)})
 
 
-async def _write_table(
-    conn: connections.Connection, table: str, rows: _Rows, batch: ports.Batch
-) -> None:
-    """Send what is needed; what was declared anew since the plan was made is sent whole."""
-    query = queries.for_table("settle", "write_rows", table)
-    params = {"run_id": batch.run_id, "commit": batch.commit}
-    sent = {"rows": encode.document(rows)}
-    missing = {row[0] for row in await connections.fetch(conn, query, params | sent)}
-    if missing:
-        whole = {row.uid: _whole(row) for row in batch.rows if row.uid in missing}
-        again = [row | whole[row["id"]] for row in rows if row["id"] in missing]
-        await conn.execute(query, params | {"rows": encode.document(again)})
-
-
-def _by_table(batch: ports.Batch) -> list[tuple[str, _Rows]]:
+def _by_table(batch: ports.Batch) -> list[tuple[str, _Changes]]:
     """The rows and verdicts of each table, a verdict beside the row that it is about."""
     verdicts = dict(batch.verdicts)
-    found: dict[str, _Rows] = collections.defaultdict(list)
+    found: dict[str, _Changes] = collections.defaultdict(dict)
     for row in batch.rows:
         if table := tables.of(row.declared.key.kind):
-            found[table].append(_row(row) | _verdict(verdicts.pop(row.uid, None)))
+            found[table][row.uid] = (row, verdicts.pop(row.uid, None))
     for uid, verdict in verdicts.items():
         if table := tables.of(verdict.key.kind):
-            found[table].append({"id": uid, "kind": verdict.key.kind} | _verdict(verdict))
+            found[table][uid] = (None, verdict)
     return sorted(found.items(), key=lambda item: (_place(item[0]), item[0]))
+
+
+def _text(some: _Changes, *, whole: bool = False) -> str:
+    return encode.document([_change(uid, *change, whole=whole) for uid, change in some.items()])
+
+
+def _change(
+    uid: str, row: ports.RowWrite | None, verdict: model.Verdict | None, *, whole: bool
+) -> dict[str, Any]:
+    said: dict[str, Any] = {"id": uid}
+    if row is not None:
+        said |= _row(row, whole=whole)
+    if verdict is not None:
+        said |= {"kind": verdict.key.kind} | _verdict(verdict)
+    return said
 
 
 def _place(table: str) -> int:
     return _FIRST.index(table) if table in _FIRST else len(_FIRST)
 
 
-def _row(write: ports.RowWrite) -> dict[str, Any]:
+def _row(write: ports.RowWrite, *, whole: bool) -> dict[str, Any]:
     """The row without what `ops.declared` has. A cell of a matrix is not declared there."""
     kind, namespace, name = write.declared.key
     row: dict[str, Any] = {
-        "id": write.uid,
         "kind": kind,
         "namespace": namespace,
         "name": name,
         "declared_hash": write.declared.hash,
         "action": write.action,
     }
-    if write.renamed_from is not None:
-        row["renamed"] = True
-    return row | _whole(write) if write.parent_uid is not None else row
+    return row | _whole(write) if whole or write.parent_uid is not None else row
 
 
 def _whole(write: ports.RowWrite) -> dict[str, Any]:
@@ -138,9 +159,7 @@ def _whole(write: ports.RowWrite) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: model.Verdict | None) -> dict[str, Any]:
-    if verdict is None:
-        return {}
+def _verdict(verdict: model.Verdict) -> dict[str, Any]:
     said: dict[str, Any] = {
         "state": verdict.state,
         "ready": verdict.ready,

@@ -61,6 +61,7 @@ def _row(found: document.Document, commit: str | None) -> model.Declared:
             source=mirror.EMBEDDED_SOURCE, commit=commit, path=found.path, line=found.line
         ),
         problem=found.problem,
+        refers_to=found.references,
     )
 
 

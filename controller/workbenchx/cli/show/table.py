@@ -22,22 +22,34 @@ def render(
 ) -> str:
     """A table; a cell is text or (text, tone). The last column is cut where the line would pass `width`."""
     cells = [[cell if isinstance(cell, tuple) else (cell, "plain") for cell in row] for row in rows]
-    lines = [[(header, "faint") for header in headers], *cells]
-    widths = [max([columns(line[at][0]) for line in lines]) for at in range(len(headers))]
-    if width is not None:
-        used = sum(widths[:-1]) + len(_GAP) * (len(widths) - 1)
-        widths[-1] = min(widths[-1], max(8, width - used))
-    return "\n".join(_line(line, widths, paint) for line in lines)
+    *inner, last = zip(*[[(header, "faint") for header in headers], *cells], strict=True)
+    room = None if width is None else width - len(_GAP) * len(inner)
+    sides = []
+    for column in inner:
+        takes, wide = _measured(column)
+        sides.append(
+            [
+                paint.paint(*cell) + " " * (wide - own)
+                for cell, own in zip(column, takes, strict=True)
+            ]
+        )
+        room = None if room is None else room - wide
+    sides.append(_cut(last, room, paint))
+    return "\n".join([_GAP.join(line).rstrip() for line in zip(*sides, strict=True)])
 
 
-def _line(line: Sequence[Cell], widths: Sequence[int], paint: style.Style) -> str:
-    parts = [
-        paint.paint(text, tone) + " " * (width - columns(text))
-        for (text, tone), width in zip(line[:-1], widths, strict=False)
-    ]
-    text, tone = line[-1]
-    parts.append(paint.paint(clip(text, widths[-1]), tone) if text else "")
-    return _GAP.join(parts).rstrip()
+def _cut(column: Sequence[Cell], room: int | None, paint: style.Style) -> list[str]:
+    wide = _measured(column)[1]
+    limit = wide if room is None else min(wide, max(8, room))
+    return [paint.paint(clip(text, limit), tone) if text else "" for text, tone in column]
+
+
+def _measured(column: Sequence[Cell]) -> tuple[list[int], int]:
+    """The columns that each cell takes, and the most of them."""
+    texts = [text for text, _ in column]
+    sure = not _UNSURE.search("".join(texts))
+    takes = list(map(len if sure else columns, texts))
+    return takes, max(takes)
 
 
 def columns(text: str) -> int:

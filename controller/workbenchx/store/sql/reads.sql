@@ -27,6 +27,19 @@ left join ops.experiments e on e.id = x.experiment_id
 left join costs c on c.resource_uid = r.id
 order by r.kind, r.namespace, r.name;
 
+-- name: shown
+-- The living as a tree shows them, in no order: of the facts only those that it shows.
+select r.kind, r.namespace, r.name, case when r.kind = 'Project' then null else p.name end as project, r.state, r.ready,
+  r.reason, r.message, r.last_run_id::text, r.provider, r.facts ->> 'url' as url, e.name as parent,
+  coalesce(c.cost, 0) as cost,
+  case when r.facts ? 'provider' then jsonb_build_object('provider', r.facts -> 'provider') end as facts
+from ops.resources r
+left join ops.projects p on p.id = r.project_id
+left join ops.experiment_runs x on x.id = r.id
+left join ops.experiments e on e.id = x.experiment_id
+left join (select resource_uid, sum(cost) as cost from ops.runs where cost > 0 group by resource_uid) c
+  on c.resource_uid = r.id;
+
 -- name: resource_detail
 -- What a list leaves out.
 select r.spec, r.conditions, x.parameters, x.metrics, d.problem, d.spec as declared_spec, d.hash as declared_now
