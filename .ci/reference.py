@@ -34,6 +34,7 @@ SEEN = {
     "WBX_PROJECT": "its project",
     "WBX_COMMIT": "the commit of the code, if it was clean",
     "WBX_SEED": "the seed of a matrix run",
+    "WBX_SCHEDULED_FOR": "the time of its schedule that the run stands for (RFC 3339)",
     "WBX_PARAMS": "all parameters, as a JSON object",
     "WBX_PARAM_<NAME>": "one parameter",
     "WBX_METRICS": "path where the run may write a JSON object of numbers",

@@ -127,6 +127,30 @@ def test_a_run_is_reproduced(both: remote_scene.Both) -> None:
     assert orders(both)[0][0] == "rerun"
 
 
+def test_a_session_and_a_schedule_are_ordered_as_embedded(both: remote_scene.Both) -> None:
+    """`session` and `run` wait for what is ordered and tell it; each order's author is who signed in."""
+    bench = both.bench
+    cli_tree.write(bench.root, "desk", remote_scene.DESK)
+    bench.until(lambda: state_of_or_none(both, "Session/desk") == "Running", "the session")
+    kept = json.loads(good(both, "session", "snapshot", "desk", "--json"))
+    stopped = good(both, "session", "stop", "desk")
+    started_again = json.loads(good(both, "session", "start", "desk", "--json"))
+    once_more = json.loads(good(both, "run", "hello", "--json"))
+    filled = json.loads(good(both, "run", "yearly", "--backfill", "400d..", "--json"))
+
+    cli_schemas.check("session-snapshot", kept)
+    assert kept["state"] == "succeeded"
+    assert "Stopped" in stopped
+    assert started_again["ready"]
+    cli_schemas.check("run-again", filled)
+    assert [run["state"] for run in once_more["items"]] == ["succeeded"]
+    assert [run["state"] for run in filled["items"]] == ["succeeded"]
+    assert [verb for verb, _ in orders(both)[:5]] == ["backfill", "rerun", "start", "stop", "snapshot"]
+    assert not any(actor.startswith("local:") for _, actor in orders(both)[:5])
+    cli_tree.remove(bench.root, "desk")
+    bench.until(lambda: state_of_or_none(both, "Session/desk") is None, "its end")
+
+
 def test_a_held_plan_is_confirmed(both: remote_scene.Both) -> None:
     """The token stands in the plan that the API makes; a wrong one is refused; the right one lets it happen."""
     bench = both.bench

@@ -363,6 +363,25 @@ async def test_what_was_confirmed_says_so(store: postgres.Postgres) -> None:
     ]
 
 
+async def test_a_backfill_sees_what_ran_at_its_times(store: postgres.Postgres) -> None:
+    """Runs of those times are among the executions, however many came after them; until the order is used up."""
+    epoch, uid = await worlds.project_with_job(store)
+    hours = [worlds.now() - datetime.timedelta(hours=n) for n in range(40, 0, -1)]
+    for number, hour in enumerate(hours, 1):
+        order = worlds.order(uid, attempt=number, tries=1, scheduled_for=hour)
+        await store.settle(epoch, worlds.batch(orders=[order]))
+        await store.settle(epoch, worlds.batch(cancels=(order.run_id,)))
+    span = {"from": hours[2].isoformat(), "until": hours[5].isoformat()}
+    told = await store.intervene("backfill", worlds.JOB, span, actor="ada")
+    bad = await store.intervene("backfill", worlds.JOB, {"from": "soon"}, actor="ada")
+    seen = {run.scheduled_for for run in (await worlds.world(store)).executions}
+    assert set(hours[2:6]) <= seen
+    used = dataclasses.replace(worlds.batch(), applied_interventions=(told, bad))
+    await store.settle(epoch, used)
+    seen = {run.scheduled_for for run in (await worlds.world(store)).executions}
+    assert not set(hours[2:6]) & seen
+
+
 async def test_ten_thousand_rows_are_one_chain_and_one_snapshot(store: postgres.Postgres) -> None:
     """A large batch is written whole: rows, history, events of one settle run, verified."""
     epoch = await worlds.lead(store)

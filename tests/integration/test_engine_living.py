@@ -1,6 +1,7 @@
 """Sessions and apps, really kept alive: from the declared file to the URL, the end, and what is kept."""
 
 import asyncio
+import dataclasses
 import pathlib
 from collections.abc import AsyncIterator
 
@@ -149,6 +150,51 @@ async def test_a_session_is_kept_stopped_and_brought_back_with_its_files(
     assert (stopped["state"], none) == ("Stopped", [])
     assert again["ready"]
     assert back.read_text() == "mine"
+
+
+async def test_a_snapshot_is_taken_while_the_session_goes_on(lab: engine_lab.Lab) -> None:
+    """An artifact with its sha256; a session that is made anew begins with it, and once more is another run."""
+    await settle(lab, "desk", (SESSION % "1h").replace("snapshot: on-stop, ", ""))
+    row = await lab.app.reads.resource(DESK)
+    notes = lab.app.home.sandboxes / str(row["external_id"]) / "work" / "notes.txt"
+    notes.write_text("mine")
+    await lab.app.intervene("snapshot", DESK, {})
+    await settle(lab, "desk", "")
+    (run,) = [
+        each
+        for each in await lab.app.reads.runs(**DESK._asdict())
+        if each["operation"] == "snapshot"
+    ]
+    (kept,) = await lab.app.reads.artifacts(run_id=run["run_id"])
+    same = await lab.app.reads.resource(DESK)
+    await lab.app.sandboxes["local"].delete(str(row["external_id"]))
+    await settle(lab, "desk", "")
+    again = await lab.app.reads.resource(DESK)
+    back = lab.app.home.sandboxes / str(again["external_id"]) / "work" / "notes.txt"
+
+    assert (run["state"], kept["name"], kept["bytes"] > 0) == ("succeeded", "snapshot", True)
+    assert (same["external_id"], same["ready"]) == (row["external_id"], True)
+    assert same["facts"]["snapshot"] == kept["sha256"]
+    assert again["external_id"] != row["external_id"]
+    assert back.read_text() == "mine"
+
+
+async def test_a_provider_without_snapshots_refuses_with_the_reason(lab: engine_lab.Lab) -> None:
+    """The run fails and says why; the session is as Ready as before."""
+    await settle(lab, "desk", SESSION % "1h")
+    box = lab.app.sandboxes["local"]
+    box.capabilities = dataclasses.replace(box.capabilities, snapshots=False)
+    await lab.app.intervene("snapshot", DESK, {})
+    await settle(lab, "desk", "")
+    (run,) = [
+        each
+        for each in await lab.app.reads.runs(**DESK._asdict())
+        if each["operation"] == "snapshot"
+    ]
+
+    assert (run["state"], run["reason"]) == ("failed", "SnapshotsUnsupported")
+    assert '"local" cannot' in run["message"]
+    assert (await lab.app.reads.resource(DESK))["ready"]
 
 
 async def test_a_session_ends_at_its_ttl(lab: engine_lab.Lab) -> None:

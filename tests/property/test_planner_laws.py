@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import datetime
 import random
 from collections.abc import Callable
 from typing import Any
@@ -87,9 +88,12 @@ def _break(life: worlds.Life, mix: random.Random) -> None:
 
 
 def _order(life: worlds.Life, mix: random.Random) -> None:
-    verb = mix.choice(["suspend", "resume", "start", "stop", "rerun", "forget", "extend"])
+    verb = mix.choice(
+        ["suspend", "resume", "start", "stop", "rerun", "forget", "extend", "snapshot", "backfill"]
+    )
     name = mix.choice(sorted(life.declared))
-    args = {"by": "1h"} if verb == "extend" else {}
+    before = life.now - datetime.timedelta(minutes=mix.randrange(40))
+    args = {"extend": {"by": "1h"}, "backfill": {"from": before.isoformat()}}.get(verb, {})
     id_ = life.order(verb, None, **args)
     life.interventions[id_] = dataclasses.replace(life.interventions[id_], key=name)
 

@@ -367,6 +367,8 @@ class Life:
             facts = self._make(row, run, order)
         if run.operation == "extend":
             facts = {"expires_at": order["deadline"]}
+        if run.operation == "snapshot":
+            facts = {"snapshot": canonical.digest(run.run_id)}
         external = facts.get("external_id", row.external_id)
         made = run.operation in {"create", "replace"}
         provider = "local" if made else (row.provider if external else None)

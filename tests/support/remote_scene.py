@@ -37,6 +37,17 @@ spec:
   runtime: python
   health: {{path: /, interval: 5s, timeout: 2s}}
 """
+DESK = f"""\
+{cli_tree.API}
+kind: Session
+metadata: {{name: desk, namespace: lab}}
+spec: {{project: lab, runtime: python, ttl: 1h, lifecycle: {{onDelete: delete}}}}
+---
+{cli_tree.API}
+kind: RunnerJob
+metadata: {{name: yearly, namespace: lab}}
+spec: {{project: lab, runtime: python, schedule: "0 0 1 1 *", command: [python, hello.py]}}
+"""
 MATRIX = f"""\
 {cli_tree.API}
 kind: Experiment

@@ -23,7 +23,7 @@ def test_there_is_one_for_every_json_output() -> None:
     """Every command that has `--json`."""
     expected = (
         "artifact-url artifact-verify artifacts cancel db-anchor db-status db-verify diff diff-at get login plan reproduce "
-        "resource run runs search validate why"
+        "resource run run-again runs search session-snapshot validate why"
     )
 
     assert expected.split() == NAMES
@@ -37,11 +37,13 @@ def test_the_plans_words_are_the_planners() -> None:
     assert set(step["mode"]["enum"]) == {mode.value for mode in model.Mode}
 
 
-@pytest.mark.parametrize("name", ["runs", "run", "cancel", "reproduce"])
+@pytest.mark.parametrize(
+    "name", ["runs", "run", "run-again", "cancel", "reproduce", "session-snapshot"]
+)
 def test_the_states_of_runs_are_the_state_machine(name: str) -> None:
     """The one state machine of `ops.runs`."""
     properties = cli_schemas.schema(name)["properties"]
-    if name == "runs":
+    if name in {"runs", "run-again"}:
         properties = properties["items"]["items"]["properties"]
 
     assert properties["state"]["enum"] == [state.value for state in model.ExecutionState]

@@ -58,6 +58,10 @@ class Reason(vocabulary.Word):
         "NotRunning",
         "What was asked for needs the object to run, as to move its end does, and it has none.",
     )
+    SNAPSHOTS_UNSUPPORTED = (
+        "SnapshotsUnsupported",
+        "The provider cannot give out the files of what runs, so that no snapshot can be taken.",
+    )
     EXPIRED = (
         "Expired",
         "The time to live of the session is over. It was stopped, and is started again only on order.",

@@ -29,6 +29,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "artifact": Entry("artifact", "List, fetch, link and verify stored artifacts."),
     },
     "Order": {
+        "run": Entry("run", "Run a job once more, or the times of its schedule that it missed."),
+        "session": Entry("session", "Start, stop and extend a session, or keep its files."),
         "cancel": Entry("cancel", "End a run."),
         "reproduce": Entry("reproduce", "Run the same again and compare what comes out."),
         "suspend": Entry("suspend", "Do nothing more for a resource until it is resumed."),

@@ -80,6 +80,8 @@ def environment(
         "WBX_METRICS": METRICS_FILE,
         "WBX_OUTPUTS": OUTPUTS_FOLDER,
     }
+    if order.get("scheduled_for"):
+        ours["WBX_SCHEDULED_FOR"] = str(order["scheduled_for"])
     if order.get("seed") is not None:
         ours["WBX_SEED"] = str(order["seed"])
     for name, value in params.items():

@@ -131,6 +131,8 @@ def begin(writing: draft.Draft, errand: Errand, start: Start) -> model.Verdict:
         writing.wait(errand.key, order)
         return verdicts.refused(errand.key, order)
     document, placed = order
+    if start.scheduled_for is not None:
+        document |= {"scheduled_for": start.scheduled_for.isoformat()}
     if errand.parent is None:
         writing.consume(errand.rerun)
     writing.emit(

@@ -9,7 +9,7 @@ from workbenchx.api import canonical
 from workbenchx.planner import model
 
 EXECUTE = "execute"
-RECONCILING = frozenset({"create", "replace", "stop", "delete", "extend"})
+RECONCILING = frozenset({"create", "replace", "stop", "delete", "extend", "snapshot"})
 BRINGING_UP = frozenset({"create", "replace"})
 LONGEST_BACKOFF = 600.0
 

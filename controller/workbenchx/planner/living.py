@@ -79,7 +79,7 @@ def _under_way(case: cases.Case, run: model.Execution) -> model.Verdict:
     case.writing.wait(key, verdicts.Refusal("InProgress", f"its {run.operation} is under way"))
     if run.operation == "stop":
         return verdicts.of(key, states.State.STOPPING, reasons.Reason.STOPPING)
-    if run.operation == "extend":
+    if run.operation in {"extend", "snapshot"}:
         return verdicts.of(key, states.State.RUNNING, reasons.Reason.READY, ready=True)
     return verdicts.of(key, states.State.CREATING, reasons.Reason.CREATING)
 

@@ -191,7 +191,7 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Intervention:
-    """What a person ordered, still in force: suspend, resume, confirm, adopt, forget, rerun, stop, start, extend."""
+    """What a person ordered, still in force. The verbs are those of ops.interventions."""
 
     id: str
     verb: str

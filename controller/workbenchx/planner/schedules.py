@@ -23,6 +23,12 @@ def following(schedule: str, zone: str | None, now: datetime.datetime) -> dateti
     return next(_firings(schedule, zone, now, back=False), None)
 
 
+def since(schedule: str, zone: str | None, first: datetime.datetime) -> Iterator[datetime.datetime]:
+    """The firings from `first` on (itself included), the oldest first; without end."""
+    before = first.replace(microsecond=0) - _SECOND
+    return (at for at in _firings(schedule, zone, before, back=False) if at >= first)
+
+
 def missed(
     schedule: str, zone: str | None, since: datetime.datetime, now: datetime.datetime
 ) -> list[datetime.datetime]:

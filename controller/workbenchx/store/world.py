@@ -6,8 +6,8 @@ import gc
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from workbenchx.planner import model
-from workbenchx.store import connections, queries
+from workbenchx.planner import backfills, model
+from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("world")
 _Row = tuple[Any, ...]
@@ -44,10 +44,11 @@ async def _read(
         mirrored = await connections.fetch(conn, _SQL["mirrored"])
         code = await connections.fetch(conn, _SQL["code"])
         recorded = await connections.fetch(conn, _SQL["recorded"])
-        executions = await connections.fetch(conn, _SQL["executions"])
+        ordered = await connections.fetch(conn, _SQL["interventions"])
+        interventions = tuple(_intervention(row) for row in ordered)
+        executions = await connections.fetch(conn, _SQL["executions"], _backfills(interventions))
         observed = await connections.fetch(conn, _SQL["observed"])
         epochs = await connections.fetch(conn, _SQL["epochs"])
-        interventions = await connections.fetch(conn, _SQL["interventions"])
         destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
     return model.World(
         declared=declared,
@@ -56,7 +57,7 @@ async def _read(
         executions=tuple(_execution(row) for row in executions),
         observed=tuple(model.ObservedObject(*row) for row in observed),
         epochs=tuple(model.Epoch(*row) for row in epochs),
-        interventions=tuple(_intervention(row) for row in interventions),
+        interventions=interventions,
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
         mirrored={source: model.Mirrored(epoch, done) for source, epoch, done in mirrored},
         code={project: model.Code(sha256, commit) for project, sha256, commit in code},
@@ -75,6 +76,21 @@ def _no_collections() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def _backfills(interventions: Iterable[model.Intervention]) -> dict[str, str]:
+    """Which times of which jobs are to be run, for `executions`: it must know what ran at them, however long ago."""
+    found = [
+        {
+            "namespace": order.key.namespace,
+            "name": order.key.name,
+            "first": within[0].isoformat(),
+            "last": within[1].isoformat(),
+        }
+        for order in interventions
+        if order.verb == "backfill" and order.key and (within := backfills.span(order))
+    ]
+    return {"backfills": encode.document(found)}
 
 
 def _declared(rows: Iterable[_Row]) -> tuple[model.Declared, ...]:

@@ -4,7 +4,15 @@ Each has `async perform(held) -> Done`. Law: performing it again after a kill at
 the same place; the user's command starts at most once per attempt.
 """
 
-from workbenchx.engine.operations import create, delete, execute, extend, replace, stop
+from workbenchx.engine.operations import (
+    create,
+    delete,
+    execute,
+    extend,
+    replace,
+    snapshot,
+    stop,
+)
 
 BY_NAME = {
     "create": create.perform,
@@ -13,5 +21,6 @@ BY_NAME = {
     "extend": extend.perform,
     "replace": replace.perform,
     "reproduce": execute.perform,
+    "snapshot": snapshot.perform,
     "stop": stop.perform,
 }

@@ -5,6 +5,7 @@ from typing import Any
 from workbenchx import ports
 from workbenchx.api import reasons
 from workbenchx.engine import context, failpoints
+from workbenchx.engine.operations import snapshot
 from workbenchx.planner import model
 
 
@@ -27,7 +28,7 @@ async def perform(held: context.Held) -> context.Done:
             "url": None,
             "urls": None,
             "expires_at": None,
-            **_snapshot(kept),
+            **_kept(kept),
         },
     )
     return context.Done(outcome)
@@ -38,9 +39,8 @@ async def _saved(held: context.Held, external: str) -> list[tuple[str, ports.Blo
     if await held.provider.status(external) is None:
         return []
     await held.provider.stop(external, "Stopped")
-    blob = await held.context.storage.put(held.provider.archive(external))
-    return [("snapshot", blob, "application/x-tar")]
+    return [await snapshot.taken(held, external)]
 
 
-def _snapshot(kept: list[tuple[str, ports.Blob, str]]) -> dict[str, Any]:
+def _kept(kept: list[tuple[str, ports.Blob, str]]) -> dict[str, Any]:
     return {"snapshot": kept[0][1].sha256} if kept else {}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from workbenchx.api import reasons, states
 from workbenchx.planner import (
+    backfills,
     draft,
     errands,
     executions,
@@ -27,6 +28,7 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
         verdict = _scheduled(writing, subject, errand)
     else:
         _keep_outputs(writing, errand, errand.hash)
+        backfills.without_schedule(writing, subject.key)
         verdict = errands.pursue(writing, errand)
     return broken(writing, subject, verdict) or verdict
 
@@ -62,14 +64,21 @@ def _errand(writing: draft.Draft, subject: subjects.Subject) -> errands.Errand:
 
 
 def _keep_outputs(writing: draft.Draft, errand: errands.Errand, hash_: str | None) -> None:
-    """What others may take as input: the outputs of the newest execution of this version, if it succeeded."""
+    """What others may take as input: the outputs of the newest execution of this version, if it succeeded.
+
+    Of a schedule: of the newest time, since a backfill runs older times later.
+    """
     latest = (
         errand.track.latest_unscheduled(hash_)
         if hash_
-        else next((run for run in reversed(errand.track.runs) if _succeeded(run)), None)
+        else max(filter(_succeeded, errand.track.runs), key=_time_of, default=None)
     )
     if latest is not None and _succeeded(latest):
         writing.outputs[errand.key] = latest.outputs
+
+
+def _time_of(run: model.Execution) -> tuple[datetime.datetime, int]:
+    return run.scheduled_for or run.queued_at or model.EPOCH, run.attempt
 
 
 def _succeeded(run: model.Execution) -> bool:
@@ -94,21 +103,30 @@ def _scheduled(
         verdict = errands.begin(writing, errand, start)
         started = verdict.state == states.State.QUEUED
         return times.conclude(verdict, started=started, ready=started)
-    return times.conclude(_between(writing, errand))
+    return times.conclude(_between(writing, errand, times))
 
 
-def _between(writing: draft.Draft, errand: errands.Errand) -> model.Verdict:
-    """No firing is due: a retry, an ordered run, or just waiting for the next time."""
+def _between(writing: draft.Draft, errand: errands.Errand, times: "_Timetable") -> model.Verdict:
+    """No firing is due: a retry, an ordered run, a time of a backfill, or just waiting for the next time."""
     latest = errand.track.latest({executions.EXECUTE})
-    waiting = verdicts.of(errand.key, states.State.ACTIVE, reasons.Reason.SCHEDULED, ready=True)
-    if latest is None:
-        if errand.rerun is None:
-            return waiting
-        return errands.begin(writing, errand, errands.Start(model.Because.RERUN))
-    start = errands.due(writing, errand, latest)
+    start: errands.Start | model.Verdict
+    if latest is not None:
+        start = errands.due(writing, errand, latest)
+    elif errand.rerun is not None:
+        start = errands.Start(model.Because.RERUN)
+    else:
+        start = _waiting(errand)
+    if isinstance(start, model.Verdict) and start.reason != reasons.Reason.RETRYING:
+        missed = times.backfill()
+        if missed is not None:
+            start = errands.Start(model.Because.ORDERED, 1, missed)
     if isinstance(start, model.Verdict):
-        return waiting if start.ready else start
+        return _waiting(errand) if start.ready else start
     return errands.begin(writing, errand, start)
+
+
+def _waiting(errand: errands.Errand) -> model.Verdict:
+    return verdicts.of(errand.key, states.State.ACTIVE, reasons.Reason.SCHEDULED, ready=True)
 
 
 class _Timetable:
@@ -129,6 +147,11 @@ class _Timetable:
         self._known_next = schedules.parse(known.get("next")) if same else None
         self._fired = schedules.parse(known.get("fired"))
         self.firing = self._due()
+
+    def backfill(self) -> datetime.datetime | None:
+        """The time of a backfill that is to be run now, if any."""
+        errand = self._errand
+        return backfills.due(self._writing, errand.key, errand.track, self._cron, self._zone)
 
     def _due(self) -> datetime.datetime | None:
         now = self._writing.now

@@ -15,6 +15,7 @@ from workbenchx.planner import (
     model,
     orders,
     placements,
+    saving,
     schedules,
     subjects,
     verdicts,
@@ -26,8 +27,14 @@ _FOREVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     """Keep the session up for as long as it is declared to live."""
     verdict = living.settle(writing, subject, _draw, _desire, holds_data=True)
+    if saving.busy(writing.track(subject)):
+        return verdict
     if verdict.ready and verdict.state == "Running":
-        return _extended(writing, subject, verdict)
+        extended = _extended(writing, subject, verdict)
+        if extended is not verdict:
+            return extended
+    if writing.people.order(subject.key, saving.SNAPSHOT):
+        saving.settle(writing, subject, _draw(writing, subject), verdict)
     return verdict
 
 

@@ -27,8 +27,8 @@ left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.
   and d.hash = r.declared_hash and d.hash <> '';
 
 -- name: executions
--- For each living resource its latest runs (all tries of its latest order, at least twenty), whatever is open, and what a
--- Model names. A run bears its resource's name of today: a rename is no reason to run anything again. Reproductions only
+-- For each living resource its latest runs (all tries of its latest order, at least twenty), whatever is open, what a Model
+-- names, and what ran at the times of a backfill. A run bears its resource's name of today: a rename is no reason to run anything again. Reproductions only
 -- count for the number of the next attempt.
 with living as (
   select id, kind, namespace, name from ops.sessions where deleted_at is null
@@ -54,6 +54,11 @@ with living as (
   join ops.runs r on r.run_id = case when v.run #>> '{}' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
                                      then (v.run #>> '{}')::uuid end
   where d.kind = 'Model'
+  union
+  select r.run_id from json_to_recordset(%(backfills)s::json)
+    as b(namespace text, name text, first timestamptz, last timestamptz)
+  join ops.runner_jobs j on (j.namespace, j.name) = (b.namespace, b.name) and j.deleted_at is null
+  join ops.runs r on r.resource_uid = j.id and r.scheduled_for between b.first and b.last
 )
 select r.run_id::text, coalesce(l.kind, r.kind), coalesce(l.namespace, r.namespace), coalesce(l.name, r.name), r.operation, r.state, r.execution_hash, r.attempt, r.tries, r.reason,
   r.message, r.exit_code, r.external_id, r.queued_at, r.started_at, r.ended_at, r.scheduled_for, r.metrics,
