@@ -145,7 +145,13 @@ def test_a_session_and_a_schedule_are_ordered_as_embedded(both: remote_scene.Bot
     cli_schemas.check("run-again", filled)
     assert [run["state"] for run in once_more["items"]] == ["succeeded"]
     assert [run["state"] for run in filled["items"]] == ["succeeded"]
-    assert [verb for verb, _ in orders(both)[:5]] == ["backfill", "rerun", "start", "stop", "snapshot"]
+    assert [verb for verb, _ in orders(both)[:5]] == [
+        "backfill",
+        "rerun",
+        "start",
+        "stop",
+        "snapshot",
+    ]
     assert not any(actor.startswith("local:") for _, actor in orders(both)[:5])
     cli_tree.remove(bench.root, "desk")
     bench.until(lambda: state_of_or_none(both, "Session/desk") is None, "its end")
