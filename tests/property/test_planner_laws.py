@@ -12,7 +12,7 @@ import planner_worlds as worlds
 from hypothesis import strategies as st
 
 from workbenchx.api import canonical
-from workbenchx.planner import model, plan
+from workbenchx.planner import index, model, parts, plan
 from workbenchx.planner.render import json, markdown, text
 
 _REMOVING = {model.Action.DELETE, model.Action.FORGET}
@@ -352,3 +352,79 @@ def test_messages_do_not_flap(life: tuple[int, list[int]]) -> None:
         }
 
     _live(*life, look)
+
+
+def _quiet() -> list[model.Declared]:
+    """A project in which nothing runs."""
+    return [
+        worlds.declare("Project/quiet", {"datasets": ["q0", "q1", "q7"]}),
+        worlds.declare("Runtime/spare", {"image": worlds.IMAGE, "approved": True}),
+        worlds.declare("Template/t", {"title": "t"}),
+        worlds.declare("App/show", {"command": ["run"]}, project="quiet"),
+        *(worlds.declare(f"Dataset/q{n}", {"uri": f"s3://q/{n}"}, project="quiet") for n in (0, 1)),
+    ]
+
+
+def _edit(life: worlds.Life, mix: random.Random) -> set[model.Key]:
+    """New documents for a few resources that are judged alone: changed, refused, mended, or new ones."""
+    changed: set[model.Key] = set()
+    alone = [name for name in life.declared if name.kind in parts.JUDGED_ALONE]
+    for name in mix.sample(sorted(alone), mix.choice([1, 1, 2])):
+        row = life.declared[name]
+        after: dict[str, Any] = {"lifecycle": {"dependsOn": ["Dataset/q1"]}}
+        extra = mix.choice([after, {"approved": False}, {}])
+        spec = {**row.spec, "note": mix.randrange(9), **extra}
+        problem = mix.choice([None, None, None, "spec.uri: must be a string"])
+        new = worlds.declare(f"Dataset/q{mix.randrange(9)}", {"uri": "s3://q/new"}, project="quiet")
+        life.add(
+            dataclasses.replace(row, spec=spec, hash=canonical.digest(spec), problem=problem), new
+        )
+        changed |= {name, new.key}
+    return changed
+
+
+@hypothesis.given(_LIVES)
+@hypothesis.settings(max_examples=100)
+def test_a_part_is_judged_as_in_the_whole(life: tuple[int, list[int]]) -> None:
+    """What a change reaches is judged alike with and without the rest of the world, and the rest stands as it stood."""
+
+    def look(seen: worlds.Life) -> None:
+        mix, after = random.Random(len(seen.recorded)), copy.deepcopy(seen)
+        after.add(*_quiet())
+        for _ in range(4):
+            after.apply()
+        before = index.build(after.world)
+        stood = {one.key: one for one in plan.of(before).verdicts}
+        judged = parts.Reach(before).of(_edit(after, mix))
+        if judged is None:
+            return
+
+        whole, small = plan.plan(after.world), _restricted(after.world, judged)
+        alone = plan.plan(small)
+
+        assert parts.sound(index.build(small), alone)
+        assert [one for one in whole.verdicts if one.key in judged] == list(alone.verdicts)
+        steps = {one.subject: one for one in whole.steps if one.subject in judged}
+        assert steps == {one.subject: one for one in alone.steps}
+        rest = [one for one in whole.verdicts if one.key not in judged]
+        assert [one for one in rest if not one.key.kind.endswith("Provider")] == [
+            stood[one.key] for one in rest if not one.key.kind.endswith("Provider")
+        ]
+
+    _live(*life, look)
+
+
+def _restricted(world: model.World, judged: frozenset[model.Key]) -> model.World:
+    """What the store would read for a part: the judged and what they refer to."""
+    resources = index.build(world).resources
+    read = {item.target for key in judged for item in resources[key].references} | judged
+    return dataclasses.replace(
+        world,
+        declared=tuple(row for row in world.declared if row.key in read),
+        recorded=tuple(row for row in world.recorded if row.key in read),
+        interventions=tuple(one for one in world.interventions if one.key in judged),
+        executions=(),
+        observed=(),
+        destroyed=(),
+        part=judged,
+    )

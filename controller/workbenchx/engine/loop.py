@@ -8,20 +8,21 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import functools
 import logging
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from workbenchx import errors, ports
 from workbenchx.api import registry
-from workbenchx.engine import batches, failpoints, ids, mirror, patience, reproduction
-from workbenchx.planner import model
+from workbenchx.engine import batches, failpoints, ids, mirror, patience, reproduction, touches
+from workbenchx.planner import index, model, parts
 from workbenchx.planner import plan as planner
 
 LOG = logging.getLogger(__name__)
 LEADER_SECONDS = 10.0
 RENEW_SECONDS = 3.0
-LOOK_SECONDS = 30.0
 SETTLE_SECONDS = 0.02
 
 _IDS = batches.Ids(run=ids.run_id, resource=ids.resource_uid)
@@ -29,12 +30,16 @@ _IDS = batches.Ids(run=ids.run_id, resource=ids.resource_uid)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pass:
-    """One look at the world and what follows from it. `wrote`: it was recorded by this pass. `settled`: see DESIGN 2."""
+    """One look at the world and what follows from it. `wrote`: it was recorded by this pass. `settled`: see DESIGN 2.
+
+    `reach`: how far a change would reach, where somebody asked.
+    """
 
     world: model.World
     plan: model.Plan
     batch: ports.Batch
     wrote: bool = False
+    reach: parts.Reach | None = None
 
     @property
     def settled(self) -> bool:
@@ -43,7 +48,7 @@ class Pass:
         A pass that has just written rows alone, of kinds that nothing is executed for, is the last one: applying a
         plan leaves an empty plan (the planner's first law). Anything else is looked at once more.
         """
-        if self.wrote and not self._rows_alone:
+        if self.wrote and not self.rows_alone:
             return False
         return (
             (self.batch.empty or self.wrote)
@@ -54,7 +59,8 @@ class Pass:
         )
 
     @property
-    def _rows_alone(self) -> bool:
+    def rows_alone(self) -> bool:
+        """Whether it writes nothing but rows of kinds that nothing is executed for."""
         batch = self.batch
         if batch.tombstones or batch.orders or batch.cancels or batch.applied_interventions:
             return False
@@ -70,6 +76,9 @@ class Pass:
 class Engine:
     """The reconcile loop of one process. `reading`: declared files that its first pass records.
 
+    Where whoever writes in this process tells (`told`), a pass judges no more of the world than what was touched
+    reaches, as long as that is row-only; all else, and what others write, is a pass over the whole.
+
     `turned`: when it last began a pass; `reached`: when the database last answered; both by the monotonic clock.
     """
 
@@ -82,25 +91,37 @@ class Engine:
         holder: str,
         reading: mirror.Reading | None = None,
         looks: bool = True,
+        told: bool = False,
     ) -> None:
-        """`looks`: a follower looks at each change too; else it only waits for its turn."""
+        """`looks`: a follower looks at each change too; else it only waits for its turn. `told`: by `touch`."""
         self._store = store
         self._clock = clock
         self._policy = policy
         self._holder = holder
         self._reading = reading
         self._looks = looks
+        self._told = told
+        self._touches = touches.Touches()
+        self._due: datetime.datetime | None = None
         self._wake = asyncio.Event()
         self.epoch: int | None = None
         self.turned = self.reached = time.monotonic()
 
     def wake(self) -> None:
         """Look soon; the database's NOTIFY does the same."""
+        self.touch(None)
+
+    def touch(self, keys: Collection[model.Key] | None) -> None:
+        """These have new documents in the database; None: anything may have changed."""
+        self._touches.add(keys)
         self._wake.set()
 
     async def look(self) -> Pass:
         """Load and plan, write nothing."""
-        return _planned(await self._world())
+        begun = time.monotonic()
+        seen = _planned(await self._world(), told=self._told)
+        self._touches.looked(seen.reach, time.monotonic() - begun)
+        return seen
 
     async def look_ahead(self, reading: mirror.Reading) -> Pass | None:
         """Record a reading, and plan meanwhile for the world that it makes. None: it makes another one: look again."""
@@ -112,6 +133,19 @@ class Engine:
             seen = await planning
         known = expected.mirrored[mirror.EMBEDDED_SOURCE].epoch == result.epoch
         return seen if known else None
+
+    async def _look_at_part(self) -> Pass | None:
+        """Load and plan what was touched and all that it reaches; None: only a look at the whole can tell."""
+        judged = self._touches.take()
+        if judged is None:
+            return None
+        world = await self._store.part(judged, now=self._clock.now(), policy=self._policy)
+        looked_up = index.build(world)
+        plan = planner.of(looked_up)
+        if not parts.sound(looked_up, plan):
+            return None
+        self._touches.judged(looked_up)
+        return Pass(world, plan, batches.build(world, plan, _IDS))
 
     async def _world(self) -> model.World:
         return await self._store.world(now=self._clock.now(), policy=self._policy)
@@ -128,7 +162,7 @@ class Engine:
         """What is to be done now. The reading that was handed over is recorded first."""
         seen = await self.look_ahead(self._reading) if self._reading else None
         self._reading = None
-        return seen or await self.look()
+        return seen or await self._look_at_part() or await self.look()
 
     async def _settle(self, seen: Pass) -> Pass:
         if seen.batch.empty:
@@ -154,20 +188,40 @@ class Engine:
         while True:
             self._wake.clear()
             self.turned = time.monotonic()
-            pause = LOOK_SECONDS
+            pause = self._touches.patience
+            done = None
             with patience.database_pauses():
                 done = await self._one()
                 self.reached = time.monotonic()
                 if done is not None:
                     on_pass(done)
-                    pause = 0.0 if done.wrote else _pause(done, self._clock.now())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
+                    pause = self._pause(done)
+            if done is None:
+                self._touches.add(None)
+            await self._rest(pause)
+
+    async def _rest(self, pause: float) -> None:
+        """Until something changed, or for `pause` seconds; then time may have changed anything."""
+        try:
+            async with asyncio.timeout(pause):
+                await self._wake.wait()
+                if not self._touches.narrow:
                     await asyncio.sleep(SETTLE_SECONDS)
+        except TimeoutError:
+            self._touches.add(None)
+
+    def _pause(self, done: Pass) -> float:
+        """Seconds until time alone changes the plan, or what was written must be looked at."""
+        if done.wrote and not (self._told and done.rows_alone):
+            return 0.0
+        if done.world.part is None:
+            self._due = min((wait.until for wait in done.plan.waits if wait.until), default=None)
+        left = (self._due - self._clock.now()).total_seconds() if self._due else math.inf
+        return max(0.05, min(self._touches.patience, left))
 
     async def _one(self) -> Pass | None:
         if self.epoch is None:
+            self._touches.add(None)
             self.epoch = await self._store.acquire_leader(self._holder, LEADER_SECONDS)
         if self.epoch is None:
             return await self._next() if self._looks else None
@@ -184,8 +238,9 @@ class Engine:
         return done
 
     async def _listen(self) -> None:
-        async for _ in patience.surviving(self._store.changes):
-            self._wake.set()
+        changes = functools.partial(self._store.changes, others=self._told)
+        async for _ in patience.surviving(changes):
+            self.wake()
 
     async def _renew(self) -> None:
         """Keep the lease; where another holds it, look again as soon as it may have run out."""
@@ -206,12 +261,8 @@ class Engine:
             self.epoch = None
 
 
-def _planned(world: model.World) -> Pass:
-    plan = planner.plan(world)
-    return Pass(world, plan, batches.build(world, plan, _IDS))
-
-
-def _pause(done: Pass, now: datetime.datetime) -> float:
-    """Seconds until time alone changes the plan."""
-    due = [(wait.until - now).total_seconds() for wait in done.plan.waits if wait.until]
-    return max(0.05, min([LOOK_SECONDS, *due]))
+def _planned(world: model.World, *, told: bool = False) -> Pass:
+    looked_up = index.build(world)
+    plan = planner.of(looked_up)
+    reach = parts.Reach(looked_up) if told else None
+    return Pass(world, plan, batches.build(world, plan, _IDS), reach=reach)

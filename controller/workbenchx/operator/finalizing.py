@@ -63,7 +63,7 @@ class Finalizers:
 
     def passed(self, done: loop.Pass) -> None:
         """After a pass that found an object neither declared nor recorded, no later one makes anything for it."""
-        if not self._leads():
+        if not self._leads() or done.world.part is not None:
             return
         ending = {
             key

@@ -21,14 +21,17 @@ MOST = 2000
 
 
 class Mirror:
-    """Writes what changed while `epoch()` answers that we lead. `ready(key)`: whether a key may be declared yet."""
+    """Writes what changed while `epoch()` answers that we lead. `ready(key)`: whether a key may be declared yet.
+
+    `written` hears what has a new document; None: more than that.
+    """
 
     def __init__(
         self,
         store: cluster.Cluster,
         known: cache.Cache,
         epoch: Callable[[], int | None],
-        written: Callable[[], None],
+        written: Callable[[frozenset[identity.Key] | None], None],
         ready: Callable[[identity.Key], bool],
     ) -> None:
         self._store = store
@@ -71,12 +74,14 @@ class Mirror:
             await self._compare()
         keys = self._due()
         complete = self._cache.full
-        if not keys and (self._compared, self._complete) == (epoch, complete):
+        known = (self._compared, self._complete) == (epoch, complete)
+        if not keys and known:
             return False
         failpoints.reach("mirror.before")
         self._cache.dirty.difference_update(keys)
         try:
-            wrote = await self._store.declare(epoch, cache.NAME, self._changes(keys, complete))
+            changes = self._changes(keys, complete)
+            wrote = await self._store.declare(epoch, cache.NAME, changes)
         except BaseException:
             self._cache.dirty.update(keys)
             raise
@@ -85,7 +90,7 @@ class Mirror:
             return False
         failpoints.reach("mirror.after")
         self._compared, self._complete = epoch, complete
-        self._written()
+        self._written(frozenset(keys) if known and not changes.removed else None)
         return True
 
     async def _compare(self) -> None:

@@ -50,12 +50,12 @@ class Operator:
     ) -> None:
         self.cache = cache.Cache()
         self.engine = loop.Engine(
-            store, clock=clock.SystemClock(), policy=policy, holder=holder, looks=False
+            store, clock=clock.SystemClock(), policy=policy, holder=holder, looks=False, told=True
         )
         self.teller = events.Teller(api, holder, clock.SystemClock().now)
         self.reporter = reporting.Reporter(api, self.cache, self._leads, self.teller.tell)
         self.mirror = mirroring.Mirror(
-            store, self.cache, lambda: self.engine.epoch, self.engine.wake, self._fixed
+            store, self.cache, lambda: self.engine.epoch, self.engine.touch, self._fixed
         )
         self.finalizers = finalizing.Finalizers(
             store, api, self.cache, self._leads, self.mirror.wake

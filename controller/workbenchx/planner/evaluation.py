@@ -12,16 +12,26 @@ _LIVING = frozenset({"Session", "AppDeployment"})
 def run(looked_up: index.Index, held: Mapping[model.Key, model.Because]) -> draft.Draft:
     """One evaluation. Destructive steps of what is in `held` come out as holds."""
     writing = draft.Draft(looked_up, held)
+    part = looked_up.world.part
     for subject in looked_up.ordered:
-        if subject.phase is subjects.Phase.DECLARED:
+        if part is not None and subject.key not in part:
+            _as_recorded(writing, subject)
+        elif subject.phase is subjects.Phase.DECLARED:
             _declared(writing, subject)
         elif subject.phase is subjects.Phase.GONE:
             _gone(writing, subject)
         else:
             _kept(writing, subject)
-    _orphans(writing)
-    _pointless_orders(writing)
+    if part is None:
+        _orphans(writing)
+        _pointless_orders(writing)
     return writing
+
+
+def _as_recorded(writing: draft.Draft, subject: subjects.Subject) -> None:
+    """How it stands for others: as the last plan that judged it said."""
+    if subject.recorded is not None:
+        writing.standings[subject.key] = verdicts.unchanged(subject.recorded)
 
 
 def _apply(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:

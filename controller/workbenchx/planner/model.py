@@ -253,7 +253,10 @@ class Mirrored:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class World:
-    """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source."""
+    """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source.
+
+    `part`: only these are judged, the rest is there to be referred to (see parts); None: all.
+    """
 
     declared: tuple[Declared, ...]
     declared_complete: bool
@@ -267,6 +270,7 @@ class World:
     mirrored: Mapping[str, Mirrored] = dataclasses.field(default_factory=dict)
     policy: Policy = Policy()
     now: datetime.datetime = EPOCH
+    part: frozenset[Key] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

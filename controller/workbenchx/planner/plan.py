@@ -39,7 +39,11 @@ _ORDER = {
 
 def plan(world: model.World) -> model.Plan:
     """Plan for a world. Pure: the same world, its tuples in any order, gives the same bytes."""
-    looked_up = index.build(world)
+    return of(index.build(world))
+
+
+def of(looked_up: index.Index) -> model.Plan:
+    """Plan for a world that is indexed."""
     writing = evaluation.run(looked_up, {})
     judgement = brakes.judge(looked_up, writing)
     if judgement.held:

@@ -218,6 +218,11 @@ class Store(Protocol):
     async def world(self, *, now: datetime.datetime, policy: model.Policy) -> model.World:
         """Everything in one snapshot: one query per table."""
 
+    async def part(
+        self, judged: frozenset[model.Key], *, now: datetime.datetime, policy: model.Policy
+    ) -> model.World:
+        """Of the same world `judged`, what that refers to, and what people ordered about it; no runs."""
+
     # settle
     async def settle(self, epoch: int, batch: Batch) -> bool:
         """Write a batch (rows, tombstones, history, events, queued runs, ledger intents); False: epoch is stale."""
@@ -303,5 +308,8 @@ class Store(Protocol):
         """The order of a person is a run now; None: it cannot be carried out. Again changes nothing."""
 
     # waiting
-    def changes(self) -> AsyncIterator[None]:
-        """One item at start, then one per burst of NOTIFYs (state changed somewhere)."""
+    def changes(self, *, others: bool = False) -> AsyncIterator[None]:
+        """One item at start, then one per burst of NOTIFYs (state changed somewhere).
+
+        `others`: of those that this store did not cause itself.
+        """

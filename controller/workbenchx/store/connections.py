@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Protocol
 
@@ -40,9 +41,18 @@ class Connections:
             timeout=_PATIENCE,
             reconnect_timeout=_PATIENCE,
             kwargs={"application_name": "workbenchx"},
+            configure=self._note,
         )
+        self._made: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._opened = False
         self._looked = False
+
+    def backends(self) -> frozenset[int]:
+        """The server processes of the connections that are open."""
+        return frozenset(conn.info.backend_pid for conn in self._made if not conn.closed)
+
+    async def _note(self, conn: Connection) -> None:
+        self._made.add(conn)
 
     async def close(self) -> None:
         """Give all connections back."""

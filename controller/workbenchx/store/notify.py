@@ -1,7 +1,7 @@
 """Waiting for changes without polling: LISTEN on a connection of its own."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Sequence
 
 import psycopg
 from psycopg import sql
@@ -20,14 +20,15 @@ class Changes:
 
     _db: connections.Connections
 
-    async def changes(self) -> AsyncIterator[None]:
-        """One item at start, then one per burst of NOTIFYs.
+    async def changes(self, *, others: bool = False) -> AsyncIterator[None]:
+        """One item at start, then one per burst of NOTIFYs. `others`: of those that this store did not cause itself.
 
         Raises:
             errors.Waiting: reason DatabaseUnavailable: begin anew when the database is back.
             errors.Stalled: reason TransactionPooler: nobody would ever be heard.
         """
-        async with contextlib.aclosing(listen(self._db.url, CHANGED)) as bursts:
+        ours = self._db.backends if others else _nobody
+        async with contextlib.aclosing(listen(self._db.url, CHANGED, ours=ours)) as bursts:
             async for _ in bursts:
                 yield
 
@@ -38,8 +39,16 @@ class Changes:
                 yield
 
 
-async def listen(url: str, *channels: str) -> AsyncGenerator[frozenset[str], None]:
+def _nobody() -> frozenset[int]:
+    return frozenset()
+
+
+async def listen(
+    url: str, *channels: str, ours: Callable[[], Container[int]] = _nobody
+) -> AsyncGenerator[frozenset[str], None]:
     """The channels that were heard in each burst of NOTIFYs, at the start all; for any login.
+
+    `ours`: server processes whose NOTIFYs nobody has to hear of.
 
     Raises:
         errors.Waiting: as `Changes.changes`.
@@ -50,13 +59,16 @@ async def listen(url: str, *channels: str) -> AsyncGenerator[frozenset[str], Non
         conn = await psycopg.AsyncConnection.connect(
             url, autocommit=True, application_name="workbenchx listen"
         )
-    async with contextlib.aclosing(_listen(conn, url, channels)) as bursts:
+    async with contextlib.aclosing(_listen(conn, url, channels, ours)) as bursts:
         async for heard in bursts:
             yield heard
 
 
 async def _listen(
-    conn: psycopg.AsyncConnection, url: str, channels: Sequence[str]
+    conn: psycopg.AsyncConnection,
+    url: str,
+    channels: Sequence[str],
+    ours: Callable[[], Container[int]],
 ) -> AsyncGenerator[frozenset[str], None]:
     try:
         with connections.meaning():
@@ -65,9 +77,12 @@ async def _listen(
                 await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
             yield frozenset(channels)
             while True:
-                heard = {told.channel async for told in conn.notifies(stop_after=1)}
-                heard |= {told.channel async for told in conn.notifies(timeout=_BURST_SECONDS)}
-                yield frozenset(heard)
+                told = [one async for one in conn.notifies(stop_after=1)]
+                told += [one async for one in conn.notifies(timeout=_BURST_SECONDS)]
+                known = ours()
+                heard = frozenset(one.channel for one in told if one.pid not in known)
+                if heard:
+                    yield heard
     except psycopg.Error as error:
         raise errors.Waiting(
             f"database: {error}", reason="DatabaseUnavailable", retry_after=1.0

@@ -3,9 +3,10 @@
 import contextlib
 import datetime
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from workbenchx.api import references
 from workbenchx.planner import backfills, model
 from workbenchx.store import connections, encode, queries
 
@@ -21,6 +22,54 @@ class Worlds:
     async def world(self, *, now: datetime.datetime, policy: model.Policy) -> model.World:
         """Everything in one snapshot."""
         return await read(self._db, now=now, policy=policy)
+
+    async def part(
+        self, judged: frozenset[model.Key], *, now: datetime.datetime, policy: model.Policy
+    ) -> model.World:
+        """Of the same world `judged`, what that refers to, and what people ordered about it; no runs."""
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["snapshot"])
+            declared, recorded = await _of(conn, judged)
+            around = await _of(conn, _targets(declared, recorded) - judged)
+            mirrored = await connections.fetch(conn, _SQL["mirrored"])
+            interventions = await connections.fetch(conn, _SQL["interventions"])
+        ordered = (_intervention(row) for row in interventions)
+        return model.World(
+            declared=declared + around[0],
+            declared_complete=bool(mirrored) and all(complete for _, _, complete in mirrored),
+            recorded=recorded + around[1],
+            interventions=tuple(order for order in ordered if order.key in judged),
+            mirrored=_mirrored(mirrored),
+            policy=policy,
+            now=now,
+            part=judged,
+        )
+
+
+async def _of(
+    conn: connections.Connection, keys: Collection[model.Key]
+) -> tuple[tuple[model.Declared, ...], tuple[model.Recorded, ...]]:
+    """Documents and rows of some keys."""
+    asked = {"keys": encode.document([key._asdict() for key in keys])}
+    declared = await connections.fetch(conn, _SQL["declared_part"], asked)
+    recorded = await connections.fetch(conn, _SQL["recorded_part"], asked)
+    return _declared(declared), _recorded(recorded, {})
+
+
+def _targets(
+    declared: Iterable[model.Declared], recorded: Iterable[model.Recorded]
+) -> set[model.Key]:
+    """What documents and rows refer to."""
+    rows = [(row.key, row.spec) for row in declared] + [(row.key, row.spec) for row in recorded]
+    return {
+        found.target
+        for key, spec in rows
+        for found in references.of(key.kind, key.namespace, spec, name=key.name)
+    }
+
+
+def _mirrored(rows: Iterable[_Row]) -> dict[str, model.Mirrored]:
+    return {source: model.Mirrored(epoch, done) for source, epoch, done in rows}
 
 
 async def read(
@@ -59,7 +108,7 @@ async def _read(
         epochs=tuple(model.Epoch(*row) for row in epochs),
         interventions=interventions,
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
-        mirrored={source: model.Mirrored(epoch, done) for source, epoch, done in mirrored},
+        mirrored=_mirrored(mirrored),
         code={project: model.Code(sha256, commit) for project, sha256, commit in code},
         policy=policy,
         now=now,

@@ -242,10 +242,10 @@ class EmbeddedStore(postgres.Postgres):
         super().__init__(server.url_for("wbx_engine"))
         self._home = home
 
-    async def changes(self) -> AsyncIterator[None]:
+    async def changes(self, *, others: bool = False) -> AsyncIterator[None]:
         """As `ports.Store.changes`; a server that is gone is started before the caller hears of it."""
         try:
-            async for change in super().changes():
+            async for change in super().changes(others=others):
                 yield change
         except errors.Waiting:
             await embedded.ensure_running(self._home)

@@ -93,3 +93,20 @@ select p.name, h.kind, h.valid_from, h."commit",
     where r.resource_uid = h.uid and r.operation = 'delete')
 from ops.resource_history h left join ops.projects p on p.id = h.project_id
 where h.deleted and h.action <> 'forget' and h.valid_from > %(since)s;
+
+-- name: declared_part
+-- As "declared", of some keys.
+select d.kind, d.namespace, d.name, d.project, d.spec, d.hash, d.source, d.repo, d."commit", d.path, d.line, d.problem
+from jsonb_to_recordset(%(keys)s) as k(kind text, namespace text, name text)
+join ops.declared d using (kind, namespace, name);
+
+-- name: recorded_part
+-- As "recorded", of some keys.
+select r.kind, r.namespace, r.name, r.id::text, p.name, r.spec, r.declared_hash, r.state, r.ready, r.reason, r.message,
+  r.external_id, r.provider, r.last_run_id::text, r.source, r.source_repo, r.source_commit, r.source_path, r.source_line,
+  case when r.facts <> '{}' then r.facts end, r.owned, r.generation, r.updated_at
+from jsonb_to_recordset(%(keys)s) as k(kind text, namespace text, name text)
+cross join lateral (
+  select * from ops.resources one where one.kind = k.kind and one.namespace = k.namespace and one.name = k.name
+) r
+left join ops.projects p on p.id = r.project_id and r.kind <> 'Project';
