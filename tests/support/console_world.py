@@ -10,7 +10,6 @@ import store_worlds as worlds
 
 from workbenchx import ports
 from workbenchx.planner import model
-from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import postgres
 
 COMMIT = "c1" * 20
@@ -29,7 +28,7 @@ class World:
     proposals: list[str] = dataclasses.field(default_factory=list)
 
 
-async def fill(store: postgres.Postgres, storage: local_storage.LocalStorage) -> World:
+async def fill(store: postgres.Postgres, storage: ports.StorageProvider) -> World:
     """Declared, recorded, executed, ordered: in both projects the same."""
     epoch = await worlds.lead(store)
     made = World({}, {}, {}, {})

@@ -14,6 +14,9 @@ from workbenchx.engine import verifying as engine
 
 if TYPE_CHECKING:
     from workbenchx.wiring import app as wiring
+    from workbenchx.wiring import storing
+
+    Audited = wiring.App | storing.Kept
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TELL_SECONDS = 5.0
@@ -51,7 +54,7 @@ class Counts:
         return any(_BAD & set(counter) for counter in self.found.values())
 
 
-async def verify(app: "wiring.App", word: str | None, *, as_json: bool) -> int:
+async def verify(app: "Audited", word: str | None, *, as_json: bool) -> int:
     """Anchors, chains and artifacts; 0 when nothing is broken, gone or changed, else 1."""
     run_id = await _run_id(app, word)
     recorded = await app.store.anchors()
@@ -86,7 +89,7 @@ async def chains_only(access: ports.Access, word: str | None, *, as_json: bool) 
     return 1 if broken else 0
 
 
-async def anchor(app: "wiring.App", *, as_json: bool) -> int:
+async def anchor(app: "Audited", *, as_json: bool) -> int:
     """Anchor everything that has ended and is not anchored yet."""
     before = app.clock.now()
     made = await anchoring.anchor(app.store, app.storage, app.installation.id, before=before)
@@ -111,7 +114,7 @@ def _anchor(made: ports.Anchor) -> dict[str, Any]:
     }
 
 
-async def _run_id(app: "wiring.App", word: str | None) -> str | None:
+async def _run_id(app: "Audited", word: str | None) -> str | None:
     """A whole id is taken as it is: the run's row may be gone."""
     if word is None or _UUID.fullmatch(word):
         return word
@@ -173,7 +176,7 @@ def _sentence(chain: ports.ChainVerdict) -> str:
 
 
 async def _pointers(
-    app: "wiring.App",
+    app: "Audited",
     session: ports.Verification,
     counts: Counts,
     out: streaming.Document,

@@ -12,7 +12,7 @@ from workbenchx.console.auth import keys, local, tokens
 from workbenchx.store import callers, embedded, migrate, notify
 from workbenchx.wiring import app as wiring
 from workbenchx.wiring import home as homes
-from workbenchx.wiring import retrieval, settings
+from workbenchx.wiring import retrieval, settings, storing
 
 _ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -67,6 +67,7 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
     trust = _trust(chosen)
     asked = callers.Callers(str(chosen.database_url), most=_CONNECTIONS)
     known = keys.Remote(f"{chosen.auth_url}/.well-known/jwks.json")
+    shelf = storing.Shelf(chosen)
     try:
         await asked.check_login()
         yield parts.Parts(
@@ -75,11 +76,14 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
             verifier=tokens.Verifier(trust, known),
             hub=hub.Hub(functools.partial(notify.listen, str(chosen.database_url), *_CHANNELS)),
             migrations=_migrations(),
+            shelf=shelf,
+            stand_in=chosen.stand_in,
             origins=chosen.console_origins,
             bounds=_limits(chosen),
             embedder=retrieval.embedder_if_any(chosen),
         )
     finally:
+        await shelf.close()
         await known.close()
         await asked.close()
 

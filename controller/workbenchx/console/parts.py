@@ -9,7 +9,7 @@ import fastapi
 from workbenchx import ports
 from workbenchx.console import hub, limits, metrics
 from workbenchx.console.auth import local, tokens
-from workbenchx.store import callers
+from workbenchx.store import callers, connections
 
 Mode = Literal["embedded", "supabase"]
 
@@ -22,6 +22,13 @@ class SignIn:
     issuer: str
     auth_url: str | None = None
     publishable_key: str | None = None
+
+
+class Shelf(Protocol):
+    """Where artifacts lie, as it is recorded (wiring/storing)."""
+
+    async def storage(self, source: connections.Transactions) -> ports.StorageProvider:
+        """The storage, looked up as whoever asks; Stalled where there is none, or no credentials."""
 
 
 class Grant(Protocol):
@@ -50,8 +57,8 @@ class Blobs(Protocol):
 class Parts:
     """One console.
 
-    `signing`: of the embedded user's tokens; `storage`: None where this process cannot sign links; `blobs`: where it
-    also serves them; `sandboxes`: those of this machine; `migrations`: the versions that this program needs.
+    `signing`: of the embedded user's tokens; `storage`: that of this machine; `shelf`: else, that which is recorded; `blobs`:
+    where this process serves links itself; `sandboxes`: those of this machine; `migrations`: the versions that this program needs.
     """
 
     sign_in: SignIn
@@ -61,6 +68,7 @@ class Parts:
     migrations: frozenset[str]
     signing: local.LocalAuth | None = None
     storage: ports.StorageProvider | None = None
+    shelf: Shelf | None = None
     blobs: Blobs | None = None
     sandboxes: Mapping[str, ports.SandboxProvider] = dataclasses.field(default_factory=dict)
     stand_in: str | None = None

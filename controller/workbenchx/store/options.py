@@ -13,6 +13,11 @@ class Options:
 
     async def options(self) -> tuple[ports.Option, ...]:
         """Every provider object in force, by kind; the default of each kind first."""
-        async with self._db.transaction() as conn:
-            found = await connections.fetch(conn, _SQL["recorded"])
-        return tuple(ports.Option(*row) for row in found)
+        return await recorded(self._db)
+
+
+async def recorded(source: connections.Transactions) -> tuple[ports.Option, ...]:
+    """As `Options.options`, for whoever asks: callers see the provider objects of their installation."""
+    async with source.transaction() as conn:
+        found = await connections.fetch(conn, _SQL["recorded"])
+    return tuple(ports.Option(*row) for row in found)

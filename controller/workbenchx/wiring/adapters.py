@@ -54,8 +54,7 @@ def pick(
     Raises:
         errors.Stalled: reason ProviderMissing: there is no storage to work with, the message says why.
     """
-    option = _storage(wanted)
-    storage = _made(option, installation, None, stack)
+    storage = pick_storage(wanted, stack)
     sandboxes, problems = {}, []
     for each in _sandboxes(wanted):
         if each.adapter in sandboxes:
@@ -65,6 +64,16 @@ def pick(
         except errors.Stalled as problem:
             problems.append(problem.message)
     return Picked(storage, sandboxes, tuple(problems))
+
+
+def pick_storage(wanted: Wanted, stack: contextlib.AsyncExitStack) -> ports.StorageProvider:
+    """The storage alone.
+
+    Raises:
+        errors.Stalled: as `pick`.
+    """
+    made: ports.StorageProvider = _made(_storage(wanted), None, None, stack)
+    return made
 
 
 def _storage(wanted: Wanted) -> ports.Option:
@@ -123,7 +132,7 @@ def _sandboxes(wanted: Wanted) -> Sequence[ports.Option]:
 
 def _made(
     option: ports.Option,
-    installation: ports.Installation,
+    installation: ports.Installation | None,
     storage: ports.StorageProvider | None,
     stack: contextlib.AsyncExitStack,
 ) -> Any:

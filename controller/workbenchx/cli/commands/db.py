@@ -12,7 +12,9 @@ from workbenchx.cli.show import phrases
 from workbenchx.wiring import settings
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Awaitable, Callable
+
+    from workbenchx.cli import auditing
 
 ROLES = ("wbx_engine", "wbx_migrate", "wbx_api", "wbx_admin")
 _role = click.option(
@@ -173,7 +175,7 @@ def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
         return invocation.with_access(
             chosen, lambda access: _auditing().chains_only(access, run_id, as_json=as_json)
         )
-    return invocation.with_app(chosen, lambda app: _auditing().verify(app, run_id, as_json=as_json))
+    return _with_kept(chosen, lambda kept: _auditing().verify(kept, run_id, as_json=as_json))
 
 
 @command.command("anchor", short_help="Anchor in storage the chains that have ended.")
@@ -182,4 +184,20 @@ def verify(context: click.Context, run_id: str | None, *, as_json: bool) -> int:
 def anchor(context: click.Context, *, as_json: bool) -> int:
     """Now, instead of after midnight UTC. Keep the root elsewhere to prove later what had happened by now."""
     chosen = invocation.settings_of(context)
-    return invocation.with_app(chosen, lambda app: _auditing().anchor(app, as_json=as_json))
+    return _with_kept(chosen, lambda kept: _auditing().anchor(kept, as_json=as_json))
+
+
+def _with_kept(
+    chosen: settings.Settings, work: "Callable[[auditing.Audited], Awaitable[int]]"
+) -> int:
+    """Run `work` with database and storage: the embedded ones, or those of WBX_DATABASE_URL."""
+    if chosen.api_url or chosen.embedded:
+        return invocation.with_app(chosen, work)
+
+    async def body() -> int:
+        from workbenchx.wiring import storing  # noqa: PLC0415 - psycopg only when needed
+
+        async with storing.open(chosen) as kept:
+            return await work(kept)
+
+    return interrupts.call(body)

@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import fastapi
 from fastapi import security
 
+from workbenchx import errors, ports
 from workbenchx.console import limits, parts, problems, tracing
 from workbenchx.console.auth import forgery, tokens
 from workbenchx.planner import model
 from workbenchx.store import callers, connections, reads, world
 
 COOKIE = "wbx_session"
+_OUT_OF_REACH = frozenset({"SecretMissing", "ProviderMissing", "InvalidSpec", "BadSettings"})
 _bearer = security.HTTPBearer(
     auto_error=False, bearerFormat="JWT", description="A token of the auth server, or of wbx login."
 )
@@ -52,6 +54,17 @@ class Asking:
     def one_by_one(self) -> reads.Reads:
         """Questions as the caller, each in a transaction of its own: for what waits, or asks others in between."""
         return reads.Reads(self._parts.callers.reading(self.claims))
+
+    async def storage(self) -> ports.StorageProvider | None:
+        """Where artifacts lie; None: not within reach of this process."""
+        if self._parts.shelf is None:
+            return self._parts.storage
+        try:
+            return await self._parts.shelf.storage(self._parts.callers.reading(self.claims))
+        except errors.Stalled as problem:
+            if problem.reason not in _OUT_OF_REACH:
+                raise
+            return None
 
     async def world(self, now: datetime.datetime, policy: model.Policy) -> model.World:
         """The planner's inputs as the caller may see them."""

@@ -7,7 +7,7 @@ import fastapi
 import pydantic
 from starlette import responses
 
-from workbenchx import errors, ports
+from workbenchx import errors
 from workbenchx.console import paging, parts, problems, wire, words
 from workbenchx.console.auth import asking
 from workbenchx.wiring import handing
@@ -81,24 +81,29 @@ async def artifact(
 
 @router.get("/artifacts/{artifact_id}/url", response_model=Link, summary="A link to its bytes")
 async def link(
-    request: fastapi.Request,
     asks: asking.Asks,
     artifact_id: words.InPath,
     *,
     ttl: Annotated[int, fastapi.Query(ge=1, le=7 * _DAY, description="Seconds.")] = 900,
 ) -> responses.Response:
     """Handed out after the pointer was read as the caller; whoever has the link reads the bytes until it ends."""
-    storage = _storage(request)
+    storage = await asks.storage()
     seconds = datetime.timedelta(seconds=ttl)
-    found = await handing.link(asks.one_by_one, storage, artifact_id, expires=seconds)
+    try:
+        if storage is None:
+            raise _no_links()
+        found = await handing.link(asks.one_by_one, storage, artifact_id, expires=seconds)
+    except errors.Stalled as problem:
+        if problem.reason == "SecretMissing":
+            raise _no_links() from problem
+        raise
     return responses.Response(wire.encode(found), media_type=wire.JSON)
 
 
-def _storage(request: fastapi.Request) -> ports.StorageProvider:
-    storage = parts.of(request).storage
-    if storage is None:
-        raise problems.Problem(501, "storage: this server signs no links")
-    return storage
+def _no_links() -> problems.Problem:
+    return problems.Problem(
+        501, "storage: this server signs no links: it does not reach the storage that is recorded"
+    )
 
 
 @router.get(

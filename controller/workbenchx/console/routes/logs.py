@@ -53,13 +53,13 @@ async def logs(
         run = await ask.run(run_id)
     if run["operation"] in output.SERVING and chosen.sandboxes:
         found = await output.part(
-            asks.one_by_one, chosen.sandboxes, run, offset, wait=wait, storage=chosen.storage
+            asks.one_by_one, chosen.sandboxes, run, offset, wait=wait, storage=await asks.storage()
         )
         state = run["state"]
     else:
         state, found = await _recorded(asks, chosen, run["run_id"], offset, wait)
         if found.ended:
-            found = await output.kept(asks.one_by_one, chosen.storage, run["run_id"], offset)
+            found = await output.kept(asks.one_by_one, await asks.storage(), run["run_id"], offset)
     headers = {
         "X-Log-Offset": str(offset),
         "X-Log-Next": str(found.next),
