@@ -85,14 +85,15 @@ select id::text, verb, kind, namespace, name, args, at, actor from ops.intervent
 -- which a confirmation took effect, or by a run that was ordered there; one that fitted no plan ends with the window.
 with confirmed as materialized (
   select applied_at from ops.interventions
-  where verb = 'confirm' and applied_at > %(since)s - interval '1 day' and applied_at - at <= now() - %(since)s
+  where verb = 'confirm' and applied_at > %(since)s::timestamptz - interval '1 day'
+    and applied_at - at <= now() - %(since)s::timestamptz
 )
 select p.name, h.kind, h.valid_from, h."commit",
   h.valid_from in (select applied_at from confirmed) or exists (
     select 1 from ops.runs r join confirmed c on c.applied_at = r.queued_at
     where r.resource_uid = h.uid and r.operation = 'delete')
 from ops.resource_history h left join ops.projects p on p.id = h.project_id
-where h.deleted and h.action <> 'forget' and h.valid_from > %(since)s;
+where h.deleted and h.action <> 'forget' and h.valid_from > %(since)s::timestamptz;
 
 -- name: declared_part
 -- As "declared", of some keys.
