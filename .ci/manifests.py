@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from workbenchx.operator import permissions as of_operator
+from workbenchx.providers.sandbox.kubernetes import permissions as of_sandboxes
 
 ROOT = pathlib.Path(__file__).parent.parent / "manifests"
 HEAD = "# Written by `make generate` from {source}: what the code needs, and nothing else. Do not edit.\n"
@@ -24,8 +25,18 @@ def documents() -> dict[str, tuple[str, dict[str, Any]]]:
         "metadata": {"name": "wbx-operator"},
         "rules": of_operator.cluster_rules(),
     }
+    sandboxes = {
+        "apiVersion": RBAC,
+        "kind": "Role",
+        "metadata": {"name": "wbx-worker", "namespace": "wbx-sandboxes"},
+        "rules": list(of_sandboxes.RULES),
+    }
     return {
         "base/operator-role.yaml": ("operator/permissions.py", operator),
+        "components/sandboxes/role.yaml": (
+            "providers/sandbox/kubernetes/permissions.py",
+            sandboxes,
+        ),
     }
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import harness
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.local import adapter, isolation, layout, orders
+from workbenchx.providers.sandbox.local import adapter, isolation, orders
+from workbenchx.providers.sandbox.supervision import layout
 from workbenchx.providers.storage import local
 
 GOAL_MS = 25.0

@@ -5,21 +5,27 @@ import datetime
 import os
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import providers_sandbox as support
 import pytest
+from cluster_fixtures import cluster, node
 
 from workbenchx import errors, ports
+
+__all__ = ["cluster", "node"]
 
 NAME = "wbx-test-1"
 
 
 @pytest.fixture(params=sorted(support.FACTORIES))
-def bench(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[support.Bench]:
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> AsyncIterator[support.Bench]:
     """One adapter in an empty folder."""
-    with support.FACTORIES[request.param](tmp_path) as made:
+    with support.FACTORIES[request.param](request, tmp_path) as made:
         yield made
+        await made.rest()
 
 
 def soon(seconds: float) -> datetime.datetime:
@@ -75,7 +81,8 @@ async def test_the_command_starts_at_most_once(bench: support.Bench) -> None:
     other = bench.again()
     starts = [each.start(NAME, {}) for each in [bench.sandbox, other] * 8]
     answers = await asyncio.gather(*starts, return_exceptions=True)
-    assert all(isinstance(each, ports.SandboxStatus | errors.Conflict) for each in answers)
+    fair = (ports.SandboxStatus, errors.Conflict)
+    assert [each for each in answers if not isinstance(each, fair)] == []
     await bench.sandbox.wait(NAME)
     again = await other.start(NAME, {})
     assert (again.state, again.exit_code) == ("exited", 0)
@@ -97,7 +104,7 @@ async def test_wait_can_be_cancelled(bench: support.Bench) -> None:
     """A cancelled wait leaves the run alone."""
     await bench.begin(bench.spec(NAME, "sleep", "60"))
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(bench.sandbox.wait(NAME), 0.2)
+        await asyncio.wait_for(bench.sandbox.wait(NAME), 0.2 * bench.pace)
     status = await bench.sandbox.status(NAME)
     assert status is not None
     assert status.state == "running"
@@ -157,7 +164,7 @@ async def test_the_log_is_followed_while_it_grows(bench: support.Bench) -> None:
         async for chunk in bench.sandbox.follow_log(NAME):
             seen += chunk
             if seen == b"first\n":
-                (bench.root / NAME / "work" / "seen").touch()
+                await bench.touch(NAME, "seen")
     assert seen == b"first\nlast\n"
 
 
@@ -193,12 +200,7 @@ async def test_the_environment_is_what_start_gives(
     assert b"'EMPTY': ''" in log
     assert "'UMLAUT': 'ä\\nö'".encode() in log
     assert b"leaked-from-the-parent" not in log
-    texts = [
-        path.read_bytes() for path in bench.root.rglob("*") if path.is_file() and path.name != "log"
-    ]
-    assert not any(b"s3cret-of-the-run" in text for text in texts)
-    lines = [line for line in support.processes(bench.root).values() if "s3cret" in line]
-    assert lines == []
+    assert await bench.stored("s3cret-of-the-run") == []
     await bench.sandbox.delete(NAME)
 
 
@@ -212,15 +214,15 @@ async def test_home_and_temporary_folder_are_private(bench: support.Bench) -> No
 
 
 async def test_python_is_there(bench: support.Bench) -> None:
-    """`python` and `python3` are the interpreter that the status names, without our own packages."""
+    """`python` and `python3` are one interpreter, that which the status names where the adapter brings it; without our packages."""
     code = (
         "import sys, importlib.util as u; print(sys.version.split()[0], u.find_spec('workbenchx'))"
     )
     ended = await bench.run(
         bench.spec(NAME, "sh", "-c", f'python -c "{code}"; python3 -c "{code}"')
     )
-    line = f"{ended.fields['python']} None\n".encode()
-    assert await bench.log() == line * 2
+    said = await bench.log()
+    assert said == f"{ended.fields.get('python') or said.split()[0].decode()} None\n".encode() * 2
 
 
 async def test_a_deadline_ends_the_run(bench: support.Bench) -> None:
@@ -228,16 +230,18 @@ async def test_a_deadline_ends_the_run(bench: support.Bench) -> None:
     before = time.monotonic()
     ended = await bench.run(bench.spec(NAME, "sleep", "60", deadline=soon(0.5)))
     assert ended.reason == "DeadlineExceeded"
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 20 * bench.pace
     await bench.sandbox.delete(NAME)
     await support.nothing_left(bench)
 
 
 async def test_a_deadline_can_be_moved(bench: support.Bench) -> None:
     """Extend moves the deadline of a run, before its start and while it runs."""
-    spec = bench.python("import time; time.sleep(1.0); print('whole')", deadline=soon(0.3))
+    spec = bench.python(
+        f"import time; time.sleep({bench.pace}); print('whole')", deadline=soon(0.3 * bench.pace)
+    )
     await bench.sandbox.create(spec)
-    await bench.sandbox.extend(NAME, soon(0.9))
+    await bench.sandbox.extend(NAME, soon(0.9 * bench.pace))
     await bench.sandbox.start(NAME, {})
     await bench.sandbox.extend(NAME, soon(60))
     ended = await bench.sandbox.wait(NAME)
@@ -330,12 +334,14 @@ async def test_local_costs_nothing_or_a_price_is_known(bench: support.Bench) -> 
 
 
 async def test_no_descriptor_of_ours_is_left_open(bench: support.Bench) -> None:
-    """Twenty runs later this process holds as many descriptors as after the first."""
+    """Many runs later this process holds as many descriptors as after the first."""
     await bench.run(bench.spec(NAME, "true"))
     await bench.sandbox.delete(NAME)
+    await bench.rest()
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count
-    for _ in range(20):
+    for _ in range(bench.many):
         await bench.run(bench.spec(NAME, "true"))
         await bench.log()
         await bench.sandbox.delete(NAME)
+    await bench.rest()
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - a count

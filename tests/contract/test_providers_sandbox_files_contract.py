@@ -3,21 +3,27 @@
 import asyncio
 import pathlib
 import tarfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import providers_sandbox as support
 import pytest
+from cluster_fixtures import cluster, node
 
 from workbenchx import errors, ports
+
+__all__ = ["cluster", "node"]
 
 NAME = "wbx-test-1"
 
 
 @pytest.fixture(params=sorted(support.FACTORIES))
-def bench(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[support.Bench]:
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> AsyncIterator[support.Bench]:
     """One adapter in an empty folder."""
-    with support.FACTORIES[request.param](tmp_path) as made:
+    with support.FACTORIES[request.param](request, tmp_path) as made:
         yield made
+        await made.rest()
 
 
 async def test_files_are_staged(bench: support.Bench) -> None:

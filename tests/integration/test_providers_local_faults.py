@@ -16,7 +16,8 @@ import providers_sandbox as support
 import pytest
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.local import layout, orders
+from workbenchx.providers.sandbox.local import orders
+from workbenchx.providers.sandbox.supervision import layout
 
 NAME = "wbx-test-1"
 MEGABYTE = 1 << 20

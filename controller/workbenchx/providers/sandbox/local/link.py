@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import workbenchx
 from workbenchx import errors
-from workbenchx.providers.sandbox.local import layout, zygote
+from workbenchx.providers.sandbox.local import zygote
+from workbenchx.providers.sandbox.supervision import layout
 
 _PATIENCE = 15.0
 _TRIES = 4

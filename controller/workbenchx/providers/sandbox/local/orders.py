@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Mapping
 
-from workbenchx.providers.sandbox.local import isolation, layout, records
+from workbenchx.providers.sandbox.local import isolation, records
+from workbenchx.providers.sandbox.supervision import layout
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _MEGABYTE = 1 << 20

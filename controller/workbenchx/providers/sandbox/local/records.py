@@ -5,7 +5,7 @@ import datetime
 from typing import Any
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.local import layout
+from workbenchx.providers.sandbox.supervision import layout
 
 _LOST = {"state": "exited", "reason": "Lost"}
 

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.local import layout, records, supervisor, tree
+from workbenchx.providers.sandbox.local import records
+from workbenchx.providers.sandbox.supervision import layout, supervisor, tree
 
 _NEW = ".new-"
 _TRASH = ".trash-"

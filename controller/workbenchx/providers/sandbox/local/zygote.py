@@ -19,7 +19,7 @@ import sys
 import time
 from typing import NoReturn
 
-from workbenchx.providers.sandbox.local import kernel, layout, supervisor
+from workbenchx.providers.sandbox.supervision import kernel, layout, supervisor
 
 LOCK = ".zygote.lock"
 SOCKET = ".zygote"

@@ -11,7 +11,7 @@ import selectors
 import socket
 from typing import Protocol
 
-from workbenchx.providers.sandbox.local import layout
+from workbenchx.providers.sandbox.supervision import layout
 
 
 class Ordered(Protocol):

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 
-from workbenchx.providers.sandbox.local import (
+from workbenchx.providers.sandbox.supervision import (
     control,
     holder,
     kernel,
@@ -89,7 +89,7 @@ class Supervisor:
         holder.limit(order)
         self._selector = selectors.DefaultSelector()
         self._control = control.Control(folder, self._selector, self)
-        self._output = output.Output(folder.log, order["log_limit"])
+        self._output = output.Output(folder.log, order["log_limit"], echo=order.get("echo", False))
         self._watch = watch.Watch(folder, order)
         self._network: relay.Relay | None = None
         self._holder: holder.Holder | None = None

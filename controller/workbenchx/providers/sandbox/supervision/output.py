@@ -1,5 +1,6 @@
 """The log of a run: all output, or its head and its tail. Standard library only."""
 
+import contextlib
 import os
 import pathlib
 
@@ -10,9 +11,11 @@ class Output:
     """An append-only file of at most `limit` bytes (plus one line that says what was left out).
 
     The program never blocks on it: what does not fit is taken and dropped, and the last part is kept for the end.
+    `echo`: a copy of everything goes to our own output, for who reads the log of a container.
     """
 
-    def __init__(self, path: pathlib.Path, limit: int) -> None:
+    def __init__(self, path: pathlib.Path, limit: int, *, echo: bool = False) -> None:
+        self._echo = echo
         self._descriptor = os.open(
             path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
@@ -27,6 +30,9 @@ class Output:
     def write(self, data: bytes) -> None:
         """Take output."""
         self.taken += len(data)
+        if self._echo:
+            with contextlib.suppress(OSError):
+                os.write(1, data)
         room = max(0, self._head - self.size)
         if room:
             self._append(data[:room])

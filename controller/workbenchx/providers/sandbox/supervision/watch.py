@@ -11,7 +11,7 @@ import signal
 import time
 from typing import NamedTuple
 
-from workbenchx.providers.sandbox.local import holder, layout, tree
+from workbenchx.providers.sandbox.supervision import holder, layout, tree
 
 _FIRST = 0.05
 _USUAL = 0.25

@@ -12,7 +12,7 @@ import signal
 import socket
 import struct
 
-from workbenchx.providers.sandbox.local import kernel
+from workbenchx.providers.sandbox.supervision import kernel
 
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1

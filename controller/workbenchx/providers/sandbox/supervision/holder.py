@@ -14,7 +14,7 @@ import signal
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn
 
-from workbenchx.providers.sandbox.local import kernel, relay, tree
+from workbenchx.providers.sandbox.supervision import kernel, relay, tree
 
 Order = dict[str, Any]
 

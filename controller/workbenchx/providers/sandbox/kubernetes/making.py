@@ -1,0 +1,258 @@
+"""Making a sandbox: the objects, a pod that runs, the files in it. Each step can be done again by whoever comes next."""
+
+import asyncio
+import contextlib
+import datetime
+import json
+from typing import NamedTuple
+
+from workbenchx import errors, ports
+from workbenchx.providers.sandbox.kubernetes import (
+    client,
+    inner,
+    names,
+    objects,
+    settings,
+    statuses,
+)
+
+_AGAIN_SECONDS = 1.0
+
+
+class Seen(NamedTuple):
+    """One look at a sandbox. `version`: from where to watch its pods."""
+
+    job: client.Json
+    pod: client.Json | None
+    version: str
+
+    @property
+    def status(self) -> ports.SandboxStatus:
+        """What it is."""
+        return statuses.of(self.job, self.pod)
+
+    @property
+    def staged(self) -> bool:
+        """Whether its files lie in their places."""
+        return names.STAGED in statuses.annotations(self.job)
+
+
+class Maker:
+    """Makes sandboxes in one namespace, and looks at them."""
+
+    def __init__(
+        self,
+        api: client.Client,
+        inside: inner.Inner,
+        storage: ports.StorageProvider,
+        installation: str,
+        chosen: settings.Settings,
+        *,
+        namespace: str,
+    ) -> None:
+        self._api = api
+        self._inner = inside
+        self._storage = storage
+        self._installation = installation
+        self._chosen = chosen
+        self._namespace = namespace
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+        """The sandbox, staged; at most one maker of this process at a time for a name.
+
+        Raises:
+            errors.Conflict: the name means another order.
+            errors.Waiting: no place for it yet.
+            errors.Stalled: it can never be; nothing of it is left.
+        """
+        lock = self._locks.setdefault(spec.name, asyncio.Lock())
+        async with lock:
+            try:
+                return await self._make(spec)
+            except errors.Stalled:
+                await self._undo(spec.name)
+                raise
+            finally:
+                self._locks.pop(spec.name, None)
+
+    async def _make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+        job = await self._job(spec)
+        if statuses.annotations(job)[names.ORDER] != objects.digest(spec):
+            raise errors.Conflict(
+                f'sandbox name is taken by another order: "{spec.name}"', reason="NameTaken"
+            )
+        if names.STAGED not in statuses.annotations(job):
+            await self._surround(spec, job)
+            pod = await self._running_pod(spec.name)
+            header = {"order": objects.order(spec, self._chosen), "files": objects.files(spec)}
+            await self._inner.stage(pod, header, self._storage)
+            await self._bind(spec.name, pod)
+        known = await self.look(spec.name)
+        if known is None:
+            raise missing(spec.name)
+        return known.status
+
+    async def _job(self, spec: ports.SandboxSpec) -> client.Json:
+        now = datetime.datetime.now(datetime.UTC).timestamp()
+        document = objects.job(spec, self._installation, self._chosen, now)
+        with contextlib.suppress(client.TakenError):
+            return await self._api.create(names.jobs(self._namespace), document)
+        try:
+            found = await self._api.get(names.jobs(self._namespace, spec.name))
+        except client.MissingError as problem:
+            raise unavailable(f'sandbox "{spec.name}" went while it was made') from problem
+        if "deletionTimestamp" in found["metadata"]:
+            raise unavailable(f'an earlier sandbox "{spec.name}" is still being deleted')
+        if names.ORDER not in statuses.annotations(found):
+            raise errors.Conflict(
+                f'name is taken by a Job that is not ours: "{spec.name}"', reason="NameTaken"
+            )
+        return found
+
+    async def _surround(self, spec: ports.SandboxSpec, job: client.Json) -> None:
+        """The network policy before anything of the user's runs; the address of its ports."""
+        with contextlib.suppress(client.TakenError):
+            policy = objects.policy(spec, self._installation, job)
+            await self._api.create(names.policies(self._namespace), policy)
+        if not spec.ports:
+            return
+        with contextlib.suppress(client.TakenError):
+            service = objects.service(spec, self._installation, job)
+            await self._api.create(names.services(self._namespace), service)
+        found = await self._api.get(names.services(self._namespace, spec.name))
+        host = found["spec"]["clusterIP"]
+        shown = f"[{host}]" if ":" in host else host
+        urls = {str(port): f"http://{shown}:{port}" for port in spec.ports}
+        await self._note(spec.name, {names.PORTS: json.dumps(urls)})
+
+    async def _bind(self, name: str, pod: client.Json) -> None:
+        """From here on this is the sandbox's pod, and no other one will ever be told to start."""
+        job = await self._api.get(names.jobs(self._namespace, name))
+        if names.STAGED in statuses.annotations(job):
+            return
+        version = job["metadata"]["resourceVersion"]
+        try:
+            await self._note(name, {names.STAGED: pod["metadata"]["name"]}, version=version)
+        except client.TakenError:
+            await self._bind(name, pod)
+
+    async def _note(
+        self, name: str, annotations: dict[str, str], *, version: str | None = None
+    ) -> None:
+        metadata: client.Json = {"annotations": annotations}
+        if version is not None:
+            metadata["resourceVersion"] = version
+        await self._api.merge(names.jobs(self._namespace, name), {"metadata": metadata})
+
+    async def _running_pod(self, name: str) -> client.Json:
+        """Its pod, once both containers run."""
+        seen: client.Json | None = None
+        try:
+            async with asyncio.timeout(self._chosen.patience):
+                while True:
+                    known = await self.look(name)
+                    if known is None:
+                        raise unavailable(f'sandbox "{name}" went while it was made')
+                    seen = known.pod
+                    if seen is not None and statuses.up(seen):
+                        return seen
+                    await self._refuse_hopeless(known.job, seen)
+                    await self._until_pods_change(known)
+        except TimeoutError as problem:
+            what = statuses.awaited(seen) if seen else "no pod was made"
+            raise unavailable(f'sandbox "{name}" waits for the cluster: {what}') from problem
+
+    async def _until_pods_change(self, seen: Seen) -> None:
+        """Of a pod that cannot even be made nothing is heard: that is looked for again and again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if seen.pod else _AGAIN_SECONDS):
+                await self.until_changed(seen)
+
+    async def _refuse_hopeless(self, job: client.Json, pod: client.Json | None) -> None:
+        name = job["metadata"]["name"]
+        if pod is not None and (why := statuses.hopeless(pod)):
+            raise errors.Stalled(f'sandbox "{name}" cannot start: {why}', reason="StartFailed")
+        ended = statuses.of(job, pod)
+        if ended.state in {"exited", "failed"}:
+            raise errors.Stalled(
+                f'sandbox "{name}" ended before its start: {ended.message}', reason="StartFailed"
+            )
+        if pod is None and (why := await self._refused_pod(job)):
+            quota = "exceeded quota" in why
+            way = "; raise the ResourceQuota of the namespace, or ask for less" if quota else ""
+            raise errors.Stalled(
+                f'sandbox "{name}" is refused by the cluster: {why}{way}',
+                reason="QuotaExceeded" if quota else "InvalidSpec",
+            )
+
+    async def _refused_pod(self, job: client.Json) -> str:
+        """Why the Job's controller could not make a pod; "" if it did not try in vain."""
+        uid = job["metadata"]["uid"]
+        found = await self._api.get(
+            f"{names.events(self._namespace)}"
+            f"?fieldSelector=involvedObject.uid%3D{uid}%2Creason%3DFailedCreate"
+        )
+        messages = [str(each.get("message", "")) for each in found["items"]]
+        return " ".join(messages[-1].split())[:500] if messages else ""
+
+    async def _undo(self, name: str) -> None:
+        """Nothing is left of what can never be. Where the cluster does not answer, the sweep finds it."""
+        with contextlib.suppress(errors.WorkbenchError, TimeoutError):
+            async with asyncio.timeout(self._chosen.patience):
+                seen = await self.look(name)
+                if seen is None or seen.staged:
+                    return
+                await self._api.delete(
+                    names.jobs(self._namespace, name),
+                    {"propagationPolicy": "Foreground", "gracePeriodSeconds": 0},
+                )
+                await self.until_gone(name)
+
+    async def look(self, name: str) -> Seen | None:
+        """The Job and the pod that counts; None if there is no Job of ours."""
+        try:
+            job = await self._api.get(names.jobs(self._namespace, name))
+        except client.MissingError:
+            return None
+        if job["metadata"].get("labels", {}).get(names.INSTALLATION) != self._installation:
+            return None
+        pods, version = await self._listed(names.pods(self._namespace), name)
+        return Seen(job, statuses.chosen_pod(job, pods), version)
+
+    async def until_changed(self, seen: Seen) -> None:
+        """Return when anything of the sandbox's pods changed since it was seen so."""
+        name = seen.job["metadata"]["name"]
+        await self._next_event(names.pods(self._namespace), name, seen.version)
+
+    async def until_gone(self, name: str) -> None:
+        """Return when the Job is gone, and so all that it owned first."""
+        path = names.jobs(self._namespace)
+        while True:
+            jobs, version = await self._listed(path, name)
+            if not jobs:
+                return
+            await self._next_event(path, name, version)
+
+    async def _listed(self, path: str, name: str) -> tuple[list[client.Json], str]:
+        try:
+            return await self._api.list(path, f"{names.SANDBOX}={name}")
+        except client.GoneError as problem:
+            raise unavailable("the list broke off") from problem
+
+    async def _next_event(self, path: str, name: str, version: str) -> None:
+        with contextlib.suppress(client.GoneError):
+            events = self._api.watch(path, f"{names.SANDBOX}={name}", version)
+            async with contextlib.aclosing(events) as stream:
+                async for _ in stream:
+                    return
+
+
+def unavailable(message: str) -> errors.Waiting:
+    """Time has to pass."""
+    return errors.Waiting(f"kubernetes: {message}", reason="SandboxUnavailable")
+
+
+def missing(name: str) -> errors.Stalled:
+    """There is nothing of that name."""
+    return errors.Stalled(f'there is no sandbox "{name}"', reason="SandboxMissing")

@@ -1,0 +1,189 @@
+"""The `kubernetes` sandbox on the real node: what the contract suite cannot ask of every adapter."""
+
+import asyncio
+import json
+import pathlib
+from collections.abc import AsyncIterator
+
+import cluster_sandbox
+import httpx
+import providers_sandbox
+import pytest
+from cluster_fixtures import cluster, node
+
+from workbenchx import errors
+from workbenchx.providers.sandbox.kubernetes import names
+
+__all__ = ["cluster", "node"]
+
+NAME = "wbx-test-1"
+_NOWHERE = "registry.wbx.test/none@sha256:" + "0" * 64
+
+
+@pytest.fixture
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> AsyncIterator[cluster_sandbox.Bench]:
+    """The adapter in an empty namespace."""
+    with cluster_sandbox.bench(request, tmp_path, disk=64 << 20) as made:
+        yield made
+        await made.rest()
+
+
+def _pod(bench: cluster_sandbox.Bench) -> str:
+    (pod,) = bench.cluster.admin.list("Pod", bench.namespace)
+    return str(pod["metadata"]["name"])
+
+
+async def test_an_image_that_cannot_be_pulled_is_told(bench: cluster_sandbox.Bench) -> None:
+    """Stalled with the kubelet's words, and nothing is left; an image without a digest is never tried."""
+    with pytest.raises(errors.Stalled, match="Image") as caught:
+        await bench.sandbox.create(bench.spec(NAME, "true", image=_NOWHERE))
+    assert caught.value.reason == "StartFailed"
+    await bench.nothing_left()
+    with pytest.raises(errors.Stalled, match="must be pinned"):
+        await bench.sandbox.create(bench.spec(NAME, "true", image="python:3.11"))
+
+
+async def test_more_memory_than_asked_for(bench: cluster_sandbox.Bench) -> None:
+    """OutOfMemory, whoever is faster: our supervisor or the kernel."""
+    code = "x = []\nwhile True: x.append(bytearray(1 << 20))"
+    ended = await bench.run(bench.python(code, memory=48 << 20))
+    assert (ended.state, ended.reason) == ("exited", "OutOfMemory")
+
+
+async def test_more_disk_than_there_may_be(bench: cluster_sandbox.Bench) -> None:
+    """DiskFull."""
+    code = (
+        "import time\n"
+        "for n in range(100): open(f'x{n}', 'wb').write(bytes(1 << 20)); time.sleep(.02)\n"
+        "time.sleep(60)"
+    )
+    ended = await bench.run(bench.python(code))
+    assert ended.reason == "DiskFull"
+
+
+async def test_a_pod_that_somebody_deletes_is_lost(bench: cluster_sandbox.Bench) -> None:
+    """Who waits hears of it; the command is not started again, and the Job makes no other pod for it."""
+    await bench.begin(bench.spec(NAME, "sleep", "600"))
+    waiting = asyncio.create_task(bench.sandbox.wait(NAME))
+    bench.cluster.admin.delete("Pod", _pod(bench), bench.namespace, gracePeriodSeconds="0")
+    ended = await asyncio.wait_for(waiting, 60)
+    assert (ended.state, ended.reason) == ("exited", "Lost")
+    assert (await bench.sandbox.start(NAME, {})).reason == "Lost"
+    assert await bench.sandbox.read_log(NAME, 0) == b""
+    await bench.sandbox.delete(NAME)
+    await bench.nothing_left()
+
+
+async def test_without_its_rights_the_way_out_is_told(bench: cluster_sandbox.Bench) -> None:
+    """Stalled, and the message names the role to bind."""
+    where = (
+        f"/apis/rbac.authorization.k8s.io/v1/namespaces/{bench.namespace}/rolebindings/sandboxes"
+    )
+    bench.cluster.admin.call("DELETE", where)
+
+    told: list[errors.Stalled] = []
+
+    async def refused() -> bool:
+        try:
+            await bench.sandbox.observe()
+        except errors.Stalled as problem:
+            told.append(problem)
+        return bool(told)
+
+    await providers_sandbox.until(refused)
+    assert told[0].reason == "ProviderUnavailable"
+    assert "bind the role" in told[0].message
+
+
+async def test_a_quota_that_is_used_up(bench: cluster_sandbox.Bench) -> None:
+    """Stalled with the way out, and nothing is left."""
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none", "namespace": bench.namespace},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    bench.cluster.admin.call(
+        "POST", f"/api/v1/namespaces/{bench.namespace}/resourcequotas", json=quota
+    )
+    with pytest.raises(errors.Stalled, match="raise the ResourceQuota") as caught:
+        await bench.sandbox.create(bench.spec(NAME, "true"))
+    assert caught.value.reason == "QuotaExceeded"
+    await bench.nothing_left()
+
+
+async def test_no_room_is_waited_for(bench: cluster_sandbox.Bench) -> None:
+    """Waiting with the scheduler's words while there is no place; nobody takes what is half made for a sandbox."""
+    bench.sandbox._maker._chosen = cluster_sandbox.impatient(bench)  # type: ignore[attr-defined]
+    with pytest.raises(errors.Waiting, match="Insufficient cpu"):
+        await bench.sandbox.create(bench.spec(NAME, "true", cpu=500.0))
+    assert await bench.sandbox.status(NAME) is None
+    (seen,) = (await bench.sandbox.observe()).objects
+    assert (seen.name, seen.state) == (NAME, "created")
+    await bench.sandbox.delete(NAME)
+    await bench.nothing_left()
+
+
+async def test_an_app_has_an_address(bench: cluster_sandbox.Bench) -> None:
+    """A Service with a cluster address; the pod answers at its port; only that port may be reached."""
+    spec = bench.spec(
+        NAME,
+        "python",
+        "-m",
+        "http.server",
+        "8080",
+        shape="service",
+        ports=(8080,),
+        restart="Always",
+    )
+    status = await bench.begin(spec)
+    assert status.urls == {8080: status.url}
+    (pod,) = bench.cluster.admin.list("Pod", bench.namespace)
+    address = pod["status"]["podIP"]
+
+    async def answers() -> bool:
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            try:
+                return (await client.get(f"http://{address}:8080/")).is_success
+            except httpx.TransportError:
+                return False
+
+    await providers_sandbox.until(answers)
+    where = f"/apis/networking.k8s.io/v1/namespaces/{bench.namespace}/networkpolicies/{NAME}"
+    policy = bench.cluster.admin.call("GET", where)["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in policy
+    assert [each["port"] for each in policy["ingress"][0]["ports"]] == [8080]
+    await bench.sandbox.delete(NAME)
+    await bench.nothing_left()
+
+
+async def test_the_api_server_goes_and_comes_back(bench: cluster_sandbox.Bench) -> None:
+    """A run goes on; who waits and who follows its output go on too, and nothing of it is doubled or missing."""
+    code = "import time\nfor n in range(40): print(n, flush=True); time.sleep(0.2)"
+    await bench.begin(bench.python(code))
+    waiting = asyncio.create_task(bench.sandbox.wait(NAME))
+    following = asyncio.create_task(bench.log())
+    await bench.says(b"3\n")
+    bench.cluster.stop_api()
+    await asyncio.to_thread(bench.cluster.start_api)
+    ended = await asyncio.wait_for(waiting, 120)
+    assert (ended.reason, ended.exit_code) == ("Exited", 0)
+    assert (await following).split() == [str(n).encode() for n in range(40)]
+
+
+async def test_kubectl_shows_the_output_and_the_exit_code(bench: cluster_sandbox.Bench) -> None:
+    """Who knows Kubernetes and not us sees what happened; the pod has no token and no secret."""
+    await bench.run(bench.spec(NAME, "sh", "-c", "echo told; exit 3"))
+    pod = _pod(bench)
+    assert bench.cluster.kubectl("logs", pod, "-n", bench.namespace).stdout == "told\n"
+    found = bench.cluster.admin.get("Pod", pod, bench.namespace) or {}
+    codes = {
+        each["name"]: each["state"].get("terminated", {}).get("exitCode")
+        for each in found["status"]["containerStatuses"]
+    }
+    assert codes == {names.MAIN: 3, names.KEEPER: None}
+    assert found["spec"]["automountServiceAccountToken"] is False
+    assert "secret" not in json.dumps(found["spec"]["volumes"]).lower()

@@ -1,0 +1,156 @@
+"""The `kubernetes` sandbox without a cluster: what is made of an order, what statuses mean, who we are to the API server."""
+
+import base64
+import datetime
+import json
+import pathlib
+import ssl
+from typing import Any
+
+import pytest
+import yaml
+
+from workbenchx import errors, ports
+from workbenchx.providers.sandbox.kubernetes import access, names, objects, settings, statuses
+
+_IMAGE = "registry.wbx.test/x@sha256:" + "1" * 64
+_CHOSEN = settings.Settings(image=_IMAGE)
+
+
+def _spec(**fields: Any) -> ports.SandboxSpec:
+    values: dict[str, Any] = {"shape": "execution", "image": _IMAGE, "command": ("true",), **fields}
+    return ports.SandboxSpec(name="wbx-1", tags={"wbx-resource": "u"}, **values)
+
+
+def _job(**annotations: str) -> dict[str, Any]:
+    job = objects.job(_spec(), "i", _CHOSEN, 0.0)
+    job["metadata"] |= {"namespace": "n", "uid": "u"}
+    job["metadata"]["annotations"] |= {
+        f"{names.PREFIX}/{key}": value for key, value in annotations.items()
+    }
+    return job
+
+
+def _pod(main: dict[str, Any], **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"nodeName": "node"},
+        "status": {"containerStatuses": [{"name": "main", "state": main}], **status},
+    }
+
+
+_ENDED = {
+    "exitCode": 137,
+    "reason": "Error",
+    "startedAt": "2026-01-01T00:00:00Z",
+    "finishedAt": "2026-01-01T00:00:05Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("main", "status", "reason"),
+    [
+        ({**_ENDED, "message": json.dumps({"state": "exited", "reason": "Exited"})}, {}, "Exited"),
+        ({**_ENDED, "reason": "OOMKilled"}, {}, "OutOfMemory"),
+        (_ENDED, {}, "Lost"),
+        (_ENDED, {"reason": "Evicted", "message": "node drained"}, "Lost"),
+        (_ENDED, {"reason": "Evicted", "message": 'emptyDir volume "box" exceeds'}, "DiskFull"),
+        (_ENDED, {"reason": "DeadlineExceeded"}, "DeadlineExceeded"),
+        ({**_ENDED, "reason": "StartError"}, {}, "StartFailed"),
+    ],
+)
+def test_how_it_ended(main: dict[str, Any], status: dict[str, Any], reason: str) -> None:
+    """The supervisor's own word counts first, then the kubelet's; where nobody knows, it is lost."""
+    found = statuses.of(_job(staged="p", started="1.0"), _pod({"terminated": main}, **status))
+    assert found.reason == reason
+    assert found.state == ("failed" if reason == "StartFailed" else "exited")
+
+
+def test_what_has_not_ended() -> None:
+    """Created until its start is noted; lost when the pod in which its files lay is gone, whatever other pod there is."""
+    pod = _pod({"running": {}})
+    assert statuses.of(_job(staged="p"), pod).state == "created"
+    assert statuses.of(_job(staged="p", started="1.0"), pod).state == "running"
+    job = _job(staged="other", started="1.0")
+    assert statuses.chosen_pod(job, [pod]) is None
+    assert statuses.of(job, None).reason == "Lost"
+    assert statuses.of(_job(), None).state == "created"
+
+
+def test_two_orders_are_the_same_but_for_the_deadline() -> None:
+    """What is ordered is one digest; a moved deadline is the same order."""
+    now = datetime.datetime.now(datetime.UTC)
+    assert objects.digest(_spec()) == objects.digest(_spec(deadline=now))
+    assert objects.digest(_spec()) != objects.digest(_spec(command=("false",)))
+
+
+def test_a_pod_is_restricted() -> None:
+    """No root, no token, no writable root, no capability; asked for is what it may use; the images are pinned."""
+    pod = objects.job(_spec(memory=1 << 30, cpu=0.5), "i", _CHOSEN, 0.0)["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert not pod["automountServiceAccountToken"]
+    assert not pod["enableServiceLinks"]
+    for container in [*pod["initContainers"], *pod["containers"]]:
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"]
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert not context["allowPrivilegeEscalation"]
+        assert "@sha256:" in container["image"]
+    main = pod["containers"][0]["resources"]
+    assert (
+        main["requests"] == main["limits"] == {"cpu": "500m", "memory": str((1 << 30) + (64 << 20))}
+    )
+
+
+def test_the_network_is_what_was_ordered() -> None:
+    """Nothing, its ports inwards, everything outwards if it asked for anything: hosts cannot be told apart."""
+    owner = _job()
+    shut = objects.policy(_spec(), "i", owner)["spec"]
+    assert (shut["ingress"], shut["egress"]) == ([], [])
+    app = objects.policy(_spec(ports=(8080,), egress=("pypi.org",)), "i", owner)["spec"]
+    assert app["ingress"] == [{"ports": [{"port": 8080, "protocol": "TCP"}]}]
+    assert "169.254.0.0/16" in json.dumps(app["egress"])
+
+
+def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the option, else from the environment; what is unknown or not pinned is refused."""
+    monkeypatch.setenv("WBX_IMAGE", _IMAGE)
+    assert settings.read({"namespace": "n", "nodeSelector": {"a": "b"}}).node_selector == {"a": "b"}
+    with pytest.raises(errors.Stalled, match='"space" is not known'):
+        settings.read({"space": "n"})
+    monkeypatch.setenv("WBX_IMAGE", "workbenchx:latest")
+    with pytest.raises(errors.Stalled, match="must be pinned"):
+        settings.read({})
+
+
+def _kubeconfig(folder: pathlib.Path, user: dict[str, Any]) -> str:
+    authority = ssl.create_default_context().get_ca_certs(binary_form=True)
+    pem = ssl.DER_cert_to_PEM_cert(authority[0]) if authority else ""
+    cluster = {
+        "server": "https://10.0.0.1:6443/",
+        "certificate-authority-data": base64.b64encode(pem.encode()).decode(),
+    }
+    document = {
+        "clusters": [{"name": "c", "cluster": cluster if pem else {"server": cluster["server"]}}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "n"}}],
+        "current-context": "x",
+    }
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+def test_who_we_are(tmp_path: pathlib.Path) -> None:
+    """A token is shown as it is, one in a file as the file is now; a program to sign in is refused with a word."""
+    found = access.find(_kubeconfig(tmp_path, {"token": "abc"}))
+    assert (found.url, found.namespace) == ("https://10.0.0.1:6443", "n")
+    assert found.headers() == {"Authorization": "Bearer abc"}
+    (tmp_path / "token").write_text("one\n")
+    found = access.find(_kubeconfig(tmp_path, {"tokenFile": "token"}))
+    (tmp_path / "token").write_text("two\n")
+    assert found.headers() == {"Authorization": "Bearer two"}
+    with pytest.raises(errors.Stalled, match="signs in by a program"):
+        access.find(_kubeconfig(tmp_path, {"exec": {"command": "aws"}}))
+    with pytest.raises(errors.Stalled, match="run in a cluster"):
+        access.find(str(tmp_path / "none"))
