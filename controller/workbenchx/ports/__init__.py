@@ -27,6 +27,7 @@ from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts
 from workbenchx.ports.embedding import Embedder
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import TREE, Reads, Row
+from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
 from workbenchx.ports.sandboxes import (
     RESOURCE_TAG,
     Capabilities,
@@ -64,10 +65,12 @@ __all__ = [
     "Blob",
     "Capabilities",
     "ChainVerdict",
+    "Checkout",
     "Chunk",
     "ChunkBatch",
     "ClaimedRun",
     "Clock",
+    "Codes",
     "Cutoff",
     "Documents",
     "Due",
@@ -87,6 +90,7 @@ __all__ = [
     "Outcome",
     "Pointer",
     "Reads",
+    "Repositories",
     "Row",
     "RowWrite",
     "RunOrder",
@@ -101,4 +105,5 @@ __all__ = [
     "Upload",
     "Verification",
     "Verifying",
+    "Wanted",
 ]

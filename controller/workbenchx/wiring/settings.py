@@ -46,6 +46,9 @@ KEYS: dict[str, Key] = {
     ),
     "api_url": Key("a WorkbenchX API to talk to instead of the embedded engine"),
     "stand_in": Key("adapters that stand in for the declared ones", STAND_INS),
+    "repository": Key(
+        "in a cluster: URL of the repository that . means in spec.repo, as https://HOST/PATH"
+    ),
     "stand_in_namespace": Key(
         "where stand_in is kubernetes: the namespace of sandboxes (default: wbx-sandboxes)"
     ),
@@ -98,6 +101,7 @@ class Settings:
     database_url: str | None = None
     api_url: str | None = None
     stand_in: str | None = "local"
+    repository: str | None = None
     stand_in_namespace: str = "wbx-sandboxes"
     stand_in_storage: str | None = None
     auth_url: str | None = None

@@ -8,6 +8,8 @@ import contextlib
 import dataclasses
 import logging
 import os
+import pathlib
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -15,7 +17,8 @@ import prometheus_client as prometheus
 from prometheus_client import core, registry
 
 from workbenchx import errors, ports
-from workbenchx.engine import context, housekeeping, observer, patience, worker
+from workbenchx.engine import coding, context, housekeeping, observer, patience, worker
+from workbenchx.forge import fetching
 from workbenchx.providers import probe
 from workbenchx.wiring import adapters, cluster, health, process, settings
 
@@ -131,7 +134,7 @@ async def _work(joined: cluster.Cluster, pick: adapters.Pick, standing: Standing
             picked = pick(wanted, joined.installation, stack)
             for problem in picked.problems:
                 LOG.warning("%s", problem)
-            await _until_changed(joined, picked, wanted, standing)
+            await _until_changed(joined, picked, wanted, standing, stack)
         LOG.info("the provider objects changed: adapters are picked anew")
 
 
@@ -140,7 +143,9 @@ async def _until_changed(
     picked: adapters.Picked,
     wanted: adapters.Wanted,
     standing: Standing,
+    stack: contextlib.AsyncExitStack,
 ) -> None:
+    copies = stack.enter_context(tempfile.TemporaryDirectory(prefix="wbx-git-"))
     surroundings = context.Context(
         store=joined.store,
         storage=picked.storage,
@@ -153,12 +158,19 @@ async def _until_changed(
     made = worker.Worker(
         surroundings, name=process.identity("worker"), slots=joined.settings.concurrency
     )
+    coder = coding.Coder(
+        joined.store,
+        fetching.Fetcher(pathlib.Path(copies)),
+        picked.storage,
+        own=joined.settings.repository,
+    )
     house = housekeeping.House(joined.store, picked.storage, joined.installation.id, joined.clock)
     standing.begin(made.meters)
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(made.serve()),
             group.create_task(observer.Observer(joined.store, picked.sandboxes).serve()),
+            group.create_task(coder.serve(joined.store.changes)),
             group.create_task(
                 housekeeping.Housekeeper(house, name=process.identity("house")).serve()
             ),

@@ -1,0 +1,154 @@
+"""Git repositories by URL: what a branch is now, and the files of a commit.
+
+Only git's own transports, and nothing of a repository is executed: no hooks, no filters, no submodules, no configuration
+but ours.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import tempfile
+from collections.abc import AsyncIterator
+
+from workbenchx import errors, ports
+
+_TIMEOUT = 300.0
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TRANSPORTS = "https:ssh:http:git"
+_CONFIG = {
+    "core.hooksPath": os.devnull,
+    "core.attributesFile": os.devnull,
+    "core.symlinks": "false",
+    "fetch.fsckObjects": "true",
+    "gc.auto": "0",
+}
+
+
+class Fetcher:
+    """Bare copies in `folder`, one for each URL; they can be thrown away at any time."""
+
+    def __init__(self, folder: pathlib.Path, *, transports: str = _TRANSPORTS) -> None:
+        self._folder = folder
+        self._transports = transports
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def resolve(self, url: str, revision: str | None) -> str:
+        """See ports.Repositories.resolve."""
+        if revision is not None and _COMMIT.fullmatch(revision):
+            return revision
+        name = revision or "HEAD"
+        wanted = ["HEAD"] if revision is None else [f"refs/heads/{name}", f"refs/tags/{name}"]
+        peeled = [f"refs/tags/{name}^{{}}"] if revision else []
+        answer = await self._git(url, "ls-remote", "--", url, *wanted, *peeled)
+        found = {
+            ref: commit for commit, _, ref in (line.partition("\t") for line in answer.splitlines())
+        }
+        for ref in (f"refs/heads/{name}", *peeled, *wanted):
+            if ref in found:
+                return found[ref]
+        raise errors.Stalled(
+            f'repository: "{url}" has no branch or tag "{name}"', reason="CodeMissing"
+        )
+
+    @contextlib.asynccontextmanager
+    async def checkout(self, url: str, commit: str, path: str) -> AsyncIterator[ports.Checkout]:
+        """See ports.Repositories.checkout."""
+        async with self._locks.setdefault(url, asyncio.Lock()):
+            bare = await self._fetched(url, commit)
+            with tempfile.TemporaryDirectory(dir=self._folder) as held:
+                git = (f"--git-dir={bare}", f"--work-tree={held}")
+                listed = await self._git(url, *git, "ls-tree", "-rz", commit, "--", _spec(path))
+                names = _regular(listed)
+                if not names:
+                    raise errors.Stalled(
+                        f'repository: commit {commit[:12]} of "{url}" has no file under "{path}"',
+                        reason="CodeMissing",
+                    )
+                await self._git(url, *git, "read-tree", "--reset", commit)
+                await self._git(
+                    url, *git, "checkout-index", "-fz", "--stdin", given="\0".join(names)
+                )
+                yield ports.Checkout(pathlib.Path(held), tuple(names))
+
+    async def _fetched(self, url: str, commit: str) -> pathlib.Path:
+        """The bare copy that has the commit: only that one is fetched, where the server lets it."""
+        bare = self._folder / hashlib.sha256(url.encode()).hexdigest()[:24]
+        git = f"--git-dir={bare}"
+        if not (bare / "HEAD").exists():
+            bare.mkdir(parents=True, exist_ok=True, mode=0o700)
+            await self._git(url, "init", "--quiet", "--bare", "--template=", str(bare))
+        with contextlib.suppress(errors.Stalled):
+            await self._git(url, git, "cat-file", "-e", f"{commit}^{{commit}}")
+            return bare
+        await self._git(url, git, "fetch", "--quiet", "--depth=1", "--no-tags", "--", url, commit)
+        return bare
+
+    async def _git(self, url: str, *arguments: str, given: str | None = None) -> str:
+        """What git prints.
+
+        Raises:
+            errors.Waiting: the server does not answer.
+            errors.Stalled: reason CodeMissing, with git's own words.
+        """
+        settings = [word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}")]
+        running = await asyncio.create_subprocess_exec(
+            "git",
+            *settings,
+            *arguments,
+            stdin=asyncio.subprocess.PIPE if given is not None else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment(),
+        )
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                out, err = await running.communicate(os.fsencode(given) if given else None)
+        except TimeoutError as problem:
+            raise errors.Waiting(
+                f'repository: "{url}" does not answer', reason="CodeMissing", retry_after=30.0
+            ) from problem
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                running.kill()
+        if running.returncode != 0:
+            raise _failed(url, err.decode(errors="replace"))
+        return os.fsdecode(out)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "SSH_AUTH_SOCK")
+            if name in os.environ
+        }
+        return kept | {
+            "GIT_ALLOW_PROTOCOL": self._transports,
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+            "LC_ALL": "C.UTF-8",
+        }
+
+
+def _spec(path: str) -> str:
+    return ":/" if path == "." else f":(top,literal){path}"
+
+
+def _regular(listed: str) -> list[str]:
+    """Names of regular files, from `ls-tree -z`."""
+    rows = (row.partition("\t") for row in listed.split("\0") if row)
+    return sorted(name for about, _, name in rows if about.startswith("100"))
+
+
+_PASSING = ("could not resolve", "unable to connect", "connection", "timed out", "early eof", "503")
+
+
+def _failed(url: str, said: str) -> errors.WorkbenchError:
+    lines = [line for line in said.splitlines() if line.strip()] or ["git failed"]
+    told = f'repository: "{url}": {lines[-1][:300]}'
+    if any(word in said.lower() for word in _PASSING):
+        return errors.Waiting(told, reason="CodeMissing", retry_after=30.0)
+    return errors.Stalled(told, reason="CodeMissing")
