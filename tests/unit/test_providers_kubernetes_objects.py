@@ -107,7 +107,7 @@ def test_the_network_is_what_was_ordered() -> None:
     owner = _job()
     shut = objects.policy(_spec(), "i", owner)["spec"]
     assert (shut["ingress"], shut["egress"]) == ([], [])
-    app = objects.policy(_spec(ports=(8080,), egress=("pypi.org",)), "i", owner)["spec"]
+    app = objects.policy(_spec(ports=(8080,), egress=("example.org",)), "i", owner)["spec"]
     assert app["ingress"] == [{"ports": [{"port": 8080, "protocol": "TCP"}]}]
     assert "169.254.0.0/16" in json.dumps(app["egress"])
 
