@@ -124,6 +124,59 @@ async def test_a_stream_that_fails_stores_nothing(storage: ports.StorageProvider
     assert [blob async for blob in storage.list()] == []
 
 
+@pytest.mark.parametrize("size", [1, 20 << 20])
+@pytest.mark.parametrize("promised", [True, False])
+async def test_who_is_cancelled_leaves_nothing(
+    storage: ports.StorageProvider, *, size: int, promised: bool
+) -> None:
+    """A put that is called off in its middle was none, and the next one of the same bytes is a whole one."""
+    data = [bytes(min(size, 1 << 20))] * max(1, size >> 20)
+    sha256 = hashlib.sha256(b"".join(data)).hexdigest()
+    reached = asyncio.Event()
+
+    async def waiting() -> AsyncIterator[bytes]:
+        for chunk in data:
+            yield chunk
+        reached.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(storage.put(waiting(), expect_sha256=sha256 if promised else None))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [blob async for blob in storage.list()] == []
+    assert (await storage.put(stream(*data))).sha256 == sha256
+
+
+async def test_a_reader_may_leave(storage: ports.StorageProvider) -> None:
+    """Whoever stops in the middle of a stream costs nobody anything: others read on."""
+    blob = await storage.put(stream(*([b"x" * (1 << 20)] * 20)))
+    for _ in range(40):
+        reading = storage.open(blob.sha256)
+        async for _chunk in reading:
+            break
+        await reading.aclose()  # type: ignore[attr-defined] # every adapter's is a generator
+    assert len(await read(storage, blob.sha256)) == blob.bytes
+
+
+async def test_an_upload_by_link_is_bound_to_a_digest(storage: ports.StorageProvider) -> None:
+    """The link leads to the key of those bytes and ends; where nobody else can write, it is refused."""
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    minute = datetime.timedelta(minutes=1)
+    if storage.adapter == "local":
+        with pytest.raises(errors.Stalled):
+            await storage.signed_put(sha256, size=1, expires=minute)
+        return
+    upload = await storage.signed_put(sha256, size=1, expires=minute)
+    assert (upload.sha256, sha256 in upload.url) == (sha256, True)
+    assert upload.expires_at > datetime.datetime.now(datetime.UTC)
+    with pytest.raises(errors.Stalled):
+        await storage.signed_put("../x", size=1, expires=minute)
+    with pytest.raises(errors.Stalled):
+        await storage.signed_put(sha256, size=1, expires=minute * 0)
+
+
 async def test_missing_is_said(storage: ports.StorageProvider) -> None:
     """Opening a key that is not there is Stalled(ArtifactMissing)."""
     assert not await storage.exists("a" * 64)

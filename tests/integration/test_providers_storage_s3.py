@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 from collections.abc import AsyncIterator, Iterator
 
+import cluster_keys
 import httpx
 import pytest
 import storage_faults
@@ -202,6 +203,19 @@ async def test_a_server_that_names_its_region_is_asked_again(
     blob = await storage.put(stream(b"x"))
     assert await storage.exists(blob.sha256)
     await storage.aclose()
+
+
+async def test_a_certificate_is_checked(tmp_path: pathlib.Path) -> None:
+    """A server of an authority of one's own is trusted by `settings.caFile`, and not without."""
+    authority = cluster_keys.Authority(tmp_path)
+    with storage_server.running(tmp_path / "s3", tls=authority) as server:
+        found = await told(server.storage())
+        assert isinstance(found, errors.Stalled)
+        assert "let settings.caFile name the authority's file" in found.message
+        storage = server.storage(caFile=str(authority.certificate))
+        blob = await storage.put(stream(b"x"))
+        assert await storage.exists(blob.sha256)
+        await storage.aclose()
 
 
 async def test_nobody_listens(tmp_path: pathlib.Path) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+import cluster_keys
 import httpx
 import pytest
 import storage_programs
@@ -28,12 +29,13 @@ class S3Server:
     port: int = 0
     access_key: str = dataclasses.field(default_factory=lambda: secrets.token_hex(10))
     secret_key: str = dataclasses.field(default_factory=lambda: secrets.token_hex(20))
+    tls: cluster_keys.Authority | None = None
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def url(self) -> str:
         """Its endpoint."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def bucket(self) -> pathlib.Path:
@@ -88,8 +90,12 @@ class S3Server:
     def _command(self) -> list[str]:
         program = storage_programs.find()
         assert program is not None
-        where = ["--quiet", "--port", f"127.0.0.1:{self.port}", "posix"]
-        kept = ["--sidecar", str(self.folder / "sidecar"), str(self.folder / "data")]
+        where = ["--quiet", "--port", f"127.0.0.1:{self.port}"]
+        if self.tls is not None:
+            self.tls.certify("s3", "s3", hosts=("127.0.0.1",))
+            folder = self.tls.folder
+            where += ["--cert", str(folder / "s3.crt"), "--key", str(folder / "s3.key")]
+        kept = ["posix", "--sidecar", str(self.folder / "sidecar"), str(self.folder / "data")]
         return [str(program), *where, *kept]
 
 
@@ -103,11 +109,13 @@ class Option:
 
 
 @contextlib.contextmanager
-def running(folder: pathlib.Path) -> Iterator[S3Server]:
+def running(
+    folder: pathlib.Path, *, tls: cluster_keys.Authority | None = None
+) -> Iterator[S3Server]:
     """A server while the test runs; skipped where the program is not built."""
     if storage_programs.find() is None:
         pytest.skip(f"needs versitygw: {storage_programs.HOW}")
-    server = S3Server(folder)
+    server = S3Server(folder, tls=tls)
     server.start()
     try:
         yield server
@@ -126,7 +134,7 @@ def _until_answers(url: str, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.HTTPError):
-            httpx.get(url, timeout=1, trust_env=False)
+            httpx.get(url, timeout=1, trust_env=False, verify=False)  # noqa: S501 # whether it answers
             return
         time.sleep(0.02)
     raise AssertionError(f"versitygw does not answer at {url}")
