@@ -79,7 +79,7 @@ class Client:
 
     def __init__(self, access: kubeconfig.Access) -> None:
         self._access = access
-        self._session = aiohttp.ClientSession(
+        self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=access.tls, keepalive_timeout=60),
             timeout=aiohttp.ClientTimeout(total=SECONDS, sock_connect=10),
             headers={"User-Agent": "workbenchx-operator", "Accept": "application/json"},
@@ -88,7 +88,7 @@ class Client:
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._session.close()
+        await self.session.close()
 
     async def send(
         self,
@@ -107,7 +107,7 @@ class Client:
         token = self._access.token
         more = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            async with self._session.request(
+            async with self.session.request(
                 method,
                 self._access.server + where,
                 data=data,
