@@ -1,6 +1,7 @@
 """Fixtures of the operator's tests: import what a test file needs."""
 
 import pathlib
+from collections.abc import Iterator
 
 import cluster_server
 import operator_lab
@@ -16,6 +17,8 @@ def lab(
     server: embedded.Server,
     database: str,
     tmp_path: pathlib.Path,
-) -> operator_lab.Lab:
+) -> Iterator[operator_lab.Lab]:
     """A cluster, a namespace, a database of this test's own, and the operator's service account."""
-    return operator_lab.Lab(cluster, namespace, server.url_for("wbx_engine", database), tmp_path)
+    made = operator_lab.Lab(cluster, namespace, server.url_for("wbx_engine", database), tmp_path)
+    yield made
+    made.account.close()

@@ -15,6 +15,7 @@ import cluster_client
 import cluster_server
 import httpx
 import psycopg
+import yaml
 
 from workbenchx.api import registry
 from workbenchx.operator import permissions
@@ -78,9 +79,16 @@ class Lab:
         self.url = engine_url
         self.folder = folder
         self._count = 0
+        (folder / "home" / "logs").mkdir(parents=True)
         rules = permissions.cluster_rules()
         self.account = cluster.service_account(namespace, "wbx-operator", rules)
         self.config = cluster.kubeconfig(self.account.token, name=f"{namespace}-operator")
+
+    def point_at(self, url: str) -> None:
+        """Operators started from now on find the API server there."""
+        document = yaml.safe_load(self.config.read_text("utf-8"))
+        document["clusters"][0]["cluster"]["server"] = url
+        self.config.write_text(yaml.safe_dump(document))
 
     @property
     def _flags(self) -> list[str]:

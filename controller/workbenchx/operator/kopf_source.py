@@ -10,6 +10,7 @@ from workbenchx.operator import client, kubeconfig, listing, source, watching
 
 MOST = 500
 GATHER_SECONDS = 0.003
+LOOK_SECONDS = 2.0
 
 
 class KopfSource:
@@ -24,18 +25,20 @@ class KopfSource:
         self._told = False
         self.lister = listing.Lister(api, namespaces, self._take)
         self.watcher = watching.Watcher(access, namespaces, self._hand_over, self._returned)
-        self._listing: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self.watcher.start()
-        self._listing = asyncio.create_task(self.lister.serve(self.watcher.restart))
+        self._tasks = [
+            asyncio.create_task(self.lister.serve(self.watcher.restart)),
+            asyncio.create_task(self._look_after()),
+        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._listing is not None:
-            self._listing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listing
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.watcher.close)
 
     def relist(self) -> None:
@@ -53,6 +56,13 @@ class KopfSource:
                 count = min(MOST, len(self._pending))
                 yield [self._pending.popleft() for _ in range(count)]
                 await asyncio.sleep(0)
+
+    async def _look_after(self) -> None:
+        """A kind that our lists read and kopf does not watch: it came between the two."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if self.watcher.overlooked() - self.lister.failed:
+                self.watcher.restart()
 
     def _take(self, items: Sequence[source.Item]) -> None:
         self._pending.extend(items)

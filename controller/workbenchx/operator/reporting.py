@@ -19,6 +19,7 @@ from workbenchx.operator import cache, client, events, statuses
 LOG = logging.getLogger(__name__)
 AT_ONCE = 32
 LEAST_PAUSE, MOST_PAUSE = 0.5, 30.0
+OVERRULE_PAUSE, RIVAL_SECONDS = 0.1, 60.0
 _CONFLICT, _GONE, _BUSY, _BROKEN = 409, 404, 429, 500
 
 
@@ -43,6 +44,8 @@ class Reporter:
         self.idle = asyncio.Event()
         self.idle.set()
         self._not_before = 0.0
+        self._rivals: dict[identity.Key, tuple[int, float]] = {}
+        self._overruled: set[identity.Key] = set()
         self.writes = 0
         self.failures = 0
 
@@ -63,10 +66,27 @@ class Reporter:
                     self._want(report, entry, now)
 
     def restated(self) -> None:
-        """The watch told of statuses: whoever changed one of ours gets it back."""
+        """The watch told of statuses: whoever changed one of ours gets it back, later each time they insist."""
         keys, self._cache.restated = self._cache.restated, set()
         for key in keys:
-            self._look(key)
+            entry = self._cache.entries.get(key)
+            if entry is None or not entry.echo or entry.wanted in {None, entry.status}:
+                self._look(key)
+            elif key not in self._overruled:
+                self._overrule(key)
+
+    def _overrule(self, key: identity.Key) -> None:
+        now = asyncio.get_running_loop()
+        times, until = self._rivals.get(key, (0, 0.0))
+        times = times + 1 if now.time() < until else 1
+        pause = min(MOST_PAUSE, OVERRULE_PAUSE * 2 ** min(times - 1, 10))
+        self._rivals[key] = times, now.time() + pause + RIVAL_SECONDS
+        self._overruled.add(key)
+        now.call_later(pause, self._overruled_now, key)
+
+    def _overruled_now(self, key: identity.Key) -> None:
+        self._overruled.discard(key)
+        self._look(key)
 
     def lead(self) -> None:
         """We have come to lead: all that differs is ours to write."""

@@ -1,19 +1,21 @@
 """kopf, as watch plumbing and nothing else: one `on.event` for each kind, in a thread with a loop of its own.
 
-It is kept from writing anything, from peering and from looking at CRDs. On its way out it cancels whatever else runs in
-its loop, and it goes out for any watch error but 410 and for a kind that is no longer served: hence the thread, and a new
-kopf after each (decision 084).
+It is kept from writing anything, from peering and from looking at CRDs. It ends for any watch error but 410 and for a
+kind that is no longer served, cancels on its way out whatever else runs in its loop, and may hang there: hence the thread,
+and a new kopf after each (decision 084).
 """
 
 import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import aiohttp
 import kopf
+import yarl
 
 from workbenchx.api import registry
 from workbenchx.operator import kubeconfig, source
@@ -22,6 +24,8 @@ LOG = logging.getLogger(__name__)
 _AGAIN = 1.0
 _TOKEN_SECONDS = 300.0
 _STOP_SECONDS = 10.0
+PATIENCE = 10.0
+_PLURALS = frozenset(kind.plural for kind in registry.KINDS.values())
 
 
 class _Backoffs:
@@ -52,6 +56,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.peering.standalone = True
     chosen.scanning.disabled = True
     chosen.posting.enabled = False
+    chosen.process.ultimate_exiting_timeout = None
     chosen.queueing.worker_limit = None
     chosen.queueing.idle_timeout = 0.2
     chosen.queueing.exit_timeout = 0.5
@@ -86,6 +91,9 @@ class Watcher:
         self._ending = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flag: asyncio.Event | None = None
+        self._sessions: list[aiohttp.ClientSession] = []
+        self._lists: set[str] = set()
+        self._since = time.monotonic()
         self.begun = 0
         self.received = 0
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
@@ -98,6 +106,13 @@ class Watcher:
     def alive(self) -> bool:
         """Whether the thread is still there; nothing but `close` should end it."""
         return self._thread.is_alive()
+
+    def overlooked(self) -> frozenset[str]:
+        """Kinds that this kopf does not watch although it had the time: they were not served when it looked."""
+        if time.monotonic() - self._since < PATIENCE:
+            return frozenset()
+        known = {path.rpartition("/")[2] for path in self._lists}
+        return frozenset(name for name, kind in registry.KINDS.items() if kind.plural not in known)
 
     def restart(self) -> None:
         """A new kopf: it looks only at its start at what is served."""
@@ -122,28 +137,37 @@ class Watcher:
                 self._on_return()
             first = False
             self.begun += 1
+            self._since = time.monotonic()
             try:
-                asyncio.run(self._watch())
+                with contextlib.closing(asyncio.new_event_loop()) as loop:
+                    _to_its_end(loop, self._watch())
             except Exception as error:  # noqa: BLE001 - whatever ends kopf, the watch goes on
                 told = " ".join(str(error).split())[:300]
                 LOG.warning("watch: kopf ended (%s: %s); begun anew", type(error).__name__, told)
             self._ending.wait(_AGAIN)
 
     async def _watch(self) -> None:
-        self._loop, self._flag = asyncio.get_running_loop(), asyncio.Event()
+        """Until told to stop, or until one of kopf's tasks ends: none of them ever should."""
+        self._loop, self._flag, self._lists = asyncio.get_running_loop(), asyncio.Event(), set()
+        stopping = asyncio.create_task(self._flag.wait())
         if self._ending.is_set():
             return
         try:
-            await kopf.operator(
+            tasks = await kopf.spawn_tasks(
                 registry=self._registry(),
                 settings=settings(),
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=list(self._namespaces),
-                stop_flag=self._flag,
             )
+            done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
         finally:
             self._loop = self._flag = None
+            for session in self._sessions:
+                await session.close()
+            self._sessions.clear()
 
     def _registry(self) -> kopf.OperatorRegistry:
         handlers = kopf.OperatorRegistry()
@@ -165,6 +189,7 @@ class Watcher:
             connector=aiohttp.TCPConnector(limit=64, ssl=self._access.tls),
             middlewares=(self._signed,),
         )
+        self._sessions.append(session)
         return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
 
     async def _signed(
@@ -173,4 +198,25 @@ class Watcher:
         token = self._access.token
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
+        self._notice(request.url)
         return await handler(request)
+
+    def _notice(self, url: yarl.URL) -> None:
+        """A kind that kopf lists a second time was Gone: deletes of meanwhile are told by nobody but our own list."""
+        if {"watch", "continue"} & url.query.keys() or url.name not in _PLURALS:
+            return
+        if url.path in self._lists:
+            self._on_return()
+        self._lists.add(url.path)
+
+
+def _to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+    """Run; then leave what does not end in a second. kopf's own way out may hang for ever."""
+    try:
+        loop.run_until_complete(work)
+    finally:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=_AGAIN))

@@ -1,0 +1,159 @@
+"""Others who write, and what is large, gone or away: two leaders, the database, big objects, a namespace, a rival manager."""
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import operator_lab
+import psycopg
+import store_server
+from cluster_fixtures import cluster, namespace
+from operator_fixtures import lab
+from psycopg import sql
+from store_fixtures import database, server
+
+from workbenchx.store import embedded
+
+__all__ = ["cluster", "database", "lab", "namespace", "server"]
+
+
+def _project(name: str, **more: object) -> dict[str, Any]:
+    spec = {"repo": {"url": "https://git.invalid/a.git", "branch": "main"}} | more
+    return operator_lab.manifest("Project", name, spec)
+
+
+def _ready(lab: operator_lab.Lab, name: str, **more: Any) -> None:
+    lab.cluster.admin.apply(_project(name, **more))
+    lab.until_ready([("Project", "", name)])
+
+
+def test_two_lead_for_a_moment(lab: operator_lab.Lab) -> None:
+    """A leader that was stopped past its lease wakes up and still believes that it leads: it writes nothing, and follows."""
+    with lab.operator() as first:
+        first.until_ready()
+        operator_lab.until(lambda: first.metric("wbx_operator_leading") == 1, lambda: first.log)
+        with lab.operator() as second:
+            second.until_ready()
+            first.popen.send_signal(signal.SIGSTOP)
+            _ready(lab, "one")
+            first.popen.send_signal(signal.SIGCONT)
+            _ready(lab, "two")
+            operator_lab.until(lambda: first.metric("wbx_operator_leading") == 0, lambda: first.log)
+            assert second.metric("wbx_operator_leading") == 1
+            assert first.metric("wbx_operator_statuses_total") == 0
+            first.until_ready()
+    assert lab.rows("select count(*) from ops.projects") == [(2,)]
+    assert lab.rows("select count(*) from ops.resource_history") == [(2,)]
+
+
+@contextlib.contextmanager
+def _database_away(server: embedded.Server, database: str) -> Iterator[None]:
+    """While inside nobody gets a connection, and those that were open are gone."""
+    name = sql.Identifier(database)
+    close = sql.SQL("alter database {} with allow_connections false").format(name)
+    let = sql.SQL("alter database {} with allow_connections true").format(name)
+    ask = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s"
+    with psycopg.connect(store_server.administrator(server), autocommit=True) as conn:
+        conn.execute(close)
+        conn.execute(ask, [database])
+        try:
+            yield
+        finally:
+            conn.execute(let)
+
+
+def test_the_database_is_away(
+    lab: operator_lab.Lab, server: embedded.Server, database: str
+) -> None:
+    """It says that it is not ready, stays alive, and what was declared meanwhile becomes Ready when the database is back."""
+    with lab.operator() as process:
+        _ready(lab, "one")
+        with _database_away(server, database):
+            lab.cluster.admin.apply(_project("two"))
+            lab.cluster.admin.delete("Project", "one")
+            operator_lab.until(
+                lambda: process.probe("/readyz") == (503, "the database does not answer\n"),
+                lambda: f"{process.probe('/readyz')} {process.log}",
+            )
+            assert process.probe("/healthz")[0] == 200
+        lab.until_ready([("Project", "", "two")], timeout=30)
+        process.until_ready(timeout=30)
+        operator_lab.until(
+            lambda: lab.rows("select name from ops.resources") == [("two",)], lambda: process.log
+        )
+
+
+def test_large_objects(lab: operator_lab.Lab) -> None:
+    """256 KiB of annotations, and an object of a megabyte: Ready, and deleted, as any other."""
+    noted = _project("noted")
+    noted["metadata"]["annotations"] = {"a": "x" * (262_144 - 600)}
+    words = {f"w{number}": {"type": "string", "description": "y" * 4000} for number in range(220)}
+    template: dict[str, Any] = {"title": "T", "description": "D", "resources": [_project("made")]}
+    template |= {"parameters": {"type": "object", "properties": words}}
+    large = operator_lab.manifest("Template", "large", template)
+    assert len(json.dumps(large)) > 880_000
+    with lab.operator() as process:
+        for document in (noted, large):
+            lab.cluster.admin.create(document)
+        lab.until_ready([("Project", "", "noted"), ("Template", "", "large")])
+        assert process.metric("wbx_operator_statuses_total") == 2
+        lab.cluster.admin.delete("Project", "noted")
+        lab.cluster.admin.delete("Template", "large")
+        operator_lab.until(
+            lambda: lab.rows("select count(*) from ops.resources") == [(0,)], lambda: process.log
+        )
+
+
+def test_a_namespace_goes_while_its_objects_reconcile(lab: operator_lab.Lab) -> None:
+    """The finalizers in it are released, so that the namespace goes; only history is left."""
+    lab.cluster.start_controllers()
+    image = "docker.io/library/python@sha256:" + "1" * 64
+    job = {"project": "p", "runtime": "py", "command": ["true"]}
+    with lab.operator() as process:
+        _ready(lab, "p", namespaces=[lab.namespace])
+        lab.cluster.admin.create(
+            operator_lab.manifest("Runtime", "py", {"image": image, "approved": True})
+        )
+        for number in range(20):
+            lab.cluster.admin.create(
+                operator_lab.manifest("RunnerJob", f"job-{number}", job, lab.namespace)
+            )
+        lab.cluster.admin.delete("Namespace", lab.namespace)
+        operator_lab.until(
+            lambda: lab.cluster.admin.get("Namespace", lab.namespace) is None,
+            lambda: f"{lab.cluster.admin.list('RunnerJob')[:1]} {process.log}",
+            timeout=90,
+        )
+        operator_lab.until(
+            lambda: not lab.rows("select 1 from ops.resources where kind = 'RunnerJob'"),
+            lambda: process.log,
+        )
+    assert lab.rows("select count(*) from ops.runs where state in ('queued', 'running')") == [(0,)]
+
+
+def test_a_rival_manager_is_overruled_without_a_race(lab: operator_lab.Lab) -> None:
+    """Who keeps forcing another status gets it back each time, a few times a second at most, and in the end ours stands."""
+    with lab.operator() as process:
+        _ready(lab, "one")
+        condition = {
+            "type": "Ready",
+            "status": "False",
+            "reason": "Rival",
+            "message": "mine",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+            "observedGeneration": 1,
+        }
+        rival = _project("one") | {"status": {"conditions": [condition]}}
+        del rival["spec"]
+        before, begun = process.metric("wbx_operator_statuses_total"), time.monotonic()
+        forced = 0
+        while time.monotonic() - begun < 5:
+            lab.cluster.admin.apply(rival, manager="rival", subresource="status", force="true")
+            forced += 1
+        written = process.metric("wbx_operator_statuses_total") - before
+        assert forced > 20
+        assert 0 < written < 20
+        lab.until_ready([("Project", "", "one")])

@@ -1,0 +1,167 @@
+"""What may go wrong between the operator and the API server: it keeps going, deletes nothing it cannot see, loses no status."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import cluster_server
+import operator_lab
+import operator_proxy
+import pytest
+from cluster_fixtures import cluster, namespace
+from operator_fixtures import lab
+from store_fixtures import database, server
+
+from workbenchx.api import registry
+from workbenchx.operator import permissions
+
+__all__ = ["cluster", "database", "lab", "namespace", "server"]
+
+KINDS = len(registry.KINDS)
+BACK = 30.0
+"""Seconds in which it must be Ready again once a fault is over."""
+
+
+def _project(name: str, **more: object) -> dict[str, Any]:
+    spec = {"repo": {"url": "https://git.invalid/a.git", "branch": "main"}} | more
+    return operator_lab.manifest("Project", name, spec)
+
+
+def _ready(lab: operator_lab.Lab, name: str, *, timeout: float = 60.0) -> None:
+    lab.cluster.admin.apply(_project(name))
+    lab.until_ready([("Project", "", name)], timeout=timeout)
+
+
+def _living(lab: operator_lab.Lab) -> set[str]:
+    return {str(row[0]) for row in lab.rows("select name from ops.resources")}
+
+
+@pytest.fixture
+def proxy(lab: operator_lab.Lab) -> Iterator[operator_proxy.Proxy]:
+    """A misbehaving API server that the operator of this test talks to."""
+    made = operator_proxy.Proxy(lab.cluster)
+    with made.serving():
+        lab.point_at(made.url)
+        yield made
+
+
+def test_the_api_server_is_killed_and_comes_back(lab: operator_lab.Lab) -> None:
+    """The same process goes on, is not ready meanwhile alive, and what was declared is still there."""
+    with lab.operator() as process:
+        _ready(lab, "before")
+        lab.cluster.stop_api(signal.SIGKILL)
+        try:
+            assert process.probe("/healthz")[0] == 200
+        finally:
+            lab.cluster.start_api()
+        _ready(lab, "after", timeout=BACK)
+        process.until_ready(timeout=BACK)
+        assert _living(lab) == {"before", "after"}
+        assert process.popen.poll() is None
+
+
+@pytest.mark.parametrize("code", [None, 410, 500])
+def test_watches_are_ended(
+    lab: operator_lab.Lab, proxy: operator_proxy.Proxy, code: int | None
+) -> None:
+    """Closed, Gone, or with an error that ends kopf: what changes afterwards is seen, deletes included."""
+    with lab.operator() as process:
+        _ready(lab, "one")
+        _ready(lab, "two")
+        operator_lab.until(lambda: proxy.watching >= KINDS, lambda: str(proxy.watching), timeout=20)
+        assert proxy.break_watches(code) >= KINDS
+        lab.cluster.admin.delete("Project", "one")
+        _ready(lab, "three", timeout=BACK)
+        operator_lab.until(
+            lambda: _living(lab) == {"two", "three"}, lambda: f"{_living(lab)} {process.log}"
+        )
+        process.until_ready(timeout=BACK)
+
+
+@pytest.mark.parametrize(
+    ("code", "headers"), [(429, {"Retry-After": "1"}), (503, {}), (500, {}), (403, {})]
+)
+def test_a_storm_of_refusals_is_waited_out(
+    lab: operator_lab.Lab, proxy: operator_proxy.Proxy, code: int, headers: dict[str, str]
+) -> None:
+    """Everything is refused for a while, with watches cut: alive, and afterwards the status comes and nothing was deleted."""
+    with lab.operator() as process:
+        _ready(lab, "one")
+        proxy.refuse = lambda *_: (code, headers)
+        proxy.break_watches(None)
+        lab.cluster.admin.apply(_project("two"))
+        before = proxy.refused
+        operator_lab.until(lambda: proxy.refused > before + 20, lambda: str(proxy.refused))
+        assert process.probe("/healthz")[0] == 200
+        assert _living(lab) == {"one"}
+        proxy.refuse = operator_proxy._nothing
+        lab.until_ready([("Project", "", "two")], timeout=BACK)
+        process.until_ready(timeout=BACK)
+        assert _living(lab) == {"one", "two"}
+
+
+def test_statuses_alone_are_refused(lab: operator_lab.Lab, proxy: operator_proxy.Proxy) -> None:
+    """429 on the first writes: each status comes in the end, once."""
+    left = threading.Semaphore(30)
+
+    def refuse(method: str, path: str) -> operator_proxy.Refusal | None:
+        busy = method == "PATCH" and "/status" in path and left.acquire(blocking=False)
+        return (429, {"Retry-After": "1"}) if busy else None
+
+    proxy.refuse = refuse
+    names = [f"p{number}" for number in range(12)]
+    with lab.operator() as process:
+        for name in names:
+            lab.cluster.admin.apply(_project(name))
+        lab.until_ready([("Project", "", name) for name in names])
+        assert process.metric("wbx_operator_statuses_total") == len(names)
+
+
+def test_rights_are_taken_away_and_given_back(lab: operator_lab.Lab) -> None:
+    """Without rights nothing is read, so nothing is deleted; given back, it is Ready again by itself."""
+    role = f"{lab.namespace}-wbx-operator"
+    with lab.operator() as process:
+        _ready(lab, "one")
+        lab.cluster.admin.merge("ClusterRole", role, {"rules": []})
+        lab.cluster.admin.apply(_project("two"))
+        operator_lab.until(
+            lambda: lab.cluster.admin.get("Project", "one") and _refused(lab), lambda: process.log
+        )
+        assert process.probe("/healthz")[0] == 200
+        assert _living(lab) >= {"one"}
+        lab.cluster.admin.merge("ClusterRole", role, {"rules": permissions.cluster_rules()})
+        lab.until_ready([("Project", "", "two")], timeout=BACK)
+        assert _living(lab) == {"one", "two"}
+
+
+def _refused(lab: operator_lab.Lab) -> bool:
+    """Whether the operator's account may read no more."""
+    return lab.account.request("GET", "/apis/workbenchx.dev/v1alpha1/projects").status_code == 403
+
+
+def test_a_definition_is_removed_and_restored(lab: operator_lab.Lab) -> None:
+    """Its kind is not served: it says so and serves all others; restored, it is Ready again within half a minute."""
+    name = "templates.workbenchx.dev"
+    with lab.operator() as process:
+        _ready(lab, "one")
+        lab.cluster.admin.delete("CustomResourceDefinition", name)
+        try:
+            operator_lab.until(
+                lambda: lab.cluster.admin.get("CustomResourceDefinition", name) is None,
+                lambda: "the definition is gone",
+            )
+            lab.cluster.admin.apply(_project("two"))
+            lab.until_ready([("Project", "", "two")])
+        finally:
+            cluster_server.apply_definitions(lab.cluster)
+        template: dict[str, Any] = {
+            "title": "T",
+            "description": "D",
+            "parameters": {"type": "object"},
+        }
+        template |= {"resources": [_project("made")]}
+        lab.cluster.admin.apply(operator_lab.manifest("Template", "late", template))
+        lab.until_ready([("Template", "", "late")], timeout=BACK)
+        process.until_ready(timeout=BACK)
+        assert _living(lab) == {"one", "two", "late"}
