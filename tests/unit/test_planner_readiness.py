@@ -1,5 +1,6 @@
 """Readiness: references, runtimes, providers, dependencies; what is not there keeps nothing else from being told."""
 
+import dataclasses
 from typing import Any
 
 import planner_worlds as worlds
@@ -234,3 +235,36 @@ def test_every_verdict_is_in_published_words() -> None:
             assert verdict.reason in set(reasons.Reason)
             assert type(verdict.reason) is str
         assert isinstance(found, model.Plan)
+
+
+def test_a_namespace_that_is_not_the_projects_gets_nothing() -> None:
+    """Who may write in a namespace spends no money of a project that does not list it; listed, the job runs."""
+    life = worlds.Life(*worlds.platform())
+    stranger = dataclasses.replace(worlds.job(), key=model.Key("RunnerJob", "elsewhere", "ingest"))
+    life.add(stranger)
+    found = life.plan()
+
+    verdict = next(item for item in found.verdicts if item.key == stranger.key)
+    assert (verdict.ready, verdict.reason) == (False, "OutsideProject")
+    assert (
+        'metadata.namespace: "elsewhere" is not a namespace of Project/penguins' in verdict.message
+    )
+    assert not any(step.operation for step in found.steps)
+
+    spec = {"runtimes": ["py"], "namespaces": ["penguins", "elsewhere"]}
+    life.add(worlds.declare("Project/penguins", spec))
+    assert any(step.operation == "execute" for step in life.plan().steps)
+
+
+def test_a_resource_of_another_project_is_not_used() -> None:
+    """In a namespace that two projects share, one takes nothing that is the other's."""
+    shared = {"namespaces": ["penguins"]}
+    life = worlds.Life(
+        *worlds.platform(),
+        worlds.declare("Project/whales", shared),
+        worlds.declare("Dataset/theirs", {"project": "whales", "uri": "s3://x", "format": "csv"}),
+        worlds.job(inputs=[{"name": "in", "from": "Dataset/theirs"}]),
+    )
+    verdict = worlds.verdict(life.plan(), "RunnerJob/ingest")
+    assert (verdict.ready, verdict.reason) == (False, "OutsideProject")
+    assert "Dataset/theirs belongs to Project/whales" in verdict.message

@@ -45,6 +45,7 @@ STALLED_REASONS = frozenset(
         reasons.Reason.NOT_IMPLEMENTED_YET,
         reasons.Reason.NOT_REPRODUCIBLE,
         reasons.Reason.OUTPUT_MISSING,
+        reasons.Reason.OUTSIDE_PROJECT,
         reasons.Reason.OUT_OF_MEMORY,
         reasons.Reason.PRICE_MISSING,
         reasons.Reason.PROVIDER_MISSING,

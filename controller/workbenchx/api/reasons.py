@@ -86,6 +86,10 @@ class Reason(vocabulary.Word):
         "ReferenceMissing",
         "The spec names a resource that is not declared. The message says which field and which name.",
     )
+    OUTSIDE_PROJECT = (
+        "OutsideProject",
+        "The namespace of the resource is not one of its Project's spec.namespaces, or it refers to a resource of another project. Nothing is done for it.",
+    )
     RUNTIME_MISSING = (
         "RuntimeMissing",
         "The Runtime that the spec names is not declared, or the Project does not list it.",

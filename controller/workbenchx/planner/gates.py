@@ -9,7 +9,7 @@ _ORDERING = frozenset({"order", "app", "model", "runtime", "provider"})
 
 
 def missing(writing: draft.Draft, subject: subjects.Subject) -> verdicts.Refusal | None:
-    """The first reference that leads nowhere. Runtime and provider of what runs are judged by `placements`."""
+    """The first reference that leads nowhere or where it may not. Runtime and provider of what runs are judged by `placements`."""
     placed = subject.key.kind in _EXECUTABLE
     for reference in subject.references:
         if reference.optional or (placed and reference.note in _PLACED):
@@ -17,6 +17,24 @@ def missing(writing: draft.Draft, subject: subjects.Subject) -> verdicts.Refusal
         if not writing.in_force(reference.target):
             message = f"{spelled(reference)}: {reference.target} is not declared"
             return verdicts.Refusal(reasons.Reason.REFERENCE_MISSING, message)
+    return _outside(writing, subject)
+
+
+def _outside(writing: draft.Draft, subject: subjects.Subject) -> verdicts.Refusal | None:
+    """The borders of its project: who may write in a namespace may not thereby spend another project's money or secrets."""
+    project, namespace = writing.index.project(subject.project), subject.key.namespace
+    if project is None or not namespace:
+        return None
+    if namespace not in (project.spec.get("namespaces") or (project.key.name,)):
+        message = f'metadata.namespace: "{namespace}" is not a namespace of {project.key}'
+        return verdicts.Refusal(reasons.Reason.OUTSIDE_PROJECT, message)
+    for reference in subject.references:
+        target = writing.index.resources.get(reference.target)
+        if target is None or not target.key.namespace or target.project is None:
+            continue
+        if target.project != subject.project:
+            message = f"{spelled(reference)}: {target.key} belongs to Project/{target.project}"
+            return verdicts.Refusal(reasons.Reason.OUTSIDE_PROJECT, message)
     return None
 
 
