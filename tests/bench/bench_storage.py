@@ -1,6 +1,7 @@
 """An object in and out of a real S3 server: the adapter against the bare client plus one pass of sha256 over the bytes.
 
-Two passes for a put whose digest is not known beforehand. The bare side is what a careful script does with aiobotocore:
+Two passes for a put whose digest is not known beforehand: of a file, which can be read twice, and of a stream, which
+waits on this machine until its last byte was seen ("unknown"). The bare side is what a careful script does with aiobotocore:
 parts of the same size, and a digest of what it read. Each side is a process of its own, in turns, on an empty key; memory is what it
 grew by over its size with the client loaded. The server is versitygw on the loopback interface.
 """
@@ -28,7 +29,8 @@ import storage_server  # a benchmark is a program of its own: it has no path but
 
 from workbenchx.providers.storage.s3_compatible import adapter, uploads
 
-VERBS = ("put", "put unknown", "get")  # a get reads what the put before it left
+VERBS = ("put", "put of a file", "put unknown", "get")  # a get reads what the put before it left
+UNKNOWN = ("put of a file", "put unknown")
 PIECE = 1 << 20
 MEMORY = 64 * harness.MEBI
 
@@ -48,7 +50,7 @@ def _rows(verb: str, turns: list[dict[str, dict[str, float]]]) -> list[harness.R
     def middle(side: str, what: str) -> float:
         return statistics.median(turn[side][what] for turn in turns)
 
-    what = f"{verb} of 1 GiB"
+    what = f"{verb}, 1 GiB"
     grown = max(turn["ours"]["grown"] for turn in turns) / harness.MEBI
     rate = {side: 1024 / middle(side, "wall") for side in ("ours", "bare")}
     return [
@@ -89,7 +91,7 @@ async def side(which: str, verb: str, path: pathlib.Path) -> None:
         assert await storage.exists(known)
     else:
         await storage.delete(known)
-    sha256 = "" if verb == "put unknown" else known
+    sha256 = "" if verb in UNKNOWN else known
     with _taken():
         if which == "ours":
             await _ours(storage, verb, path, sha256)
@@ -102,6 +104,9 @@ async def _ours(storage: adapter.S3Storage, verb: str, path: pathlib.Path, sha25
     if verb == "get":
         async for _ in storage.open(sha256):  # which raises if the bytes are others
             pass
+        return
+    if verb == "put of a file":
+        await storage.put_file(path)
         return
     blob = await storage.put(_pieces(path), expect_sha256=sha256 or None)
     assert blob.sha256 == sha256 or not sha256

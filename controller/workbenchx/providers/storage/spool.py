@@ -10,10 +10,13 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from workbenchx import errors
 
+Given = TypeVar("Given")
+Answer = TypeVar("Answer")
 PIECE = 1 << 20
 IN_MEMORY = 8 << 20
 # Hashing or writing more than this stops the event loop for longer than a thread hop costs.
@@ -24,7 +27,8 @@ class Spool:
     """Bytes on their way in; `close` in any case."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by close()
+        self._memory = bytearray()
+        self._file: io.FileIO | None = None
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -43,31 +47,62 @@ class Spool:
             if len(chunk) <= INLINE and self.size + len(chunk) <= IN_MEMORY:
                 self._write(chunk)
             else:
-                await asyncio.to_thread(self._write, chunk)
+                await _settled(self._write, chunk)
 
     async def read(self) -> AsyncIterator[bytes]:
         """The bytes again, from the first on."""
+        if self._file is None:
+            for start in range(0, len(self._memory), PIECE):
+                yield bytes(self._memory[start : start + PIECE])
+            return
         self._file.seek(0)
-        while piece := await _piece(self._file, in_memory=self.size <= IN_MEMORY):
+        while piece := await _settled(self._file.read, PIECE):
             yield piece
 
     def close(self) -> None:
         """Give memory and disk back."""
-        self._file.close()
+        self._memory.clear()
+        if self._file is not None:
+            self._file.close()
 
     def _write(self, chunk: bytes) -> None:
         self._digest.update(chunk)
         self.size += len(chunk)
+        if self._file is None and self.size <= IN_MEMORY:
+            self._memory += chunk
+            return
         try:
-            self._file.write(chunk)
+            if self._file is None:
+                self._file = _nameless()
+                _all(self._file, self._memory)
+                self._memory.clear()
+            _all(self._file, chunk)
         except OSError as problem:
             raise _refused(self.size, problem) from problem
 
 
-async def _piece(
-    file: "tempfile.SpooledTemporaryFile[bytes] | io.BufferedReader", *, in_memory: bool
-) -> bytes:
-    return file.read(PIECE) if in_memory else await asyncio.to_thread(file.read, PIECE)
+async def _settled(work: Callable[[Given], Answer], given: Given) -> Answer:
+    """In a thread; who is cancelled waits for its end, so that no file is closed under its hands."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, given))
+    try:
+        return await asyncio.shield(task)
+    finally:
+        if not task.done():
+            await asyncio.wait([task])
+
+
+def _nameless() -> io.FileIO:
+    """A file that is unlinked already, without a buffer: pieces are large, and copying them costs."""
+    descriptor, name = tempfile.mkstemp(prefix="wbx-upload-")
+    os.unlink(name)  # noqa: PTH108 - what mkstemp answers
+    return io.FileIO(descriptor, "r+")
+
+
+def _all(file: io.FileIO, data: bytes | bytearray) -> None:
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += file.write(view[done:]) or 0
 
 
 def _refused(needed: int, problem: OSError) -> errors.Stalled:
