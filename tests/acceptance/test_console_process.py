@@ -53,3 +53,24 @@ def test_a_console_signs_in_serves_and_ends(bench: cli_wbx.Workbench) -> None:
     done = bench.run("console", "--link")
     assert done.returncode == 1
     assert "no console serves here" in done.stderr
+
+
+def test_a_console_waits_for_a_database_of_ones_own(tmp_path: pathlib.Path) -> None:
+    """A cluster starts everything at once: it says what it waits for, and ends when it is told to."""
+    own = {
+        "WBX_DATABASE_URL": f"postgresql://wbx_api@/wbx?host={tmp_path}&connect_timeout=2",
+        "WBX_AUTH_URL": "https://auth.example.org/auth/v1",
+    }
+    command = [*cli_wbx.WBX, "console", "--port", "0"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=cli_wbx.environment(own),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("waiting: database" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
