@@ -61,11 +61,12 @@ def installed(
     images = dev_overlay.images(node)
     folder = tmp_path / "overlay"
     folder.mkdir()
-    try:
-        dev_overlay.install(cluster, dev_overlay.write(folder, images))
-        yield Installed(cluster, images)
-    finally:
-        dev_overlay.remove(cluster, "penguins")
+    with dev_overlay.repository(node, tmp_path) as url:
+        try:
+            dev_overlay.install(cluster, dev_overlay.write(folder, images, url))
+            yield Installed(cluster, images)
+        finally:
+            dev_overlay.remove(cluster, "penguins")
 
 
 def sample(folder: pathlib.Path, image: str) -> list[Key]:

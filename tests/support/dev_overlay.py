@@ -1,7 +1,11 @@
 """The dev overlay on the real node: our images, fixed addresses instead of a cluster DNS, and `kubectl apply -k`."""
 
+import contextlib
 import os
 import pathlib
+import shutil
+import subprocess
+from collections.abc import Iterator
 
 import cluster_node
 import cluster_node_files
@@ -27,15 +31,20 @@ def images(node: cluster_node.Node) -> dict[str, str]:
     return {"workbenchx": ours, "versity/versitygw": node.push("versitygw", gateway)}
 
 
-def write(folder: pathlib.Path, named: dict[str, str]) -> pathlib.Path:
-    """An overlay as a user has one: images by digest; and, for want of a DNS, addresses and names of the two servers."""
+def write(folder: pathlib.Path, named: dict[str, str], repository: str) -> pathlib.Path:
+    """An overlay as a user has one: images by digest, the repository; and, for want of a DNS, addresses of the servers."""
     aliases = [
         {"ip": address, "hostnames": [f"{name}.wbx-system.svc"]}
         for name, address in _ADDRESSES.items()
     ]
     names = {"hostAliases": aliases}
     patches = [
-        _patch("v1", "ConfigMap", "wbx-settings", data={"WBX_IMAGE": named["workbenchx"]}),
+        _patch(
+            "v1",
+            "ConfigMap",
+            "wbx-settings",
+            data={"WBX_IMAGE": named["workbenchx"], "WBX_REPOSITORY": repository},
+        ),
         _patch("batch/v1", "Job", "wbx-migrate", spec={"template": {"spec": names}}),
     ]
     for part in _WORKING:
@@ -64,6 +73,35 @@ def install(cluster: cluster_server.Cluster, folder: pathlib.Path) -> None:
         timeout=180,
     )
     assert done.returncode == 0, f"{done.stderr}\n{explain(cluster)}"
+
+
+@contextlib.contextmanager
+def repository(node: cluster_node.Node, folder: pathlib.Path) -> Iterator[str]:
+    """A git server with the sample's repository, where pods reach it: its URL."""
+    served = folder / "git" / "sample"
+    shutil.copytree(tree.ROOT / "ssot", served / "ssot")
+    for command in (
+        ("init", "--quiet", "--initial-branch=main"),
+        ("add", "."),
+        (
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@example.org",
+            "commit",
+            "-qm",
+            "The sample",
+        ),
+    ):
+        subprocess.run(["git", *command], cwd=served, check=True, capture_output=True)
+    (port,) = cluster_server.free_ports(1)
+    where = [f"--listen={node.near}", f"--port={port}", f"--base-path={folder / 'git'}"]
+    daemon = ["git", "daemon", "--export-all", "--reuseaddr", *where]
+    with subprocess.Popen(daemon, stderr=subprocess.DEVNULL) as server:
+        try:
+            yield f"git://{node.near}:{port}/sample"
+        finally:
+            server.terminate()
 
 
 def remove(cluster: cluster_server.Cluster, *namespaces: str) -> None:

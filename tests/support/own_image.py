@@ -100,8 +100,11 @@ def _alone() -> Iterator[None]:
         yield
 
 
+_GIT = ("git", "git-remote-http", "git-remote-https")
+
+
 def _system(root: pathlib.Path) -> pathlib.Path:
-    """Python and what it is linked with, names of time zones, a shell (initdb wants one), and nothing else."""
+    """Python, git, what they are linked with, names of time zones, a shell (initdb wants one), and nothing else."""
     busybox = tools.need("busybox", "apt-get install busybox-static")
     for name, text in _FILES.items():
         _write(root / name, text.encode(), executable=name.startswith("usr/local/bin"))
@@ -115,6 +118,10 @@ def _system(root: pathlib.Path) -> pathlib.Path:
     shutil.copy2(PYTHON, root / "usr" / "bin" / "python3.11")
     for name in ("python3", "python"):
         (root / "usr" / "bin" / name).symlink_to("python3.11")
+    for name in _GIT:
+        core = pathlib.Path("/usr/lib/git-core", name)
+        _write(root / "usr/lib/git-core" / name, core.resolve().read_bytes(), executable=True)
+    (root / "usr" / "bin" / "git").symlink_to("../lib/git-core/git")
     shutil.copytree(
         "/usr/lib/python3.11",
         root / "usr" / "lib" / "python3.11",

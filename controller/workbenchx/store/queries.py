@@ -14,6 +14,7 @@ from typing import LiteralString
 from psycopg import sql
 
 _FOLDER = pathlib.Path(__file__).parent / "sql"
+_NAMED = re.compile(r"^-- name: ", re.MULTILINE)
 _BLOCK = re.compile(r"^-- name: (\w+)\n(-- .+\n)+", re.MULTILINE)
 
 
@@ -29,6 +30,8 @@ def load(name: str) -> Mapping[str, LiteralString]:
     }
     if not starts or len(blocks) != len(starts):
         raise ValueError(f'sql: file "{name}.sql" has no blocks, or two of one name')
+    if len(starts) != len(_NAMED.findall(text)):
+        raise ValueError(f'sql: file "{name}.sql" has a block without a comment')
     return MappingProxyType(blocks)
 
 

@@ -15,5 +15,6 @@ where d.kind = 'AppDeployment' and d.good and d.spec ->> 'revision' is distinct 
 order by 1;
 
 -- name: record
+-- What differs alone is written, so that the planner is woken once.
 update ops.declared_epochs set code = code || %(code)s::jsonb
 where source = %(source)s and not code @> %(code)s::jsonb;
