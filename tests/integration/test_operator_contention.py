@@ -99,7 +99,7 @@ def test_large_objects(lab: operator_lab.Lab) -> None:
         for document in (noted, large):
             lab.cluster.admin.create(document)
         lab.until_ready([("Project", "", "noted"), ("Template", "", "large")])
-        assert process.metric("wbx_operator_statuses_total") == 2
+        process.until_metric("wbx_operator_statuses_total", 2)
         lab.cluster.admin.delete("Project", "noted")
         lab.cluster.admin.delete("Template", "large")
         operator_lab.until(

@@ -31,7 +31,7 @@ def test_a_follower_is_ready_and_takes_over(lab: operator_lab.Lab) -> None:
             lab.cluster.admin.create(_project("two"))
             lab.until_ready([("Project", "", "two")])
             assert second.metric("wbx_operator_leading") == 1
-            assert second.metric("wbx_operator_statuses_total") == 1
+            second.until_metric("wbx_operator_statuses_total", 1)
 
 
 def test_an_end_in_good_order_gives_leadership_back_at_once(lab: operator_lab.Lab) -> None:

@@ -61,6 +61,11 @@ class Process:
         assert found is not None, name
         return float(found[1])
 
+    def until_metric(self, name: str, value: float) -> None:
+        """Wait until a number is reached (the answer to a write comes after what it wrote), and see that it is not passed."""
+        until(lambda: self.metric(name) >= value, lambda: f"{name}: {self.metric(name)} of {value}")
+        assert self.metric(name) == value
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; its exit code."""
         if self.popen.poll() is None:

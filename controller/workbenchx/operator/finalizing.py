@@ -18,7 +18,7 @@ from workbenchx.store import cluster
 LOG = logging.getLogger(__name__)
 AT_ONCE = 8
 AGAIN_SECONDS = 2.0
-_OVER = frozenset({404, 409})
+_GONE = 404
 
 
 def needed(kind: str) -> bool:
@@ -131,7 +131,7 @@ class Finalizers:
             entry.finalized = not gone
             self._released.discard(key)
             self._changed()
-        elif answer.code not in _OVER:
+        elif answer.code != _GONE:
             LOG.warning("finalizer of %s: %s", key, answer.message)
             return False
         return True

@@ -73,7 +73,7 @@ class Mirror:
         if epoch != self._compared:
             await self._compare()
         keys = self._due()
-        complete = self._cache.full
+        complete = self._cache.full and len(keys) < MOST
         known = (self._compared, self._complete) == (epoch, complete)
         if not keys and known:
             return False

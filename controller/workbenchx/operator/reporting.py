@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 AT_ONCE = 32
 LEAST_PAUSE, MOST_PAUSE = 0.5, 30.0
 OVERRULE_PAUSE, RIVAL_SECONDS = 0.1, 60.0
-_CONFLICT, _GONE, _BUSY, _BROKEN = 409, 404, 429, 500
+_GONE, _BUSY = 404, 429
 
 
 class Reporter:
@@ -148,8 +148,8 @@ class Reporter:
                 self._tell(told)
             entry.status, entry.echo = wanted, answer.version
             return 0.001 if entry.wanted != wanted else 0.0
-        if answer.code in {_GONE, _CONFLICT}:
-            return 0.0  # it is gone, or another of its name: the watch tells
+        if answer.code == _GONE:
+            return 0.0  # the watch tells
         if answer.code == _BUSY:
             pause = answer.retry_after or 1.0
             self._not_before = asyncio.get_running_loop().time() + pause
