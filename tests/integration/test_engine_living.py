@@ -197,6 +197,27 @@ async def test_a_provider_without_snapshots_refuses_with_the_reason(lab: engine_
     assert (await lab.app.reads.resource(DESK))["ready"]
 
 
+async def test_what_is_to_be_kept_and_cannot_be_is_not_removed(lab: engine_lab.Lab) -> None:
+    """A stop that is to keep the files, on an adapter that cannot: it fails and says why, and the files lie there still."""
+    await settle(lab, "desk", SESSION % "1h")
+    row = await lab.app.reads.resource(DESK)
+    notes = lab.app.home.sandboxes / str(row["external_id"]) / "work" / "notes.txt"
+    notes.write_text("mine")
+    box = lab.app.sandboxes["local"]
+    box.capabilities = dataclasses.replace(box.capabilities, snapshots=False)
+    await lab.app.intervene("stop", DESK, {})
+    stop = asyncio.Event()
+    serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
+    async with asyncio.timeout(60):
+        while not (runs := await lab.app.reads.runs(kind="Session", state="failed")):
+            await asyncio.sleep(0.05)
+    stop.set()
+    await serving
+
+    assert (runs[0]["operation"], runs[0]["reason"]) == ("stop", "SnapshotsUnsupported")
+    assert notes.read_text() == "mine"
+
+
 async def test_a_session_ends_at_its_ttl(lab: engine_lab.Lab) -> None:
     """Nobody has to do anything; the row says Expired, and nothing runs."""
     await settle(lab, "desk", SESSION % "2s")

@@ -14,11 +14,6 @@ async def perform(held: context.Held) -> context.Done:
     The next object of the session begins with these files. Performed again, it keeps what is there then.
     """
     external = held.run.external_id
-    if not held.provider.capabilities.snapshots:
-        raise errors.Stalled(
-            f'snapshot: the adapter "{held.provider.adapter}" cannot give out files of what runs',
-            reason=reasons.Reason.SNAPSHOTS_UNSUPPORTED,
-        )
     if not external or await held.provider.status(external) is None:
         raise errors.Stalled("snapshot: it does not run any more", reason="NotRunning")
     if held.cancel.is_set():
@@ -35,7 +30,16 @@ async def perform(held: context.Held) -> context.Done:
 
 
 async def taken(held: context.Held, external: str) -> Artifact:
-    """The tar of its working folder, stored under its sha256."""
+    """The tar of its working folder, stored under its sha256.
+
+    Raises:
+        errors.Stalled: reason SnapshotsUnsupported: the adapter cannot give out files. Nothing is lost yet.
+    """
+    if not held.provider.capabilities.snapshots:
+        raise errors.Stalled(
+            f'snapshot: the adapter "{held.provider.adapter}" cannot give out the files of a sandbox',
+            reason=reasons.Reason.SNAPSHOTS_UNSUPPORTED,
+        )
     blob = await held.context.storage.put(held.provider.archive(external))
     return "snapshot", blob, "application/x-tar"
 
