@@ -110,3 +110,26 @@ def test_too_many_deletes_at_once_are_held(lab: operator_lab.Lab) -> None:
         lab.until_ready([("Project", "", name)])
         assert (name, "Active", "Ready") in _living(lab, "Project")
         assert len(_living(lab, "Project")) == len(held)
+
+
+def test_a_finalizer_that_a_backup_brought_back_is_released(lab: operator_lab.Lab) -> None:
+    """Ours by name, another's by field manager: the object goes all the same, and a finalizer of others stays."""
+    document = _job(lab)
+    document["metadata"] = {
+        "name": "job",
+        "namespace": lab.namespace,
+        "finalizers": ["example.org/other", "workbenchx.dev/provider"],
+    }
+    with lab.operator() as process:
+        lab.cluster.admin.create(document)
+        lab.until_ready([("RunnerJob", lab.namespace, "job")], status="False")
+        lab.cluster.admin.delete("RunnerJob", "job", lab.namespace)
+
+        def finalizers() -> object:
+            found = lab.cluster.admin.get("RunnerJob", "job", lab.namespace)
+            return found and found["metadata"].get("finalizers")
+
+        operator_lab.until(
+            lambda: finalizers() == ["example.org/other"],
+            lambda: f"released: {finalizers()} {process.log}",
+        )

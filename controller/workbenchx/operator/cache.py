@@ -10,11 +10,10 @@ from typing import Any
 
 from workbenchx.api import canonical, identity, registry
 from workbenchx.declared import objects
-from workbenchx.operator import source
+from workbenchx.operator import client, source
 from workbenchx.planner import model
 
 NAME = "cluster"
-FINALIZER = "workbenchx.dev/provider"
 
 
 class Entry:
@@ -142,7 +141,7 @@ class Cache:
             _read(entry, body)
             if before != (entry.declared, entry.deleting):
                 self.dirty.add(key)
-        finalized = FINALIZER in metadata.get("finalizers", ())
+        finalized = client.FINALIZER in metadata.get("finalizers", ())
         status = (
             canonical.encode(body.get("status") or {}) if version >= entry.echo else entry.status
         )

@@ -13,12 +13,14 @@ from workbenchx.operator import kubeconfig
 
 MANAGER = "workbenchx"
 FINALIZING = "workbenchx-finalizer"
+FINALIZER = "workbenchx.dev/provider"
 PAGE = 500
 CONNECTIONS = 48
 SECONDS = 30.0
 _VERSION = re.compile(rb'"resourceVersion": ?"(\d+)"')
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _MERGE = {"Content-Type": "application/merge-patch+json"}
+_PATCH = {"Content-Type": "application/json-patch+json"}
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -168,6 +170,19 @@ class Client:
         where, params = path(kind, namespace, name), {"fieldManager": FINALIZING, "force": "true"}
         data = json.dumps(body).encode()
         return await self.send("PATCH", where, data=data, headers=_APPLY, params=params)
+
+    async def cut_finalizer(self, kind: str, namespace: str, name: str, answer: Answer) -> Answer:
+        """Take our finalizer out of an object, as an answer shows it, where somebody else put it there (a restored backup)."""
+        finalizers = json.loads(answer.body)["metadata"].get("finalizers", [])
+        if FINALIZER not in finalizers:
+            return answer
+        place = f"/metadata/finalizers/{finalizers.index(FINALIZER)}"
+        change = [
+            {"op": "test", "path": place, "value": FINALIZER},
+            {"op": "remove", "path": place},
+        ]
+        where, data = path(kind, namespace, name), json.dumps(change).encode()
+        return await self.send("PATCH", where, data=data, headers=_PATCH)
 
     async def post_event(self, namespace: str, data: bytes) -> Answer:
         """Create a Kubernetes Event."""

@@ -125,8 +125,10 @@ class Finalizers:
         if entry is None or entry.finalized != gone or entry.deleting != gone:
             self._released.discard(key)
             return True
-        wanted = () if gone else (cache.FINALIZER,)
+        wanted = () if gone else (client.FINALIZER,)
         answer = await self._api.apply_finalizer(*key, entry.uid, wanted)
+        if answer.done and gone:
+            answer = await self._api.cut_finalizer(*key, answer)
         if answer.done:
             entry.finalized = not gone
             self._released.discard(key)
