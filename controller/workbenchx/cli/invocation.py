@@ -17,7 +17,7 @@ import click
 
 from workbenchx.cli import failure, interrupts
 from workbenchx.cli.show import style
-from workbenchx.wiring import home, logs, settings
+from workbenchx.wiring import home, logs, settings, telemetry
 
 if TYPE_CHECKING:
     from workbenchx import ports
@@ -167,7 +167,8 @@ def with_app(
             await after(chosen)
         return code
 
-    return interrupts.call(body)
+    with telemetry.collected("wbx"):
+        return interrupts.call(body)
 
 
 def local_only(chosen: settings.Settings, command: str) -> None:

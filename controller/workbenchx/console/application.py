@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import fastapi
 from starlette.middleware import cors
@@ -20,6 +21,8 @@ from workbenchx.console import (
     streams,
 )
 
+# The framework's own spans hold query strings, and a one-time code is in one; `tracing` makes the span of a request.
+_OURS_ALONE: Any = {"tracing": False, "metrics": False, "logs": False}
 _ORIGIN_HEADERS = (
     "Authorization",
     "Content-Type",
@@ -47,6 +50,7 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_OURS_ALONE,
     )
     app.state.parts = chosen
     app.state.callers = limits.Buckets(chosen.bounds.caller, "caller")

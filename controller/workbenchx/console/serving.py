@@ -66,6 +66,7 @@ def bind(chosen: settings.Settings) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen(_BACKLOG)  # whoever is told the address may connect at once, and waits
     except (OSError, OverflowError) as error:
         bound.close()
         raise errors.Stalled(

@@ -16,7 +16,16 @@ from collections.abc import Callable, Collection
 
 from workbenchx import errors, ports
 from workbenchx.api import registry
-from workbenchx.engine import batches, failpoints, ids, mirror, patience, reproduction, touches
+from workbenchx.engine import (
+    batches,
+    failpoints,
+    ids,
+    mirror,
+    patience,
+    reproduction,
+    touches,
+    tracing,
+)
 from workbenchx.planner import index, model, parts
 from workbenchx.planner import plan as planner
 
@@ -156,7 +165,8 @@ class Engine:
         Raises:
             errors.Conflict: somebody else leads now; nothing was written.
         """
-        return await self._settle(await self._next())
+        with tracing.step("pass"):
+            return await self._settle(await self._next())
 
     async def _next(self) -> Pass:
         """What is to be done now. The reading that was handed over is recorded first."""

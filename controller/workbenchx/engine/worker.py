@@ -12,7 +12,16 @@ import time
 from collections.abc import Iterator
 
 from workbenchx import errors, ports
-from workbenchx.engine import context, failpoints, operations, outcomes, patience, removed
+from workbenchx.engine import (
+    context,
+    failpoints,
+    operations,
+    outcomes,
+    patience,
+    removed,
+    tracing,
+)
+from workbenchx.planner import model
 
 LOG = logging.getLogger(__name__)
 LEASE_SECONDS = 15.0
@@ -93,7 +102,9 @@ class Worker:
 
     async def _perform(self, held: context.Held) -> None:
         try:
-            if gone := await perform(held):
+            with tracing.run(held.run):
+                gone = await perform(held)
+            if gone:
                 self._gone.append(gone)
             self.meters.performed += 1
         except asyncio.CancelledError:
@@ -178,9 +189,13 @@ async def _close(held: context.Held, done: context.Done) -> tuple[str, str] | No
     """Record the end, then remove the sandbox that it leaves."""
     accepted = await held.context.store.finish(held.run.run_id, held.run.fencing, done.outcome)
     failpoints.reach("run.finished")
+    tracing.note(run_state=done.outcome.state, run_reason=done.outcome.reason)
+    if done.outcome.state is not model.ExecutionState.SUCCEEDED:
+        tracing.failed(done.outcome.reason)
     if not accepted or done.leaves is None:
         return None
-    await held.provider.delete(done.leaves)
+    with tracing.step("provider delete"):
+        await held.provider.delete(done.leaves)
     failpoints.reach("run.deleted")
     return held.provider.adapter, done.leaves
 
@@ -218,6 +233,7 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 
 
 async def _requeue(held: context.Held, reason: str, message: str, delay: float) -> None:
+    tracing.note(run_state="requeued", run_reason=reason)
     await held.context.store.requeue(
         held.run.run_id, held.run.fencing, reason=reason, message=message, delay=delay
     )

@@ -110,7 +110,10 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """A run that this worker holds. `reattach`: another worker held it before; its sandbox may exist."""
+    """A run that this worker holds. `reattach`: another worker held it before; its sandbox may exist.
+
+    `traceparent`: the trace of the request that ordered it.
+    """
 
     run_id: str
     key: model.Key
@@ -125,6 +128,7 @@ class ClaimedRun:
     deadline: datetime.datetime
     external_id: str | None
     started_at: datetime.datetime | None = None
+    traceparent: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

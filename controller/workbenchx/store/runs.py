@@ -233,6 +233,7 @@ def _claimed(row: tuple[Any, ...]) -> ports.ClaimedRun:
         deadline=row[12],
         external_id=row[13],
         started_at=row[14],
+        traceparent=row[16],
     )
 
 

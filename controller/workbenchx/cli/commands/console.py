@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from workbenchx.cli import failure, interrupts, invocation, options
-from workbenchx.wiring import home, logs
+from workbenchx.wiring import home, logs, telemetry
 
 
 @options.command("console")
@@ -46,7 +46,8 @@ def command(
         invocation.tell(f"serving on {url} until Ctrl-C")
         _tell(login or url, as_json=as_json)
 
-    interrupts.call(lambda: hosting.host(chosen, announce))
+    with telemetry.collected("wbx-console"):
+        interrupts.call(lambda: hosting.host(chosen, announce))
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from workbenchx.cli import interrupts, invocation, options
+from workbenchx.wiring import telemetry
 
 
 class _Group(click.Group):
@@ -78,7 +79,8 @@ def command(
         with interrupts.gently(stop.set):
             await serving.serve(chosen, serving.Options(access, namespaces), stop, announce)
 
-    interrupts.call(work)
+    with telemetry.collected("wbx-operator"):
+        interrupts.call(work)
     return 0
 
 

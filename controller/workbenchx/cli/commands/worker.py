@@ -5,6 +5,7 @@ import importlib
 import click
 
 from workbenchx.cli import failure, interrupts, invocation, options
+from workbenchx.wiring import telemetry
 
 
 @options.command("worker")
@@ -42,5 +43,6 @@ def command(
         else:
             invocation.say(where)
 
-    interrupts.call(lambda: working.serve(chosen, announce=announce))
+    with telemetry.collected("wbx-worker"):
+        interrupts.call(lambda: working.serve(chosen, announce=announce))
     return 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from workbenchx import ports
 from workbenchx.api import reasons
-from workbenchx.engine import context, failpoints, orders, outcomes
+from workbenchx.engine import context, failpoints, orders, outcomes, tracing
 from workbenchx.engine.operations import launch
 from workbenchx.planner import model
 
@@ -27,7 +27,9 @@ async def perform(held: context.Held) -> context.Done:
     if status.state != "running":
         return context.Done(outcomes.of_execution(status))
     await held.context.store.record_objects(held.provider.adapter, [held.sandbox], state="exists")
-    if not await _healthy(held, status):
+    with tracing.step("probe"):
+        healthy = await _healthy(held, status)
+    if not healthy:
         return await _unhealthy(held)
     return context.Done(_running(held, status))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from workbenchx import ports
 from workbenchx.api import reasons
-from workbenchx.engine import context, failpoints
+from workbenchx.engine import context, failpoints, tracing
 from workbenchx.engine.operations import snapshot
 from workbenchx.planner import model
 
@@ -15,7 +15,8 @@ async def perform(held: context.Held) -> context.Done:
     failpoints.reach("delete.before")
     kept = await _saved(held, external) if external and held.run.document.get("save") else []
     if external:
-        await held.provider.delete(external)
+        with tracing.step("provider delete"):
+            await held.provider.delete(external)
         await held.context.store.record_objects(held.provider.adapter, [external], state="gone")
     failpoints.reach("delete.after")
     outcome = ports.Outcome(

@@ -5,7 +5,7 @@ import dataclasses
 
 from workbenchx import errors, ports
 from workbenchx.api import reasons
-from workbenchx.engine import context, failpoints, logs, orders, outcomes
+from workbenchx.engine import context, failpoints, logs, orders, outcomes, tracing
 from workbenchx.engine.operations import launch
 from workbenchx.planner import model
 
@@ -22,7 +22,8 @@ async def perform(held: context.Held) -> context.Done:
     status = await launch.launch(held, spec)
     if status is None:
         return context.Done(outcomes.lost("its sandbox is gone and its end is unknown"))
-    status = await _until_ended(held)
+    with tracing.step("provider wait"):
+        status = await _until_ended(held)
     failpoints.reach("run.ended")
     return context.Done(await _conclude(held, status), leaves=held.sandbox)
 
@@ -54,7 +55,7 @@ async def _stop_when_cancelled(held: context.Held) -> None:
 
 async def _conclude(held: context.Held, status: ports.SandboxStatus) -> ports.Outcome:
     outcome = outcomes.of_execution(status)
-    log = [("log", await logs.artifact(held), "text/plain")] if status.log_bytes else []
+    log = [("log", await _log(held), "text/plain")] if status.log_bytes else []
     failpoints.reach("run.logged")
     outcome = dataclasses.replace(outcome, artifacts=log, metrics=await _metrics(held))
     if outcome.state is not model.ExecutionState.SUCCEEDED:
@@ -72,11 +73,17 @@ async def _conclude(held: context.Held, status: ports.SandboxStatus) -> ports.Ou
     return dataclasses.replace(outcome, artifacts=[*log, *collected])
 
 
+async def _log(held: context.Held) -> ports.Blob:
+    with tracing.step("upload log"):
+        return await logs.artifact(held)
+
+
 async def _outputs(held: context.Held) -> list[tuple[str, ports.Blob, str]]:
     collected = []
     for item in held.run.document.get("outputs") or ():
         stream = held.provider.read_file(held.sandbox, item["path"])
-        blob = await held.context.storage.put(stream)
+        with tracing.step("upload output"):
+            blob = await held.context.storage.put(stream)
         collected.append((str(item["name"]), blob, media_type(item["path"])))
     return collected
 

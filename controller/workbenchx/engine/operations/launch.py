@@ -1,7 +1,7 @@
 """Bring this attempt's sandbox into being and start its command: at most once, whoever calls and however often."""
 
 from workbenchx import errors, ports
-from workbenchx.engine import context, failpoints, orders, secrets
+from workbenchx.engine import context, failpoints, orders, secrets, tracing
 
 
 async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxStatus | None:
@@ -18,7 +18,8 @@ async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxSt
         await _claim(held, spec)
     failpoints.reach("run.start-claimed")
     if status is not None and status.state == "created":
-        status = await held.provider.start(held.sandbox, _environment(held, values))
+        with tracing.step("provider start"):
+            status = await held.provider.start(held.sandbox, _environment(held, values))
         failpoints.reach("run.started")
     return status
 
@@ -30,12 +31,17 @@ async def _create_and_claim(
     if held.run.reattach:
         if not await _claim(held, spec):
             return None
-        return await held.provider.create(spec)
-    status = await held.provider.create(spec)
+        return await _create(held, spec)
+    status = await _create(held, spec)
     failpoints.reach("run.created")
     if not await _claim(held, spec):
         raise errors.Conflict("run: another worker started this attempt")
     return status
+
+
+async def _create(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+    with tracing.step("provider create", adapter=held.provider.adapter):
+        return await held.provider.create(spec)
 
 
 async def _claim(held: context.Held, spec: ports.SandboxSpec) -> bool:

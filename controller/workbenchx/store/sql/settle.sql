@@ -134,12 +134,23 @@ with input as (
   select * from json_to_recordset(%(rows)s::json) as i(run_id uuid, project text, operation text, kind text, namespace text,
     name text, resource_uid uuid, provider text, external_id text, attempt integer, tries integer, execution_hash text,
     document jsonb, timeout double precision, scheduled_for timestamptz, cost_estimate numeric, adapter text, object text)
+), traced as (
+  -- The latest order that waits and means this run: by the id that it promised, by the resource, or, confirming, by what
+  -- is destroyed. One that has been in force for longer led to other runs.
+  select distinct on (i.run_id) i.run_id, v.traceparent
+  from input i
+  join ops.interventions v on v.applied_at is null and v.traceparent is not null and v.at > now() - interval '10 minutes'
+    and (v.args ->> 'new_run_id' = i.run_id::text
+         or (not v.args ? 'new_run_id' and v.verb <> 'suspend'
+             and (v.kind, v.namespace, v.name) = (i.kind, i.namespace, i.name))
+         or (v.verb = 'confirm' and i.operation in ('delete', 'replace', 'stop')))
+  order by i.run_id, v.kind is null, v.at desc
 ), queued as (
 insert into ops.runs (run_id, project_id, operation, kind, namespace, name, resource_uid, provider, external_id, attempt,
-  tries, execution_hash, document, timeout_seconds, scheduled_for, cost_estimate, "commit")
+  tries, execution_hash, document, timeout_seconds, scheduled_for, cost_estimate, "commit", traceparent)
 select i.run_id, p.id, i.operation, i.kind, i.namespace, i.name, i.resource_uid, i.provider, i.external_id, i.attempt,
-  i.tries, i.execution_hash, i.document, i.timeout, i.scheduled_for, i.cost_estimate, %(commit)s
-from input i left join ops.projects p on p.name = i.project and p.deleted_at is null
+  i.tries, i.execution_hash, i.document, i.timeout, i.scheduled_for, i.cost_estimate, %(commit)s, t.traceparent
+from input i left join ops.projects p on p.name = i.project and p.deleted_at is null left join traced t using (run_id)
 on conflict do nothing
 returning run_id, project_id
 ), intents as (
