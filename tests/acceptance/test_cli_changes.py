@@ -235,6 +235,8 @@ def test_a_run_is_reproduced(bench: cli_wbx.Workbench) -> None:
 
     good = bench.json("reproduce", same, "--json")
     bad = bench.json("reproduce", dice, "--json", code=1)
+    latest = bench.json("reproduce", "RunnerJob/hello", "--json")
+    assert latest["run_id"] == good["again"]
 
     cli_schemas.check("reproduce", good)
     verdicts = {item["name"]: item["verdict"] for item in good["outputs"]}

@@ -319,6 +319,9 @@ async def test_plans_show_what_is_the_callers(
     assert (len(theirs["steps"]), theirs["masked"]) == (4, 1)
     everything = await plan_of(callers.platform)
     assert (len(everything["steps"]), everything["masked"]) == (5, 0)
-    assert await callers.nobody.rows("select 1 from ops.plans_for_me()") == []
+    page = await callers.viewer.rows("select id, document from ops.plans_page()")
+    assert page == [(mine["id"], mine)]
+    for asked in ("select 1 from ops.plans_for_me()", "select 1 from ops.plans_page()"):
+        assert await callers.nobody.rows(asked) == []
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await callers.platform.rows("select 1 from ops.plans")

@@ -1,6 +1,7 @@
 """The edge of the API: headers, hosts, sizes, rates, and errors that say what to do and nothing else."""
 
 import asyncio
+import json
 import pathlib
 import socket
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ import pytest
 from console_fixtures import auth, lab, world
 from store_fixtures import database, server, store
 
+from workbenchx import errors
 from workbenchx.console import limits, problems
 from workbenchx.store import embedded, reads
 
@@ -140,6 +142,15 @@ async def test_a_caller_may_not_ask_too_often(
             problem(await client.get("/api/v1/auth"), 429, "TooManyRequests")
         async with lab.client("admin") as client:
             assert (await client.get("/api/v1/session")).status_code == 200
+
+
+def test_removed_bytes_are_gone() -> None:
+    """410: they were there, and are not coming back by themselves; the way out is told."""
+    problem = problems.of(
+        errors.Stalled("artifact: removed; wbx reproduce", reason="ArtifactRemoved")
+    )
+    told = json.loads(bytes(problems.answer(problem).body))
+    assert (told["status"], told["title"], told["reason"]) == (410, "Gone", "ArtifactRemoved")
 
 
 def test_a_bucket_fills_up_and_strangers_are_forgotten() -> None:

@@ -86,6 +86,7 @@ JOB = {"kind": "RunnerJob", "namespace": "iris", "name": "job"}
     ("path", "params"),
     [
         ("/resources", {}),
+        ("/plans", {}),
         ("/runs", {}),
         ("/declared", {}),
         ("/declared/problems", {}),
@@ -130,7 +131,7 @@ async def test_a_cursor_that_was_tampered_with_is_refused(
 ) -> None:
     """As invalid input, on every list: never as an error of ours."""
     async with lab.client("viewer") as client:
-        for path in ("resources", "runs", "declared", "declared/problems"):
+        for path in ("resources", "plans", "runs", "declared", "declared/problems"):
             answer = await client.get(f"/api/v1/{path}", params={"cursor": cursor})
             assert answer.status_code == 422, answer.text
             assert answer.headers["content-type"] == "application/problem+json"

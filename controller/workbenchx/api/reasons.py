@@ -262,6 +262,22 @@ class Reason(vocabulary.Word):
         "EmbeddingMismatch",
         "A query was embedded by another model than the project is indexed by. Vectors of two models are never compared.",
     )
+    API_UNAVAILABLE = (
+        "ApiUnavailable",
+        "The API that WBX_API_URL names, or its sign-in, does not answer or is overloaded. It is worth trying again.",
+    )
+    NOT_AN_API = (
+        "NotAnApi",
+        "What answers at WBX_API_URL is no WorkbenchX API, or not one that this version understands.",
+    )
+    API_FAILED = (
+        "ApiFailed",
+        "The API refused or failed without saying why in a form that is understood; the message has its status.",
+    )
+    NO_LEADER = (
+        "NoLeader",
+        "No process of the installation leads, so an order is recorded and nobody carries it out yet.",
+    )
     INTERNAL_ERROR = (
         "InternalError",
         "A bug in WorkbenchX. It is tried again with growing pauses; the log has the details.",

@@ -27,6 +27,11 @@ class Page(pydantic.BaseModel, Generic[_T]):
     next: str | None = None
 
 
+Cursor = Annotated[
+    str | None, fastapi.Query(max_length=_MOST_CURSOR, description="`next` of the page before.")
+]
+
+
 class Window:
     """Which page was asked for."""
 
@@ -35,10 +40,7 @@ class Window:
         limit: Annotated[
             int, fastapi.Query(ge=1, le=MOST, description="Most rows of one page.")
         ] = DEFAULT,
-        cursor: Annotated[
-            str | None,
-            fastapi.Query(max_length=_MOST_CURSOR, description="`next` of the page before."),
-        ] = None,
+        cursor: Cursor = None,
     ) -> None:
         self.limit = limit
         self.cursor = cursor

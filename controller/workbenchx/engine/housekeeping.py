@@ -93,10 +93,11 @@ class Housekeeper:
             due_at, ended = _again(name, self._house.clock.now()), True
             LOG.info("%s: %s", name, message)
         except errors.WorkbenchError as problem:
-            due_at, message = self._house.clock.now() + AGAIN, problem.message
-            LOG.warning("%s: %s", name, message)
+            # Members read this row: what storage or database said in detail is for the log.
+            due_at, message = self._house.clock.now() + AGAIN, _told(problem.reason)
+            LOG.warning("%s: %s", name, problem.message)
         except Exception as bug:
-            due_at, message = self._house.clock.now() + HOUR, f"internal error: {bug!r}"
+            due_at, message = self._house.clock.now() + HOUR, _told(type(bug).__name__)
             LOG.exception("%s: a bug in WorkbenchX", name)
         finally:
             with contextlib.suppress(errors.WorkbenchError):
@@ -123,6 +124,10 @@ class Housekeeper:
                 left = (due - self._house.clock.now()).total_seconds()
                 return min(max(left, 1.0), LOOK_SECONDS) + random.uniform(0.0, 5.0)  # noqa: S311 - jitter, not a secret
         return random.uniform(30.0, 60.0)  # noqa: S311 - the same
+
+
+def _told(why: str) -> str:
+    return f"not done: {why or 'failed'}; the log of the worker says more"
 
 
 def _again(name: str, now: datetime.datetime) -> datetime.datetime:

@@ -288,6 +288,10 @@ class Reads:
         """Kept plans as a caller may see them, the latest first."""
         return await self._all("my_plans", prefix=prefix, limit=limit)
 
+    async def plans_page(self, *, after: Place = None, limit: int) -> list[Row]:
+        """The same, behind the plan that was last seen then and has that id."""
+        return await self._all("plans_page", after=after, limit=limit)
+
     async def plan(self, prefix: str | None = None) -> Row | None:
         """A kept plan by the beginning of its id; None: the latest."""
         found = await self._all("plan", prefix=prefix)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workbenchx.cli import failure, invocation, options, waiting
+from workbenchx.cli import failure, invocation, options, records, waiting
 from workbenchx.cli.show import phrases, reproduction
 
 if TYPE_CHECKING:
@@ -12,14 +12,20 @@ if TYPE_CHECKING:
 
 
 @options.command("reproduce")
-@click.argument("run_id")
+@click.argument("words", nargs=-1, required=True, metavar="KIND/NAME | RUN_ID")
+@options.namespace
 @options.as_json
-def command(context: click.Context, run_id: str, *, as_json: bool) -> int:
-    """Exit 0: the run succeeded again and every output has the same sha256; 1: it did not, or one differs."""
+def command(
+    context: click.Context, words: tuple[str, ...], *, namespace: str | None, as_json: bool
+) -> int:
+    """KIND/NAME takes its latest run.
+
+    Exit 0: the run succeeded again and every output has the same sha256; 1: it did not, or one differs.
+    """
     chosen = invocation.settings_of(context)
 
     async def work(access: "ports.Access") -> int:
-        before = await access.reads.run(run_id)
+        before = await records.run_of(access, words, namespace)
         if before["state"] != "succeeded":
             raise failure.Failure(
                 f"run {before['run_id']} {before['state']}: only a run that succeeded is reproduced",

@@ -22,6 +22,17 @@ router = fastapi.APIRouter(prefix="/api/v1", tags=["plans"])
 _MOST = 100
 
 
+class Few(paging.Window):
+    """A page of documents that may be large."""
+
+    def __init__(
+        self,
+        limit: Annotated[int, fastapi.Query(ge=1, le=_MOST)] = _MOST,
+        cursor: paging.Cursor = None,
+    ) -> None:
+        super().__init__(limit, cursor)
+
+
 class Kept(pydantic.BaseModel):
     """A kept plan as the caller may see it; `document` says how many of its steps are `masked`."""
 
@@ -90,12 +101,13 @@ class Reading(pydantic.BaseModel):
 async def plans(
     request: fastapi.Request,
     asks: asking.Asks,
-    limit: Annotated[int, fastapi.Query(ge=1, le=_MOST)] = _MOST,
+    window: Annotated[Few, fastapi.Depends()],
 ) -> responses.Response:
-    """The latest first, a hundred at most; older ones by the beginning of their id."""
+    """The latest first, a hundred at most of one page."""
+    after = window.after(paging.moment, paging.text)
     async with asks.reading() as ask:
-        rows = await ask.my_plans(limit=limit)
-    return wire.answer(request, {"items": rows, "next": None})
+        rows = await ask.plans_page(after=after, limit=window.limit + 1)
+    return wire.answer(request, window.page(rows, lambda row: (row["last_seen_at"], row["id"])))
 
 
 @router.get("/plans/{plan_id}", response_model=Kept, summary="One kept plan")

@@ -199,6 +199,11 @@ where %(prefix)s::text is null or starts_with(id, %(prefix)s) order by last_seen
 select id, destroy_token, complete, "commit", document, run_id::text, created_at, last_seen_at
 from ops.plans_for_me(%(prefix)s, %(limit)s);
 
+-- name: plans_page
+-- The same, behind the last row's place.
+select id, destroy_token, complete, "commit", document, run_id::text, created_at, last_seen_at
+from ops.plans_page((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2], %(limit)s);
+
 -- name: proposals
 -- The latest first, or one.
 select f.id::text, f.fingerprint, p.name as project, f.state, f.title, f.branch, f.url, f.document, f.run_id::text,
