@@ -246,7 +246,7 @@ async def _watch_once(bench: Bench, version: str) -> AsyncIterator[tuple[float, 
 
 async def _counted(bench: Bench, process: operator_lab.Process) -> None:
     """Each object is one row that is declared, one of history, one event and one status write."""
-    assert await _metric(process, "wbx_operator_statuses_total") == bench.count
+    await _wrote(process, bench.count)
     query = """select (select count(*) from ops.declared), (select count(*) from ops.projects where ready),
       (select count(*) from ops.resource_history), (select count(*) from ops.run_events where type = 'ResourceCreated')"""
     assert bench.lab.rows(query) == [(bench.count,) * 4]
@@ -254,9 +254,7 @@ async def _counted(bench: Bench, process: operator_lab.Process) -> None:
 
 async def _wrote(process: operator_lab.Process, count: int) -> None:
     """Exactly so many statuses were written; the answer to the last may still be on its way."""
-    await asyncio.sleep(0.5)
-    written = await _metric(process, "wbx_operator_statuses_total")
-    assert written == count, (written, count, process.log)
+    await asyncio.to_thread(process.until_metric, "wbx_operator_statuses_total", count)
 
 
 async def _updates(bench: Bench, seconds: float) -> list[float]:
