@@ -8,7 +8,9 @@ import importlib
 import importlib.util
 import os
 import pathlib
+import py_compile
 import shutil
+import struct
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import workbenchx
 from workbenchx.providers.sandbox.kubernetes.inside import places
 
 _MODULES = ("box", "keeper", "tools", "idle")
+_UNCHECKED = 1
 # What the standard library imports late: by an error, by a codec, by a stream.
 _LATE = ("traceback", "tokenize", "linecache", "encodings.idna", "encodings.latin_1", "runpy")
 
@@ -59,14 +62,30 @@ def _sources(library: pathlib.Path) -> Iterator[tuple[str, pathlib.Path]]:
 
 
 def _copy(source: pathlib.Path, place: pathlib.Path) -> None:
-    """With its time, and with what is compiled of it, which is taken for good by that time."""
+    """A module, and what is compiled of it: many short processes start from the kit, and none may write there."""
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, place)
-    if source.suffix == ".py":
-        compiled = pathlib.Path(importlib.util.cache_from_source(str(source)))
-        if compiled.exists():
-            (place.parent / "__pycache__").mkdir(exist_ok=True)
-            shutil.copy2(compiled, place.parent / "__pycache__" / compiled.name)
+    if source.suffix != ".py":
+        return
+    compiled = pathlib.Path(importlib.util.cache_from_source(str(source)))
+    target = pathlib.Path(importlib.util.cache_from_source(str(place)))
+    if _is_fresh(compiled, source):
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(compiled, target)
+    else:
+        never_looked_at_again = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(place), str(target), invalidation_mode=never_looked_at_again)
+
+
+def _is_fresh(compiled: pathlib.Path, source: pathlib.Path) -> bool:
+    """Whether Python will take the compiled file for the source: by a hash that is not checked, or by its time and size."""
+    try:
+        _, flags, changed, size = struct.unpack("<4sIII", compiled.read_bytes()[:16])
+    except (OSError, struct.error):
+        return False
+    state = source.stat()
+    same = (changed, size) == (int(state.st_mtime) & 0xFFFFFFFF, state.st_size & 0xFFFFFFFF)
+    return flags == _UNCHECKED or (flags == 0 and same)
 
 
 def _copy_libraries(target: pathlib.Path) -> None:
