@@ -134,6 +134,7 @@ async def test_an_app_has_an_address(bench: cluster_sandbox.Bench) -> None:
         "-m",
         "http.server",
         "8080",
+        egress=("example.org", "10.1.2.3"),
         shape="service",
         ports=(8080,),
         restart="Always",
@@ -154,7 +155,7 @@ async def test_an_app_has_an_address(bench: cluster_sandbox.Bench) -> None:
     where = f"/apis/networking.k8s.io/v1/namespaces/{bench.namespace}/networkpolicies/{NAME}"
     policy = bench.cluster.admin.call("GET", where)["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    assert "egress" not in policy
+    assert len(policy["egress"]) == 2
     assert [each["port"] for each in policy["ingress"][0]["ports"]] == [8080]
     await bench.sandbox.delete(NAME)
     await bench.nothing_left()

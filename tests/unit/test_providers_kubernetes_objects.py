@@ -102,14 +102,22 @@ def test_a_pod_is_restricted() -> None:
     )
 
 
+def _egress(*hosts: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = objects.policy(_spec(egress=hosts), "i", _job())["spec"]["egress"]
+    return [each["ipBlock"] for each in found[0]["to"]]
+
+
 def test_the_network_is_what_was_ordered() -> None:
-    """Nothing, its ports inwards, everything outwards if it asked for anything: hosts cannot be told apart."""
-    owner = _job()
-    shut = objects.policy(_spec(), "i", owner)["spec"]
+    """Nothing; its ports inwards; outwards for a name what is public, for `*` what is private too, and an address itself."""
+    shut = objects.policy(_spec(), "i", _job())["spec"]
     assert (shut["ingress"], shut["egress"]) == ([], [])
-    app = objects.policy(_spec(ports=(8080,), egress=("example.org",)), "i", owner)["spec"]
+    app = objects.policy(_spec(ports=(8080,)), "i", _job())["spec"]
     assert app["ingress"] == [{"ports": [{"port": 8080, "protocol": "TCP"}]}]
-    assert "169.254.0.0/16" in json.dumps(app["egress"])
+    assert app["egress"] == []
+    named, _ = _egress("example.org:443")
+    assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(named["except"])
+    assert _egress("*")[0]["except"] == ["169.254.0.0/16"]
+    assert [each["cidr"] for each in _egress("10.1.2.3:5432", "example.org")[2:]] == ["10.1.2.3/32"]
 
 
 def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

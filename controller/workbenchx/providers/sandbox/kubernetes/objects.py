@@ -5,6 +5,7 @@ environment of other services, and no network but what was ordered.
 """
 
 import hashlib
+import ipaddress
 import json
 import math
 from typing import Any
@@ -26,9 +27,10 @@ _FORGET = 300
 # Ours ask for little and work in bursts: a limit as low as the request would make each call take seconds.
 _HELPER = {
     "requests": {"cpu": "20m", "memory": "64Mi"},
-    "limits": {"cpu": "1", "memory": "128Mi"},
+    "limits": {"cpu": "1", "memory": "512Mi"},
 }
-_ADDRESSES_OF_MACHINES = ["169.254.0.0/16"]
+_METADATA = ("169.254.0.0/16", "fe80::/10")
+_PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 
 def digest(spec: ports.SandboxSpec) -> str:
@@ -131,12 +133,8 @@ def active_seconds(deadline: float, since: float, chosen: settings.Settings) -> 
 
 
 def policy(spec: ports.SandboxSpec, installation: str, owner: Json) -> Json:
-    """No traffic but to the declared ports, and outwards only if it was asked for. Hosts cannot be told apart here."""
+    """No traffic but to the declared ports, and outwards as far as it was asked for."""
     ingress = [{"ports": [{"port": port, "protocol": "TCP"} for port in spec.ports]}]
-    everywhere = {"cidr": "0.0.0.0/0", "except": _ADDRESSES_OF_MACHINES}
-    egress: list[Json] = [
-        {"to": [{"ipBlock": everywhere}, {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10"]}}]}
-    ]
     return _owned(spec, installation, owner) | {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -144,9 +142,32 @@ def policy(spec: ports.SandboxSpec, installation: str, owner: Json) -> Json:
             "podSelector": {"matchLabels": {names.SANDBOX: spec.name}},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress if spec.ports else [],
-            "egress": egress if spec.egress else [],
+            "egress": _outwards(spec.egress) if spec.egress else [],
         },
     }
+
+
+def _outwards(hosts: tuple[str, ...]) -> list[Json]:
+    """A policy knows addresses and no names: names open the public ones, `*` the private ones too, an address itself.
+
+    What tells a machine who it is stays shut to everybody, and name servers are asked wherever they are.
+    """
+    shut = _METADATA if "*" in hosts else (*_METADATA, *_PRIVATE)
+    blocks = [
+        {"cidr": whole, "except": [each for each in shut if (":" in each) == (":" in whole)]}
+        for whole in ("0.0.0.0/0", "::/0")
+    ]
+    blocks += [{"cidr": address} for host in hosts if (address := _address(host))]
+    asked = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
+    return [{"to": [{"ipBlock": block} for block in blocks]}, {"ports": asked}]
+
+
+def _address(host: str) -> str:
+    """The range of one address; "" for a name."""
+    try:
+        return str(ipaddress.ip_network(host.partition("/")[0].rpartition(":")[0] or host))
+    except ValueError:
+        return ""
 
 
 def service(spec: ports.SandboxSpec, installation: str, owner: Json) -> Json:
