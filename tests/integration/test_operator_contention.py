@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import cluster_fixtures
 import operator_lab
 import psycopg
 import store_server
@@ -110,20 +111,21 @@ def test_large_objects(lab: operator_lab.Lab) -> None:
 def test_a_namespace_goes_while_its_objects_reconcile(lab: operator_lab.Lab) -> None:
     """The finalizers in it are released, so that the namespace goes; only history is left."""
     lab.cluster.start_controllers()
+    space = cluster_fixtures.new_namespace(lab.cluster)  # the operator's account lives in another
     image = "docker.io/library/python@sha256:" + "1" * 64
     job = {"project": "p", "runtime": "py", "command": ["true"]}
     with lab.operator() as process:
-        _ready(lab, "p", namespaces=[lab.namespace])
+        _ready(lab, "p", namespaces=[space])
         lab.cluster.admin.create(
             operator_lab.manifest("Runtime", "py", {"image": image, "approved": True})
         )
         for number in range(20):
             lab.cluster.admin.create(
-                operator_lab.manifest("RunnerJob", f"job-{number}", job, lab.namespace)
+                operator_lab.manifest("RunnerJob", f"job-{number}", job, space)
             )
-        lab.cluster.admin.delete("Namespace", lab.namespace)
+        lab.cluster.admin.delete("Namespace", space)
         operator_lab.until(
-            lambda: lab.cluster.admin.get("Namespace", lab.namespace) is None,
+            lambda: lab.cluster.admin.get("Namespace", space) is None,
             lambda: f"{lab.cluster.admin.list('RunnerJob')[:1]} {process.log}",
             timeout=90,
         )
