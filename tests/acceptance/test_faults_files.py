@@ -54,7 +54,7 @@ def datasets(bench: cli_wbx.Workbench) -> set[str]:
 def test_a_file_that_cannot_be_parsed_deletes_nothing(
     bench: cli_wbx.Workbench, damage: Callable[[bytes], pathlib.Path], name: str
 ) -> None:
-    """Exit 1 with file, line and column; what it declared before stays; the other files are applied."""
+    """Exit 1 with file, line and column, also in its row; what it declared before stays; the other files are applied."""
     damage(BAD[name])
     cli_tree.write(bench.root, "new", cli_tree.dataset("new", name))
 
@@ -68,6 +68,10 @@ def test_a_file_that_cannot_be_parsed_deletes_nothing(
     assert "Traceback" not in done.stderr
     assert "frail" in datasets(bench)
     assert bench.json("get", "Dataset/new", "-o", "json")["spec"]["version"] == name
+    row = bench.json("get", "Dataset/frail", "-o", "json")
+    assert (row["ready"], row["reason"], row["spec"]["version"]) == (False, "Invalid", "1")
+    assert row["message"].startswith(f"ssot/frail.yaml:{':'.join(place)}: ")
+    assert f"ssot/frail.yaml:{':'.join(place)}: " in bench.ok("why", "Dataset/frail")
 
 
 def test_up_once_isolates_bad_files_too(

@@ -33,7 +33,7 @@ async def test_absence_removes_only_what_was_looked_at(store: postgres.Postgres)
     await store.mirror("other", [], complete=True, commit=None)
     assert await names(store) == "abc"
     result = await store.mirror(
-        "s", [], complete=True, commit=None, scope="ssot/x", keep_paths=["ssot/x/a.yaml"]
+        "s", [], complete=True, commit=None, scope="ssot/x", broken={"ssot/x/a.yaml": "no yaml"}
     )
     assert (await names(store), result.removed) == ("ac", 1)
     await store.mirror("s", [], complete=True, commit=None, scope=".")

@@ -43,10 +43,23 @@ READINGS = (
     (),
     (mirror.Reading(rows=(A, B, C), commit="c1"),),
     (mirror.Reading(rows=(A, B), commit="c1"), mirror.Reading(rows=(at(A, "c2"), changed(B), C))),
-    (mirror.Reading(rows=(A, B, C)), mirror.Reading(rows=(moved(A),), broken=("ssot/x/b.yaml",))),
+    (
+        mirror.Reading(rows=(A, B, C)),
+        mirror.Reading(rows=(moved(A),), broken={"ssot/x/b.yaml": "ssot/x/b.yaml:3:1: no"}),
+    ),
     (mirror.Reading(rows=(A, B, C)), mirror.Reading(rows=(A,), scope="ssot/x")),
     (mirror.Reading(rows=(A, B, C)), mirror.Reading(rows=(A,), complete=False)),
     (mirror.Reading(rows=(A, broken(B))), mirror.Reading(rows=(broken(A), broken(B)))),
+    (
+        mirror.Reading(rows=(A, broken(B), C), commit="c1"),
+        mirror.Reading(
+            rows=(C,), commit="c2", broken={"ssot/x/a.yaml": "no", "ssot/x/b.yaml": "no"}
+        ),
+        mirror.Reading(
+            rows=(C,), complete=False, broken={"ssot/x/a.yaml": "no", "ssot/y/c.yaml": "no"}
+        ),
+        mirror.Reading(rows=(A, C), commit="c3"),
+    ),
     (mirror.Reading(rows=(A,)), mirror.Reading(rows=(broken(A),)), mirror.Reading(rows=(A,))),
     (mirror.Reading(rows=(broken(A),)), mirror.Reading(rows=(broken(A, "worse"),))),
     (mirror.Reading(rows=(), code=CODE), mirror.Reading(rows=(), code={"lab": CODE["iris"]})),

@@ -27,7 +27,7 @@ WORLD = model.World(
     [
         (mirror.Reading(rows=()), {"other"}),
         (mirror.Reading(rows=(), scope="ssot/sub"), {"a", "other"}),
-        (mirror.Reading(rows=(), broken=("ssot/a.yaml",)), {"a", "other"}),
+        (mirror.Reading(rows=(), broken={"ssot/a.yaml": "no"}), {"a", "other"}),
         (mirror.Reading(rows=(), complete=False), {"a", "b", "other"}),
         (mirror.Reading(rows=(row("c", "ssot/c.yaml"),)), {"c", "other"}),
     ],

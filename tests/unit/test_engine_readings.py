@@ -29,7 +29,7 @@ READING = mirror.Reading(
             problem="spec.image: is missing",
         ),
     ),
-    broken=("ssot/bad.yaml",),
+    broken={"ssot/bad.yaml": "ssot/bad.yaml:1:1: no"},
     scope="ssot",
     commit="c1",
     code={"lab": model.Code("5" * 64, None)},

@@ -17,12 +17,12 @@ EMBEDDED_SOURCE = "embedded"
 class Reading:
     """What a folder declares now.
 
-    `broken`: paths whose documents are unknown; `scope`: the path prefix that was read (None: all); `complete`: every
+    `broken`: paths of files whose documents are unknown, with what is wrong there; `scope`: the path prefix that was read (None: all); `complete`: every
     folder could be looked into, so that absence means something.
     """
 
     rows: Sequence[model.Declared]
-    broken: Sequence[str] = ()
+    broken: Mapping[str, str] = dataclasses.field(default_factory=dict)
     scope: str | None = None
     commit: str | None = None
     code: Mapping[str, model.Code] = dataclasses.field(default_factory=dict)
@@ -32,7 +32,7 @@ class Reading:
 async def record(
     store: ports.Store, reading: Reading, *, source: str = EMBEDDED_SOURCE
 ) -> ports.MirrorResult:
-    """Write one reading. What broken files declared before is kept, not forgotten."""
+    """Write one reading. What broken files declared before is kept, and refused from now on."""
     failpoints.reach("mirror.before")
     result = await store.mirror(
         source,
@@ -40,7 +40,7 @@ async def record(
         complete=reading.complete,
         commit=reading.commit,
         scope=reading.scope,
-        keep_paths=reading.broken,
+        broken=reading.broken,
         code=reading.code,
     )
     failpoints.reach("mirror.after")
@@ -50,7 +50,11 @@ async def record(
 def recorded(world: model.World, reading: Reading, *, source: str = EMBEDDED_SOURCE) -> model.World:
     """The world once `reading` is recorded as the next one of its source: what `record` makes of the table."""
     before = {row.key: row for row in world.declared}
-    declared = {key: row for key, row in before.items() if not _replaced(row, reading, source)}
+    declared = {
+        key: _refused(row, reading, source)
+        for key, row in before.items()
+        if not _replaced(row, reading, source)
+    }
     for row in reading.rows:
         declared[row.key] = _upserted(before.get(row.key), row, source)
     last = world.mirrored.get(source)
@@ -83,7 +87,9 @@ def _upserted(old: model.Declared | None, new: model.Declared, source: str) -> m
 def swap(world: model.World, reading: Reading, *, source: str = EMBEDDED_SOURCE) -> model.World:
     """The world as it would be if `reading` were recorded: for `wbx plan`, nothing is written."""
     kept = [row for row in world.declared if not _replaced(row, reading, source)]
-    declared = {row.key: row for row in kept} | {row.key: row for row in reading.rows}
+    declared = {row.key: _refused(row, reading, source) for row in kept} | {
+        row.key: row for row in reading.rows
+    }
     policy = dataclasses.replace(world.policy, scope=reading.scope)
     return dataclasses.replace(
         world,
@@ -92,6 +98,15 @@ def swap(world: model.World, reading: Reading, *, source: str = EMBEDDED_SOURCE)
         code={**world.code, **reading.code},
         policy=policy,
     )
+
+
+def _refused(row: model.Declared, reading: Reading, source: str) -> model.Declared:
+    """What stays of a row whose file cannot be read: its last good document, and what is wrong."""
+    problem = reading.broken.get(row.source.path or "")
+    if problem is None or row.source.source != source or problem == row.problem:
+        return row
+    place = dataclasses.replace(row.source, commit=reading.commit, repo=None)
+    return dataclasses.replace(row, problem=problem, source=place)
 
 
 def _replaced(row: model.Declared, reading: Reading, source: str) -> bool:

@@ -17,6 +17,7 @@ def document(reading: mirror.Reading) -> Plain:
     return {
         "rows": [_row(row) for row in reading.rows],
         "broken": list(reading.broken),
+        "faults": dict(reading.broken),
         "scope": reading.scope,
         "commit": reading.commit,
         "code": {
@@ -55,15 +56,22 @@ def parse(plain: Any, *, source: str = mirror.EMBEDDED_SOURCE) -> mirror.Reading
             _declared(_mapping(row, f"rows[{at}]"), f"rows[{at}]", source)
             for at, row in enumerate(_list(top.get("rows"), "rows"))
         ),
-        broken=tuple(
-            _text(path, f"broken[{at}]")
-            for at, path in enumerate(_list(top.get("broken"), "broken"))
-        ),
+        broken=_broken(top),
         scope=_optional(top.get("scope"), "scope"),
         commit=_optional(top.get("commit"), "commit"),
         code={project: _code(found, f"code.{project}") for project, found in code.items()},
         complete=_flag(top.get("complete"), "complete"),
     )
+
+
+def _broken(top: Mapping[str, Any]) -> dict[str, str]:
+    """Paths that could not be read, and what is wrong there; older programs name the paths alone."""
+    faults = _mapping(top.get("faults", {}), "faults")
+    paths = [
+        _text(path, f"broken[{at}]") for at, path in enumerate(_list(top.get("broken"), "broken"))
+    ]
+    told = {path: f"{path}: could not be read" for path in paths}
+    return told | {path: _text(faults[path], f"faults.{path}") for path in paths if path in faults}
 
 
 def _declared(row: Mapping[str, Any], where: str, source: str) -> model.Declared:

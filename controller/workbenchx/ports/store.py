@@ -207,14 +207,14 @@ class Store(Protocol):
         complete: bool,
         commit: str | None,
         scope: str | None = None,
-        keep_paths: Sequence[str] = (),
+        broken: Mapping[str, str] | None = None,
         code: Mapping[str, model.Code] | None = None,
     ) -> MirrorResult:
         """Make `ops.declared` say `rows` for `source`.
 
         Rows of the source that are absent are removed, only if `complete`, only under the path prefix `scope` (None:
-        all), never those whose path is in `keep_paths` (files that could not be read or parsed). A row with a
-        `problem` keeps the last good document beside the problem. NOTIFYs if anything changed. `code` (project ->
+        all), never those whose path is in `broken` (files that could not be read or parsed, with what is wrong there):
+        what such a file said before is kept beside that problem. A row with a `problem` keeps the last good document. NOTIFYs if anything changed. `code` (project ->
         snapshot) is kept with the epoch and merged over what the source had; `world` hands it to the planner.
         """
 

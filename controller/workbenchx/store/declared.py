@@ -25,10 +25,11 @@ class Mirror:
         complete: bool,
         commit: str | None,
         scope: str | None = None,
-        keep_paths: Sequence[str] = (),
+        broken: Mapping[str, str] | None = None,
         code: Mapping[str, model.Code] | None = None,
     ) -> ports.MirrorResult:
         """Make `ops.declared` say `rows` for `source` (law: see the port)."""
+        broken = broken or {}
         async with self._db.transaction() as conn:
             begun = {
                 "source": source,
@@ -39,8 +40,9 @@ class Mirror:
             epoch = int((await connections.fetch(conn, _SQL["begin_epoch"], begun))[0][0])
             found = await connections.fetch(conn, _SQL["standing"], {"source": source})
             standing: _Standing = {(row[0], row[1], row[2]): row[3:] for row in found}
-            removed = _removed(standing, rows, scope, keep_paths) if complete else []
-            changed = [row for row in rows if _differs(row, standing.get(row.key))]
+            removed = _removed(standing, rows, scope, broken) if complete else []
+            said = [*rows, *_unreadable(source, standing, rows, broken)]
+            changed = [row for row in said if _differs(row, standing.get(row.key))]
             if removed:
                 keys = encode.document(removed)
                 await conn.execute(_SQL["remove"], {"source": source, "keys": keys})
@@ -70,15 +72,33 @@ def _removed(
     standing: _Standing,
     rows: Sequence[model.Declared],
     scope: str | None,
-    keep_paths: Sequence[str],
+    broken: Mapping[str, str],
 ) -> list[dict[str, str]]:
     """What the source no longer says, where it was looked at and could be read."""
     said = {row.key for row in rows}
-    kept = set(keep_paths)
     return [
         {"kind": key[0], "namespace": key[1], "name": key[2]}
         for key, row in standing.items()
-        if key not in said and row[2] not in kept and _within(row[2], scope)
+        if key not in said and row[2] not in broken and _within(row[2], scope)
+    ]
+
+
+def _unreadable(
+    source: str, standing: _Standing, rows: Sequence[model.Declared], broken: Mapping[str, str]
+) -> list[model.Declared]:
+    """What files said that cannot be read now: refused, so that what is wrong stands in each row."""
+    said = {row.key for row in rows} if broken else set()
+    return [
+        model.Declared(
+            model.Key(*key),
+            project,
+            {},
+            "",
+            model.SourceRef(source, path=path, line=line),
+            problem=broken[path],
+        )
+        for key, (_, project, path, line, _) in standing.items()
+        if path in broken and key not in said
     ]
 
 

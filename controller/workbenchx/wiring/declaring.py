@@ -42,13 +42,27 @@ async def read(
     report = dataclasses.replace(report, problems=(*report.problems, *problems))
     reading = mirror.Reading(
         rows=tuple(_row(found, commit) for found in report.documents),
-        broken=tuple(sorted(report.broken)),
+        broken=_faults(report),
         scope=None if scope == "." else scope,
         commit=commit,
         code=code,
         complete=tree.complete,
     )
     return Declaration(report, reading)
+
+
+def _faults(report: validate.Report) -> dict[str, str]:
+    """What is wrong with each file that could not be read whole: the first error in it, and how many there are."""
+    told: dict[str, list[str]] = {path: [] for path in sorted(report.broken)}
+    for found in report.problems:
+        if found.path in told and found.severity == problem.Severity.ERROR:
+            told[found.path].append(str(found))
+    return {path: _first(path, errors) for path, errors in told.items()}
+
+
+def _first(path: str, errors: Sequence[str]) -> str:
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{errors[0]}{more}" if errors else f"{path}: could not be read"
 
 
 def _row(found: document.Document, commit: str | None) -> model.Declared:

@@ -87,10 +87,14 @@ class Code(pydantic.BaseModel):
 
 
 class Reading(pydantic.BaseModel):
-    """What files declare: `broken` are paths that could not be read, `scope` the path that was read (null: all)."""
+    """What files declare.
+
+    `broken` are paths that could not be read, `faults` what is wrong there; `scope` is the path that was read (null: all).
+    """
 
     rows: list[Row]
     broken: list[str]
+    faults: dict[str, str] = pydantic.Field(default_factory=dict)
     scope: str | None = None
     commit: str | None = None
     code: dict[str, Code] = pydantic.Field(default_factory=dict)
