@@ -138,8 +138,8 @@ NEEDS_SESSION = {"service.started": False, "delete.before": True, "delete.after"
 
 
 def test_a_kill_at_random_moments_is_survived(bench: Bench) -> None:
-    """Wherever the process is: at any instant of an apply."""
-    chance = random.Random(SEED)
+    """Wherever the process is: at any instant of an apply. With -s, a line tells of each tenth round."""
+    chance, killed, commands = random.Random(SEED), 0, 0
     for number in range(MOMENTS):
         tokens = bench.change(session=not bench.session if number % 40 == 0 else None)
         moment = chance.uniform(0.3, 4.0)
@@ -149,4 +149,9 @@ def test_a_kill_at_random_moments_is_survived(bench: Bench) -> None:
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             process.communicate(timeout=_LIMIT)
+            killed += 1
         bench.proven(tokens)
+        commands += len(tokens)
+        if number % 10 == 9:
+            told = f"{number + 1} rounds, {killed} killed, {commands} commands, each started once"
+            sys.stdout.write(f"{told}; nothing lost, nothing left over\n")

@@ -25,20 +25,30 @@ def overlay(world: model.World, adapter: str, seen: ports.Observation) -> model.
     """The world as it is with a look that was not recorded: for a plan while nobody serves."""
     epochs = [epoch for epoch in world.epochs if epoch.provider != adapter]
     objects = [each for each in world.observed if each.provider != adapter]
+    health = {
+        each.external_id: {"healthy": each.fields["healthy"]}
+        for each in world.observed
+        if each.provider == adapter and "healthy" in each.fields
+    }
     return dataclasses.replace(
         world,
         epochs=(*epochs, model.Epoch(adapter, seen.complete, seen.at)),
-        observed=(*objects, *(_object(adapter, status) for status in seen.objects)),
+        observed=(
+            *objects,
+            *(_object(adapter, status, health.get(status.name, {})) for status in seen.objects),
+        ),
     )
 
 
-def _object(adapter: str, status: ports.SandboxStatus) -> model.ObservedObject:
+def _object(
+    adapter: str, status: ports.SandboxStatus, health: Mapping[str, bool]
+) -> model.ObservedObject:
     return model.ObservedObject(
         provider=adapter,
         external_id=status.name,
         uid=status.resource,
         state=status.state,
-        fields=status.fields,
+        fields={**status.fields, **health} if status.state == "running" else status.fields,
         url=status.url,
         exit_code=status.exit_code,
         reason=status.reason,

@@ -49,6 +49,7 @@ from workbenchx.ports.store import (
     Outcome,
     RowWrite,
     RunOrder,
+    Served,
     Store,
 )
 
@@ -97,6 +98,7 @@ __all__ = [
     "SandboxProvider",
     "SandboxSpec",
     "SandboxStatus",
+    "Served",
     "StagedFile",
     "Standing",
     "Standings",

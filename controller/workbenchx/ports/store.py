@@ -32,6 +32,19 @@ class Option:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Served:
+    """A running app with a health check. `healthy` is what its observation says; seconds are numbers."""
+
+    provider: str
+    external_id: str
+    url: str
+    interval: float
+    timeout: float
+    failures: int
+    healthy: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class MirrorResult:
     """What mirroring a source changed in `ops.declared`."""
 
@@ -181,6 +194,12 @@ class Store(Protocol):
 
     async def options(self) -> tuple[Option, ...]:
         """Every provider object in force, by kind; the default of each kind first."""
+
+    async def served(self) -> Sequence[Served]:
+        """The running apps that have a health check, with the address to ask."""
+
+    async def record_health(self, provider: str, external_id: str, *, healthy: bool) -> None:
+        """What asking an app showed. It stays with its observation through later looks, while it runs."""
 
     async def looked_at(self) -> Mapping[str, datetime.datetime]:
         """When each provider was last observed, by adapter."""

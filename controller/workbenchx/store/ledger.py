@@ -51,6 +51,17 @@ class Ledger:
                 await conn.execute(_SQL["gone"], {"provider": provider, "ids": seen})
         return number
 
+    async def served(self) -> list[ports.Served]:
+        """The running apps that have a health check, with the address to ask."""
+        async with self._db.transaction() as conn:
+            return [ports.Served(*row) for row in await connections.fetch(conn, _SQL["served"])]
+
+    async def record_health(self, provider: str, external_id: str, *, healthy: bool) -> None:
+        """What asking an app showed."""
+        params = {"provider": provider, "id": external_id, "healthy": healthy}
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["health"], params)
+
     async def looked_at(self) -> dict[str, datetime.datetime]:
         """When each provider was last observed, by adapter."""
         async with self._db.transaction() as conn:

@@ -20,6 +20,7 @@ from workbenchx.engine import (
     loop,
     mirror,
     observer,
+    prober,
     reproduction,
     worker,
 )
@@ -231,6 +232,7 @@ class App:
                 housekeeping.House(self.store, self.storage, self.installation.id, self.clock),
                 name=process.identity("house"),
             ),
+            prober=prober.Prober(self.store, probe.answers),
             indexer=one,
         )
 

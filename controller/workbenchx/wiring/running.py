@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from workbenchx import ports
-from workbenchx.engine import batches, housekeeping, loop, observer, worker
+from workbenchx.engine import batches, housekeeping, loop, observer, prober, worker
 from workbenchx.planner import model
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Parts:
     worker: worker.Worker
     observer: observer.Observer
     housekeeper: housekeeping.Housekeeper
+    prober: prober.Prober
     indexer: "indexer.Indexer | None" = None
 
 
@@ -87,6 +88,7 @@ async def _work(parts: Parts, on_pass: Callable[[loop.Pass], None]) -> None:
         group.create_task(parts.observer.serve())
         group.create_task(parts.worker.serve())
         group.create_task(parts.housekeeper.serve())
+        group.create_task(parts.prober.serve())
         group.create_task(parts.engine.serve(on_pass))
         if parts.indexer:
             group.create_task(parts.indexer.serve())

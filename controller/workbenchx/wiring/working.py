@@ -17,7 +17,7 @@ import prometheus_client as prometheus
 from prometheus_client import core, registry
 
 from workbenchx import errors, ports
-from workbenchx.engine import coding, context, housekeeping, observer, patience, worker
+from workbenchx.engine import coding, context, housekeeping, observer, patience, prober, worker
 from workbenchx.forge import fetching
 from workbenchx.providers import probe
 from workbenchx.wiring import adapters, cluster, health, process, settings
@@ -171,6 +171,7 @@ async def _until_changed(
             group.create_task(made.serve()),
             group.create_task(observer.Observer(joined.store, picked.sandboxes).serve()),
             group.create_task(coder.serve(joined.store.changes)),
+            group.create_task(prober.Prober(joined.store, probe.answers).serve()),
             group.create_task(
                 housekeeping.Housekeeper(house, name=process.identity("house")).serve()
             ),

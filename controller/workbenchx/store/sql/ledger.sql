@@ -31,10 +31,14 @@ returning number;
 select provider, at from ops.observation_epochs;
 
 -- name: see
--- Only what differs is written, so that a quiet look wakes nobody.
+-- Only what differs is written, so that a quiet look wakes nobody. The health of what runs is not the provider's to say.
 with input as (
-  select * from json_to_recordset(%(rows)s::json) as i(external_id text, resource_uid uuid, state text, fields jsonb, url text,
+  select i.external_id, i.resource_uid, i.state, i.url, i.exit_code, i.reason,
+    case when i.state = 'running' and o.fields ? 'healthy'
+      then i.fields || jsonb_build_object('healthy', o.fields -> 'healthy') else i.fields end as fields
+  from json_to_recordset(%(rows)s::json) as i(external_id text, resource_uid uuid, state text, fields jsonb, url text,
     exit_code integer, reason text)
+  left join ops.observations o on o.provider = %(provider)s and o.external_id = i.external_id
 ), changed as (
   select i.* from input i left join ops.observations o
     on o.provider = %(provider)s and o.external_id = i.external_id
@@ -50,6 +54,27 @@ from changed c
 on conflict (provider, external_id) do update set resource_uid = excluded.resource_uid, project_id = excluded.project_id,
   state = excluded.state, fields = excluded.fields, url = excluded.url, exit_code = excluded.exit_code,
   reason = excluded.reason, number = excluded.number, seen_at = excluded.seen_at;
+
+-- name: served
+-- Running apps whose latest bringing up had a health check. No word on their health yet: they became Ready by a good answer.
+select a.provider, a.external_id,
+  rtrim(coalesce(a.facts -> 'urls' ->> (h.health ->> 'port'), a.facts ->> 'url'), '/') || (h.health ->> 'path'),
+  (h.health ->> 'interval')::double precision, (h.health ->> 'timeout')::double precision, (h.health ->> 'failures')::integer,
+  coalesce((o.fields ->> 'healthy')::boolean, true)
+from ops.app_deployments a
+join ops.observations o on o.provider = a.provider and o.external_id = a.external_id and o.state = 'running'
+cross join lateral (
+  select r.document -> 'health' as health from ops.runs r
+  where r.resource_uid = a.id and r.operation in ('create', 'replace') and r.state = 'succeeded'
+  order by r.run_id desc limit 1
+) h
+where a.deleted_at is null and a.facts ->> 'url' is not null and jsonb_typeof(h.health) = 'object';
+
+-- name: health
+-- Written only where it says something new.
+update ops.observations set fields = fields || jsonb_build_object('healthy', %(healthy)s::boolean)
+where provider = %(provider)s and external_id = %(id)s
+  and (fields ->> 'healthy')::boolean is distinct from %(healthy)s;
 
 -- name: unsee
 -- Only a complete look proves that something is gone.
