@@ -9,22 +9,28 @@ import json
 from typing import Any
 
 
-def _write(value: object) -> str:
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-
-
-def encode(value: Any) -> bytes:
+def text(value: Any) -> str:
     """Canonical JSON of plain data (dict with text keys, list, str, int, float, bool, None).
 
     Raises:
         TypeError: the value holds something that JSON has no form for.
         ValueError: the value holds NaN or an infinity, or text that is not Unicode.
     """
-    return _write(value).encode()
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+
+
+def encode(value: Any) -> bytes:
+    """The same in UTF-8."""
+    return text(value).encode()
 
 
 def digest(value: Any) -> str:
     """The sha256 (64 hex digits) of the canonical JSON; of a spec, this is its `declared_hash`."""
-    return hashlib.sha256(encode(value)).hexdigest()
+    return digest_of(text(value))
+
+
+def digest_of(written: str) -> str:
+    """The same of what `text` wrote."""
+    return hashlib.sha256(written.encode()).hexdigest()

@@ -19,7 +19,8 @@ class Want(NamedTuple):
 class Document(NamedTuple):
     """One resource. `problem` set: it is invalid (the text says how), and only its identity can be relied on.
 
-    `spec` is the spec as written ({} where `check` was told to keep none). `hash` is its canonical digest. `line` is
+    `spec` is the spec as written ({} where `check` was told to keep none), `text` the same as canonical JSON ("": it was not
+    kept), `hash` the digest of that. `line` is
     where the document begins in `path`, `offset` the same place in characters. `outputs`, `wants`, `namespaces` and
     `default` are what the checks of the whole set need of the spec.
     """
@@ -39,6 +40,7 @@ class Document(NamedTuple):
     wants: tuple[Want, ...] = ()
     namespaces: tuple[str, ...] = ()
     default: bool = False
+    text: str = ""
 
     @property
     def key(self) -> identity.Key:

@@ -104,6 +104,7 @@ def _flaws(raw: parsing.Raw, places: placing.Places) -> list[problem.Flaw]:
 def _document(
     key: identity.Key, spec: Mapping[str, Any], path: str, raw: parsing.Raw
 ) -> document.Document:
+    text = canonical.text(spec)
     return document.Document(
         key.kind,
         key.namespace,
@@ -112,7 +113,7 @@ def _document(
         spec.get("project"),
         path,
         raw.line,
-        canonical.digest(spec),
+        canonical.digest_of(text),
         tuple(references.of(key.kind, key.namespace, spec, name=key.name)),
         None,
         raw.offset,
@@ -120,6 +121,7 @@ def _document(
         _wants(key, spec),
         tuple(spec.get("namespaces") or (key.name,)) if key.kind == "Project" else (),
         spec.get("default") is True,
+        text,
     )
 
 

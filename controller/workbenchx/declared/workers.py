@@ -104,7 +104,7 @@ def _add(found: Read, files: Mapping[str, bytes], paths: Sequence[str], *, specs
         if specs:
             found.documents.extend(read_file.documents)
         else:
-            found.documents.extend(item._replace(spec={}) for item in read_file.documents)
+            found.documents.extend(item._replace(spec={}, text="") for item in read_file.documents)
         found.problems.extend(read_file.problems)
         if read_file.broken:
             found.broken.append(path)

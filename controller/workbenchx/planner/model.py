@@ -96,7 +96,7 @@ class SourceRef:
 class Declared:
     """One row of `ops.declared`. `problem` set: the document is invalid and its last good version stays in force.
 
-    `refers_to`: the references of the spec, where the reader has found them already.
+    Where the reader has worked them out already: `refers_to` are the references of the spec, `text` is the spec as JSON.
     """
 
     key: Key
@@ -108,6 +108,7 @@ class Declared:
     refers_to: Sequence[references.Reference] | None = dataclasses.field(
         default=None, compare=False, repr=False
     )
+    text: str = dataclasses.field(default="", compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

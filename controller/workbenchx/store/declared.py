@@ -1,5 +1,6 @@
 """`ops.declared`: what a source says, compared in the program so that an unchanged tree costs one small read."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from workbenchx.planner import model
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("declared")
+_quoted = json.encoder.encode_basestring
 
 _Standing = dict[tuple[str, str, str], tuple[Any, ...]]
 
@@ -48,7 +50,7 @@ class Mirror:
                 await conn.execute(_SQL["remove"], {"source": source, "keys": keys})
             written = 0
             if changed:
-                text = encode.document([row(one, commit) for one in changed])
+                text = spelled(changed, commit)
                 params = {"source": source, "epoch": epoch, "rows": text}
                 written = (await conn.execute(_SQL["write"], params)).rowcount
         return ports.MirrorResult(changed=written, removed=len(removed), epoch=epoch)
@@ -107,6 +109,27 @@ def _within(path: str | None, scope: str | None) -> bool:
         return True
     folder = scope.rstrip("/")
     return path is not None and (path == folder or path.startswith(folder + "/"))
+
+
+def spelled(rows: Sequence[model.Declared], commit: str | None) -> str:
+    """Rows as `write` takes them, in one JSON text. A spec that is JSON already is not written again."""
+    return encode.cleaned(f"[{','.join([_spelled(one, commit) for one in rows])}]")
+
+
+def _spelled(one: model.Declared, commit: str | None) -> str:
+    if not one.text:
+        return encode.document(row(one, commit))
+    place = one.source
+    return (
+        f'{{"kind":{_quoted(one.key.kind)},"namespace":{_quoted(one.key.namespace)},"name":{_quoted(one.key.name)},'
+        f'"project":{_or_null(one.project)},"spec":{one.text},"hash":{_quoted(one.hash)},"problem":{_or_null(one.problem)},'
+        f'"repo":{_or_null(place.repo)},"commit":{_or_null(place.commit or commit)},"path":{_or_null(place.path)},'
+        f'"line":{"null" if place.line is None else place.line}}}'
+    )
+
+
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else _quoted(text)
 
 
 def row(one: model.Declared, commit: str | None) -> Mapping[str, Any]:

@@ -22,6 +22,11 @@ def document(value: Any) -> str:
         text = _ENCODER.encode(value)
     except ValueError:
         text = _ENCODER.encode(_finite(value))
+    return cleaned(text)
+
+
+def cleaned(text: str) -> str:
+    """JSON text without what Postgres refuses."""
     if "\\u0000" in text:
         text = _NUL.sub("\\1\ufffd", text)
     if not text.isascii():
