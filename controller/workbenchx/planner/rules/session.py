@@ -100,15 +100,17 @@ def _over(case: cases.Case) -> str | None:
         return "Expired"
     idle = schedules.parse(case.sighting.fields.get("idle_since"))
     limit = spec.get("idleTimeout")
-    if idle and limit and now >= idle + _seconds(limit):
+    unused = idle + _seconds(limit) if idle and limit else _FOREVER
+    if now >= unused:
         return "Idle"
     begun = schedules.parse(facts.get("started_at"))
     start, stop = _firings(spec, now)
     if stop and begun and stop > begun and (start is None or start < stop):
         return "Schedule"
-    if ends < _FOREVER:
-        refusal = verdicts.Refusal("Expires", "is stopped when its time is over")
-        case.writing.wait(case.subject.key, refusal, ends)
+    if min(ends, unused) < _FOREVER:
+        why = "when its time is over" if ends <= unused else "if nobody uses it until then"
+        refusal = verdicts.Refusal("Expires", f"is stopped {why}")
+        case.writing.wait(case.subject.key, refusal, min(ends, unused))
     return None
 
 

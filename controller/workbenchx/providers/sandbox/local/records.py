@@ -101,6 +101,9 @@ def _fields(record: layout.Json, live: layout.Json) -> dict[str, Any]:
     fields = {"python": found.version, "notes": list(found.notes), "image": record["spec"]["image"]}
     if record["spec"]["shape"] == "service":
         fields["restarts"] = live.get("restarts", 0)
+    idle = _time(live.get("idle_since"))
+    if idle is not None:
+        fields["idle_since"] = idle.isoformat()
     return fields
 
 

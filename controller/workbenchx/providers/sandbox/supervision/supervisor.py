@@ -101,6 +101,7 @@ class Supervisor:
         self._restarts = self._pauses = 0
         self._first_started = self._started = time.time()
         self._urls: layout.Json = {}
+        self._idle_since: float | None = None
 
     def run(self, caller: socket.socket) -> None:
         """Until the sandbox has ended for good."""
@@ -150,6 +151,8 @@ class Supervisor:
             "urls": self._urls,
             "restarts": self._restarts,
         }
+        if self._idle_since is not None:
+            document["idle_since"] = self._idle_since
         with contextlib.suppress(OSError):
             layout.write(self._folder.live, document)
 
@@ -188,6 +191,9 @@ class Supervisor:
         if reason:
             self._end(reason, message)
             self._kill(held)
+        elif self._watch.use and self._watch.use.idle_since != self._idle_since:
+            self._idle_since = self._watch.use.idle_since
+            self._tell()
 
     def _drain(self) -> None:
         if self._pipe == -1:

@@ -26,6 +26,11 @@ def memory(pids: list[int], limit: int) -> int:
     return total if total <= limit else sum(map(_proportional, pids))
 
 
+def worked(pids: list[int]) -> int:
+    """The processor time that the processes and their dead children took, in the kernel's ticks."""
+    return sum(map(_ticks, pids))
+
+
 def send(pids: list[int], number: int) -> None:
     """Send a signal to each that still lives."""
     for pid in pids:
@@ -77,6 +82,14 @@ def _resident(pid: int) -> int:
     try:
         return int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE
     except (OSError, IndexError):
+        return 0
+
+
+def _ticks(pid: int) -> int:
+    try:
+        words = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return sum(map(int, words[11:15]))
+    except (OSError, ValueError):
         return 0
 
 

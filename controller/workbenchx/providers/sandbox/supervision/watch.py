@@ -19,6 +19,10 @@ _IDLE = 1.0
 # Adding up the files may take this share of one core.
 _DISK_SHARE = 0.02
 _DISK_FIRST = 1.0
+# A session counts as used while its programs take more than this share of a core, or its files change.
+_WORK_SHARE = 0.002
+_WORK_SECONDS = 10.0
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Verdict(NamedTuple):
@@ -29,8 +33,37 @@ class Verdict(NamedTuple):
     message: str
 
 
+class Use:
+    """When a session was last used. A light hand on it counts: it is better kept too long than taken from somebody."""
+
+    def __init__(self) -> None:
+        self._used_at = time.time()
+        self._look_at = time.monotonic() + _WORK_SECONDS
+        self._ticks = 0
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nobody used it; None: it was used just now."""
+        return self._used_at if time.time() - self._used_at > 2 * _WORK_SECONDS else None
+
+    def working(self, pids: list[int]) -> None:
+        """Look at its programs."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        passed = _WORK_SECONDS + now - self._look_at
+        ticks, before = tree.worked(pids), self._ticks
+        self._ticks, self._look_at = ticks, now + _WORK_SECONDS
+        if abs(ticks - before) > passed * _WORK_SHARE * _TICKS:
+            self._used_at = time.time()
+
+    def changed(self, newest: float) -> None:
+        """Its newest file is of that time."""
+        self._used_at = max(self._used_at, min(newest, time.time()))
+
+
 class Watch:
-    """Looks at one tree. `peak` is the most memory seen, in bytes."""
+    """Looks at one tree. `peak` is the most memory seen, in bytes; `use` is kept for a session only."""
 
     def __init__(self, folder: layout.Folder, order: layout.Json) -> None:
         self._folder = folder
@@ -38,6 +71,7 @@ class Watch:
         self._interval = _FIRST
         self._look_at = self._files_at = math.inf
         self.peak = 0
+        self.use = Use() if order["shape"] == "session" else None
 
     def begin(self) -> None:
         """A program starts."""
@@ -54,6 +88,8 @@ class Watch:
         if time.monotonic() < self._look_at:
             return "", ""
         pids = held.program()
+        if self.use:
+            self.use.working(pids)
         if len(pids) > self._order["processes"]:
             return "Signalled", f"more than {self._order['processes']} processes"
         return self._memory(pids) or self._disk() or ("", "")
@@ -83,7 +119,10 @@ class Watch:
         if time.monotonic() < self._files_at:
             return None
         before = time.monotonic()
-        used = sum(map(_used, (self._folder.work, self._folder.home, self._folder.tmp)))
+        found = [_used(each) for each in (self._folder.work, self._folder.home, self._folder.tmp)]
+        used = sum(size for size, _ in found)
+        if self.use:
+            self.use.changed(max(newest for _, newest in found))
         took = time.monotonic() - before
         self._files_at = time.monotonic() + max(_DISK_FIRST, took / _DISK_SHARE)
         if used > self._order["disk"]:
@@ -114,13 +153,15 @@ def _signalled(code: int) -> Verdict | None:
     return None
 
 
-def _used(path: os.PathLike[str] | str) -> int:
-    """Bytes of disk below a folder."""
-    total = 0
+def _used(path: os.PathLike[str] | str) -> tuple[int, float]:
+    """Bytes of disk below a folder, and when the newest file in it was changed."""
+    total, newest = 0, 0.0
     with contextlib.suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
-                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                about = entry.stat(follow_symlinks=False)
+                total, newest = total + about.st_blocks * 512, max(newest, about.st_mtime)
                 if entry.is_dir(follow_symlinks=False):
-                    total += _used(entry.path)
-    return total
+                    below, latest = _used(entry.path)
+                    total, newest = total + below, max(newest, latest)
+    return total, newest
