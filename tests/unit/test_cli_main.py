@@ -59,7 +59,10 @@ def test_every_command_is_what_the_catalog_says(
     assert isinstance(module.command, click.Command)
     assert (module.command.name, module.command.short_help) == (name, entry.help)
     assert main.run([name, "--help"]) == 0
-    assert entry.help in " ".join(capsys.readouterr().out.split())
+    shown = capsys.readouterr().out
+    assert entry.help in " ".join(shown.split())
+    prose = shown.partition("Options:")[0].partition("Commands:")[0]
+    assert "     " not in prose, "the docstring's indentation"
 
 
 def test_help_imports_no_command_and_nothing_heavy() -> None:

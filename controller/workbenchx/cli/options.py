@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import inspect
 import pathlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
         made = click.command(name, short_help=catalog.COMMANDS[name].help)(
             click.pass_context(function)
         )
-        made.help = f"{catalog.COMMANDS[name].help}\n\n{function.__doc__ or ''}".strip()
+        made.help = _told(name, function)
         return made
 
     return decorate
@@ -34,10 +35,15 @@ def group(name: str, made: type[click.Group]) -> Callable[[Callable[..., Any]], 
             invoke_without_command=True,
             short_help=catalog.COMMANDS[name].help,
         )(click.pass_context(function))
-        decorated.help = f"{catalog.COMMANDS[name].help}\n\n{function.__doc__ or ''}".strip()
+        decorated.help = _told(name, function)
         return decorated
 
     return decorate
+
+
+def _told(name: str, function: Callable[..., Any]) -> str:
+    """The catalog's line, then the docstring without its indentation, which click would print."""
+    return f"{catalog.COMMANDS[name].help}\n\n{inspect.getdoc(function) or ''}".strip()
 
 
 def resource(function: _F) -> _F:
