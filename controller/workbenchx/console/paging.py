@@ -35,13 +35,7 @@ Cursor = Annotated[
 class Window:
     """Which page was asked for."""
 
-    def __init__(
-        self,
-        limit: Annotated[
-            int, fastapi.Query(ge=1, le=MOST, description="Most rows of one page.")
-        ] = DEFAULT,
-        cursor: Cursor = None,
-    ) -> None:
+    def __init__(self, limit: int, cursor: str | None) -> None:
         self.limit = limit
         self.cursor = cursor
 
@@ -114,4 +108,14 @@ def number(part: Any) -> int:
     return part
 
 
-Asked = Annotated[Window, fastapi.Depends()]
+async def window(
+    limit: Annotated[
+        int, fastapi.Query(ge=1, le=MOST, description="Most rows of one page.")
+    ] = DEFAULT,
+    cursor: Cursor = None,
+) -> Window:
+    """The page that a request asks for. Async, as what is not is called in a thread for each request."""
+    return Window(limit, cursor)
+
+
+Asked = Annotated[Window, fastapi.Depends(window)]

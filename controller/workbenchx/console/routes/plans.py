@@ -22,15 +22,11 @@ router = fastapi.APIRouter(prefix="/api/v1", tags=["plans"])
 _MOST = 100
 
 
-class Few(paging.Window):
+async def few(
+    limit: Annotated[int, fastapi.Query(ge=1, le=_MOST)] = _MOST, cursor: paging.Cursor = None
+) -> paging.Window:
     """A page of documents that may be large."""
-
-    def __init__(
-        self,
-        limit: Annotated[int, fastapi.Query(ge=1, le=_MOST)] = _MOST,
-        cursor: paging.Cursor = None,
-    ) -> None:
-        super().__init__(limit, cursor)
+    return paging.Window(limit, cursor)
 
 
 class Kept(pydantic.BaseModel):
@@ -105,7 +101,7 @@ class Reading(pydantic.BaseModel):
 async def plans(
     request: fastapi.Request,
     asks: asking.Asks,
-    window: Annotated[Few, fastapi.Depends()],
+    window: Annotated[paging.Window, fastapi.Depends(few)],
 ) -> responses.Response:
     """The latest first, a hundred at most of one page."""
     after = window.after(paging.moment, paging.text)
