@@ -80,13 +80,14 @@ class Begun:
 
 @contextlib.contextmanager
 def begin(
-    files: Mapping[str, bytes], *, jobs: int | None = None, specs: bool = True
+    files: Mapping[str, bytes], *, jobs: int | None = None, specs: bool = True, away: bool = False
 ) -> Iterator[Begun]:
-    """Let other processes begin to read while this one does something else; none is left at the end."""
+    """Let other processes begin to read; none is left at the end. `away`: this one does something else first."""
     processes = jobs or (len(os.sched_getaffinity(0)) if len(files) >= WORTH_FORKING else 1)
     begun = Begun(files, processes=processes, specs=specs)
     try:
-        begun.help(min(processes, PORTIONS) - 1)
+        helpers = min(processes, PORTIONS) - 1
+        begun.help(helpers + 1 if away and helpers else helpers)
         yield begun
     finally:
         begun.end()

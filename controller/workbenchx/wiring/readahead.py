@@ -32,7 +32,7 @@ def of(root: pathlib.Path, path: pathlib.Path) -> Iterator[None]:
     """
     scope = scope_of(root, path)
     tree = checkout.folder(root, scope)
-    with workers.begin(tree.files) as begun:
+    with workers.begin(tree.files, away=True) as begun:
         token = _BEGUN.set({(root, scope): Ahead(tree, begun)})
         try:
             yield
