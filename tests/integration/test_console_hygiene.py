@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import console_lab
+import console_world
 import httpx
 import pytest
 from console_fixtures import auth, lab, world
@@ -142,6 +143,25 @@ async def test_a_caller_may_not_ask_too_often(
             problem(await client.get("/api/v1/auth"), 429, "TooManyRequests")
         async with lab.client("admin") as client:
             assert (await client.get("/api/v1/session")).status_code == 200
+
+
+async def test_what_may_be_meant_in_two_ways_is_refused(
+    lab: console_lab.Lab, world: console_world.World
+) -> None:
+    """A parameter twice, a truth where a number is asked for: 422; as 150 random requests of each kind found."""
+    row = {"kind": "App", "namespace": "iris", "name": "a", "spec": {}, "hash": "a" * 64}
+    reading = {"rows": [row], "broken": [], "complete": True}
+    async with lab.client("viewer") as client:
+        twice = await client.get("/api/v1/history?kind=App&name=a&namespace=x&namespace=iris")
+        problem(twice, 422, "InvalidInput")
+        for wrong in (
+            reading | {"complete": "yes"},
+            reading | {"rows": [row | {"line": True}]},
+            reading | {"rows": [row | {"line": "7"}]},
+        ):
+            problem(await client.post("/api/v1/plans", json=wrong), 422, "InvalidInput")
+        search = {"project": "iris", "query": "x", "limit": True}
+        problem(await client.post("/api/v1/documents/search", json=search), 422, "InvalidInput")
 
 
 def test_removed_bytes_are_gone() -> None:

@@ -115,7 +115,7 @@ async def who(
     Orders by cookie prove that they are not forged.
 
     Raises:
-        problems.Problem: 401, 403 or 429.
+        problems.Problem: 401, 403, 422 or 429.
     """
     chosen = parts.of(request)
     by_cookie = "authorization" not in request.headers
@@ -130,11 +130,19 @@ async def who(
         strangers(request).take(address(request))
         raise
     request.app.state.callers.take(str(claims["sub"]))
+    _refuse_repeated(request)
     found = Asking(claims, by_cookie, chosen)
     if by_cookie and chosen.signing is not None and request.method not in forgery.SAFE:
         own = f"{request.url.scheme}://{request.headers.get('host', '')}"
         forgery.check(request.headers, chosen.signing.secret, found.session, own)
     return found
+
+
+def _refuse_repeated(request: fastapi.Request) -> None:
+    """No parameter here is a list: of several values one would be taken, and which is nobody's intention."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(names) > len(set(names)):
+        raise problems.Problem(422, "query: a parameter is given more than once")
 
 
 def presented(request: fastapi.Request) -> str | None:

@@ -20,6 +20,8 @@ from workbenchx.store import callers, orders, reads
 
 router = fastapi.APIRouter(prefix="/api/v1", tags=["plans"])
 _MOST = 100
+# true is no line, and "yes" is no answer.
+_EXACT = pydantic.ConfigDict(strict=True)
 
 
 async def few(
@@ -66,6 +68,8 @@ class Planned(pydantic.BaseModel):
 class Row(words.Key):
     """One declared document of a reading."""
 
+    model_config = _EXACT
+
     project: str | None = None
     spec: words.Document
     hash: str
@@ -78,6 +82,8 @@ class Row(words.Key):
 class Code(pydantic.BaseModel):
     """The snapshot of a project's code."""
 
+    model_config = _EXACT
+
     sha256: str
     commit: str | None = None
 
@@ -87,6 +93,8 @@ class Reading(pydantic.BaseModel):
 
     `broken` are paths that could not be read, `faults` what is wrong there; `scope` is the path that was read (null: all).
     """
+
+    model_config = _EXACT
 
     rows: list[Row]
     broken: list[str]

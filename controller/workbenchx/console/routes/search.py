@@ -16,7 +16,7 @@ router = fastapi.APIRouter(prefix="/api/v1", tags=["documents"])
 class Search(pydantic.BaseModel):
     """What to look for, and where."""
 
-    model_config = pydantic.ConfigDict(extra="forbid")
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
     project: words.Name
     query: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=4096)]
