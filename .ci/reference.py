@@ -42,6 +42,7 @@ SEEN = {
     "WBX_INPUT_<NAME>_URI": "the address of an input that the run fetches itself",
     "WBX_SANDBOX": "a mark by which the local provider knows its processes",
     "PORT": "where a service listens",
+    "HOST": "on a cluster: the address that it listens on, every one of its pod",
     "WBX_PORT_<NUMBER>": "where to listen for the declared port of that number",
 }
 

@@ -49,6 +49,8 @@ def order(folder: layout.Folder, message: places.Json) -> layout.Json:
         "PYTHONUNBUFFERED": "1",
     }
     environment.setdefault("LANG", "C.UTF-8")
+    # A pod is asked at its own address: what serves on the loopback interface alone is never reached.
+    environment.setdefault("HOST", "0.0.0.0")  # noqa: S104 - of the pod, which its NetworkPolicy guards
     environment.setdefault("PATH", "/usr/local/bin:/usr/bin:/bin")
     given = message["env"]
     if isinstance(given, dict):
