@@ -196,19 +196,20 @@ class Engine:
 
     async def _pass_for_ever(self, on_pass: Callable[[Pass], None]) -> None:
         while True:
-            self._wake.clear()
-            self.turned = time.monotonic()
-            pause = self._touches.patience
-            done = None
-            with patience.database_pauses():
-                done = await self._one()
-                self.reached = time.monotonic()
-                if done is not None:
-                    on_pass(done)
-                    pause = self._pause(done)
-            if done is None:
-                self._touches.add(None)
-            await self._rest(pause)
+            await self._rest(await self._turn(on_pass))
+
+    async def _turn(self, on_pass: Callable[[Pass], None]) -> float:
+        """One pass; seconds until the next one, should nothing change. It ends here: a world is not kept while we rest."""
+        self._wake.clear()
+        self.turned = time.monotonic()
+        with patience.database_pauses():
+            done = await self._one()
+            self.reached = time.monotonic()
+            if done is not None:
+                on_pass(done)
+                return self._pause(done)
+        self._touches.add(None)
+        return self._touches.patience
 
     async def _rest(self, pause: float) -> None:
         """Until something changed, or for `pause` seconds; then time may have changed anything."""
