@@ -1,12 +1,14 @@
 """Code from a git server: what a branch is, the files of a commit, and what is said when they cannot be had."""
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 
+import operator_lab
 import pytest
 import tools
 
@@ -77,13 +79,12 @@ def server(tmp_path: pathlib.Path) -> Iterator[Server]:
 
 
 def _until_listens(port: int) -> None:
-    for _ in range(500):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            continue
-        return
-    raise AssertionError("git daemon does not listen")
+    def listens() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        return False
+
+    operator_lab.until(listens, lambda: "git daemon does not listen")
 
 
 async def test_a_branch_a_tag_and_a_commit_become_a_commit(
