@@ -43,6 +43,7 @@ full_page_writes = on
 wal_level = minimal
 max_wal_senders = 0
 wal_compression = pglz
+wal_buffers = 16MB
 min_wal_size = 64MB
 max_wal_size = 1GB
 checkpoint_timeout = 15min
