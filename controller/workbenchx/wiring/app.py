@@ -30,7 +30,7 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
-from workbenchx.wiring import handing, output, process, running, settings
+from workbenchx.wiring import handing, output, policies, process, running, settings
 from workbenchx.wiring import home as homes
 
 if TYPE_CHECKING:
@@ -63,11 +63,7 @@ class App:
     @property
     def policy(self) -> model.Policy:
         """The planner's settings."""
-        return model.Policy(
-            installation=self.installation.id,
-            environment=self.installation.environment,
-            stand_in=self.settings.stand_in,
-        )
+        return policies.of(self.settings, self.installation)
 
     async def read(self, path: pathlib.Path) -> "declaring.Declaration":
         """Read the files under `path`; the code of projects is stored. What they declare is not recorded yet."""

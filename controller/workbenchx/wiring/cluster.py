@@ -11,7 +11,7 @@ from workbenchx import errors, ports
 from workbenchx.engine import clock
 from workbenchx.planner import model
 from workbenchx.store import migrate, postgres, reads
-from workbenchx.wiring import settings
+from workbenchx.wiring import policies, settings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,11 +27,7 @@ class Cluster:
     @property
     def policy(self) -> model.Policy:
         """The planner's settings."""
-        return model.Policy(
-            installation=self.installation.id,
-            environment=self.installation.environment,
-            stand_in=self.settings.stand_in,
-        )
+        return policies.of(self.settings, self.installation)
 
 
 @contextlib.asynccontextmanager

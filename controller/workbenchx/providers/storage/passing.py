@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
-from workbenchx.providers.storage import spool
+from workbenchx.providers.storage import naming, spool
 
 
 class Hashed:
@@ -28,6 +28,15 @@ class Hashed:
             else:
                 await asyncio.to_thread(self._digest.update, chunk)
             yield chunk
+
+
+async def verified(chunks: AsyncIterator[bytes], sha256: str, where: str) -> AsyncIterator[bytes]:
+    """The same bytes; Stalled(DigestMismatch) at their end if they have another digest. `where` they lie."""
+    passed = Hashed(chunks)
+    async for chunk in passed:
+        yield chunk
+    if passed.sha256 != sha256:
+        raise naming.damaged(where, f"sha256 {passed.sha256}")
 
 
 async def parts(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytearray]:

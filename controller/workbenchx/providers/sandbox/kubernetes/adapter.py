@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from workbenchx import errors, ports
+from workbenchx.providers.sandbox import specs
 from workbenchx.providers.sandbox.kubernetes import (
     access,
     client,
@@ -26,7 +27,7 @@ from workbenchx.providers.sandbox.kubernetes import (
 )
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SHAPES = ("execution", "service", "session")
+_SPELLED = 'at most 63 lower-case letters, digits, "-"'
 _GONE_SECONDS = 120.0
 _AGAIN_SECONDS = 0.2
 _SETTLE_SECONDS = 60.0
@@ -253,15 +254,5 @@ class KubernetesSandbox:
 
 
 def _check(spec: ports.SandboxSpec) -> None:
-    problem = ""
-    if not _NAME.fullmatch(spec.name):
-        problem = f'name "{spec.name}" (at most 63 lower-case letters, digits, "-")'
-    elif spec.shape not in _SHAPES:
-        problem = f'shape "{spec.shape}" (one of {", ".join(_SHAPES)})'
-    elif spec.shape != "session" and not spec.command:
-        problem = f"no command in a sandbox of shape {spec.shape}"
-    elif any("\0" in word for word in spec.command):
-        problem = "a NUL character in the command"
-    if problem:
-        raise errors.Stalled(f"sandbox cannot be made: {problem}", reason="InvalidSpec")
+    specs.check(spec, _NAME, _SPELLED)
     settings.check_image(spec.image, "the image of the Runtime")

@@ -15,6 +15,7 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from workbenchx import errors, ports
+from workbenchx.providers.sandbox import specs
 from workbenchx.providers.sandbox.local import (
     interpreters,
     isolation,
@@ -28,7 +29,7 @@ from workbenchx.providers.sandbox.supervision import archive, layout, opening
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,127}")
-_SHAPES = ("execution", "service", "session")
+_SPELLED = 'lower-case letters, digits, "-", "_", "."'
 _CHUNK = 1 << 20
 # How often a moment without a notification is looked at again: a supervisor between its lock and its socket.
 _MOMENT = 0.005
@@ -101,7 +102,7 @@ class LocalSandbox:
 
         Conflict if the name is taken by another spec. Stalled: InvalidSpec, RuntimeUnavailable, DiskFull, …
         """
-        _check(spec)
+        specs.check(spec, _NAME, _SPELLED)
         try:
             return self._existing(spec) or await self._create(spec)
         except OSError as problem:
@@ -273,20 +274,6 @@ class LocalSandbox:
 
     def _warning(self) -> str:
         return f"NOT ISOLATED, a plain process with limits: {self._walls.why}"
-
-
-def _check(spec: ports.SandboxSpec) -> None:
-    problem = ""
-    if not _NAME.fullmatch(spec.name):
-        problem = f'name "{spec.name}" (lower-case letters, digits, "-", "_", ".")'
-    elif spec.shape not in _SHAPES:
-        problem = f'shape "{spec.shape}" (one of {", ".join(_SHAPES)})'
-    elif spec.shape != "session" and not spec.command:
-        problem = f"no command in a sandbox of shape {spec.shape}"
-    elif any("\0" in word for word in spec.command):
-        problem = "a NUL character in the command"
-    if problem:
-        raise errors.Stalled(f"sandbox cannot be made: {problem}", reason="InvalidSpec")
 
 
 def _refused(root: pathlib.Path, problem: OSError) -> errors.Stalled:

@@ -59,11 +59,9 @@ class SupabaseStorage:
 
     async def open(self, sha256: str) -> AsyncIterator[bytes]:
         """See ports.StorageProvider.open. Waiting(StorageUnavailable) if the stream is cut off."""
-        passed = passing.Hashed(self._read(naming.checked(sha256)))
-        async for chunk in passed:
+        chunks = self._read(naming.checked(sha256))
+        async for chunk in passing.verified(chunks, sha256, self._at(sha256)):
             yield chunk
-        if passed.sha256 != sha256:
-            raise naming.damaged(self._at(sha256), f"sha256 {passed.sha256}")
 
     async def exists(self, sha256: str) -> bool:
         """See ports.StorageProvider.exists."""
