@@ -175,7 +175,7 @@ def test_following_ends_by_a_signal(
         assert process.stdout is not None
         first = process.stdout.read(_PIECE)
         process.send_signal(number)
-        rest, told = process.communicate(timeout=20)
+        rest, told = process.communicate(timeout=90)
 
     assert (first, rest) == (OUTPUT[:_PIECE], b"")
     assert process.returncode == code

@@ -160,7 +160,7 @@ async def test_the_log_is_followed_while_it_grows(bench: support.Bench) -> None:
         bench.spec(NAME, "sh", "-c", f'({release}) & python -c "$CODE"'), {"CODE": code}
     )
     seen = b""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for chunk in bench.sandbox.follow_log(NAME):
             seen += chunk
             if seen == b"first\n":

@@ -117,7 +117,7 @@ async def test_a_request_may_not_take_long(
             "POST /api/v1/auth/exchange HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         )
         writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             assert (await reader.readline()).startswith(b"HTTP/1.1 504")
         writer.close()
 

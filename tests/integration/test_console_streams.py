@@ -24,7 +24,7 @@ from workbenchx.store import embedded, postgres
 
 __all__ = ["auth", "database", "lab", "server", "store", "world"]
 STREAM = {"Accept": "text/event-stream"}
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 class Reader:

@@ -252,7 +252,7 @@ async def serving(one: indexer.Indexer) -> AsyncIterator[None]:
 
 async def until(bench: Bench, query: str, place: str) -> None:
     """Look again and again until it is the nearest."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while place not in await bench.search(query, 1):
             await asyncio.sleep(0.05)
 

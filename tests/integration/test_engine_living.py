@@ -77,7 +77,7 @@ async def settle(lab: engine_lab.Lab, name: str, text: str | None) -> None:
         path.write_text(text)
     report = await lab.app.mirror(lab.app.settings.ssot)
     assert report.valid, report.problems
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await lab.app.reconcile(until="settled", progress=_ignore, stop=asyncio.Event())
 
 
@@ -119,7 +119,7 @@ async def test_an_app_that_never_answers_is_not_ready_and_leaves_nothing(
     await lab.app.mirror(lab.app.settings.ssot)
     stop = asyncio.Event()
     serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not (runs := await lab.app.reads.runs(kind="AppDeployment", state="failed")):
             await asyncio.sleep(0.05)
     stop.set()
@@ -208,7 +208,7 @@ async def test_what_is_to_be_kept_and_cannot_be_is_not_removed(lab: engine_lab.L
     await lab.app.intervene("stop", DESK, {})
     stop = asyncio.Event()
     serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not (runs := await lab.app.reads.runs(kind="Session", state="failed")):
             await asyncio.sleep(0.05)
     stop.set()
@@ -223,7 +223,7 @@ async def test_a_session_ends_at_its_ttl(lab: engine_lab.Lab) -> None:
     await settle(lab, "desk", SESSION % "2s")
     stop = asyncio.Event()
     serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while (row := await lab.app.reads.resource(DESK))["state"] != "Stopped":
             await asyncio.sleep(0.05)
     stop.set()

@@ -50,7 +50,7 @@ class Told:
 
     async def recorded(self, *rows: model.Declared) -> loop.Pass:
         """The pass that wrote these rows."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while True:
                 for done in self.passes:
                     if done.wrote and {row.key for row in rows} <= written(done):
@@ -70,7 +70,7 @@ async def serving(store: postgres.Postgres) -> AsyncIterator[Told]:
     told = Told(store)
     task = asyncio.create_task(told.engine.serve(told.see))
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while told.engine.epoch is None:
                 await asyncio.sleep(0.01)
         await told.declare(IRIS, LAB, A, whole=True)
@@ -132,7 +132,7 @@ async def test_only_others_wake_it(store: postgres.Postgres) -> None:
         await told.recorded(A)
         assert [done.world.part for done in told.passes] == [frozenset({A.key})]
         await other.intervene("suspend", A.key, {}, actor="ada")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while told.passes[-1].world.part is not None:
                 await asyncio.sleep(0.01)
     await other.close()

@@ -191,7 +191,7 @@ async def test_what_is_newly_wanted_is_had_at_once(server: Server, tmp_path: pat
     coder = coding.Coder(codes, fetching.Fetcher(tmp_path), storage, own=server.url)
     task = asyncio.create_task(coder.serve(changes))
     codes.wanted = [ports.Wanted("pets", "cluster", ".", None, "code")]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while "pets" not in codes.recorded:
             wake.set()
             await asyncio.sleep(0.05)

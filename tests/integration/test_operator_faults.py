@@ -69,7 +69,7 @@ def test_watches_are_ended(
     with lab.operator() as process:
         _ready(lab, "one")
         _ready(lab, "two")
-        operator_lab.until(lambda: proxy.watching >= KINDS, lambda: str(proxy.watching), timeout=20)
+        operator_lab.until(lambda: proxy.watching >= KINDS, lambda: str(proxy.watching))
         assert proxy.break_watches(code) >= KINDS
         lab.cluster.admin.delete("Project", "one")
         _ready(lab, "three", timeout=BACK)

@@ -126,7 +126,7 @@ async def test_a_killed_supervisor_leaves_nothing(
     waiting = asyncio.create_task(bench.sandbox.wait(NAME))
     await asyncio.sleep(0)
     os.kill(live(bench)["pid"], signal.SIGKILL)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         lost = await waiting
     assert (lost.state, lost.reason, lost.exit_code) == ("exited", "Lost", None)
     await support.until(lambda: _none(mark))

@@ -232,7 +232,7 @@ def test_as_a_normal_user(home: pathlib.Path) -> None:
     child = fork.Process(target=_as_user, args=(nobody, theirs, answers))
     child.start()
     child.join(60)
-    assert answers.get(timeout=5) == (nobody.pw_uid, 7)
+    assert answers.get(timeout=60) == (nobody.pw_uid, 7)
 
 
 def _as_user(

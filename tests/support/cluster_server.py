@@ -46,7 +46,7 @@ def need(name: str) -> pathlib.Path:
     return found
 
 
-def until(what: str, look: Callable[[], _Found | None], *, timeout: float = 60) -> _Found:
+def until(what: str, look: Callable[[], _Found | None], *, timeout: float = 180) -> _Found:
     """Poll until `look` answers something true; fails saying `what` was waited for."""
     deadline = time.monotonic() + timeout
     while not (found := look()):

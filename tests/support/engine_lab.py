@@ -17,7 +17,7 @@ from workbenchx.providers import probe
 from workbenchx.wiring import app, settings
 
 IMAGE = "docker.io/library/python@sha256:" + "1" * 64
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 @dataclasses.dataclass(frozen=True)

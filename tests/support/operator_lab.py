@@ -20,7 +20,7 @@ import yaml
 from workbenchx.api import registry
 from workbenchx.operator import permissions
 
-_WAIT = 60.0
+_WAIT = 180.0
 
 
 class Process:
@@ -47,7 +47,7 @@ class Process:
             return 0, ""
         return answer.status_code, answer.text
 
-    def until_ready(self, *, timeout: float = 60.0) -> None:
+    def until_ready(self, *, timeout: float = _WAIT) -> None:
         """Wait until `/readyz` says so."""
         until(
             lambda: self.probe("/readyz")[0] == 200,
@@ -70,7 +70,7 @@ class Process:
         """End it; its exit code."""
         if self.popen.poll() is None:
             self.popen.send_signal(how)
-        return self.popen.wait(30)
+        return self.popen.wait(120)
 
 
 class Lab:

@@ -60,7 +60,7 @@ class Proxy:
             target=self._loop.run_until_complete, args=(self._serve(started, ended),), daemon=True
         )
         thread.start()
-        started.wait(10)
+        started.wait(60)
         try:
             yield
         finally:

@@ -68,7 +68,7 @@ class Bench:
     ) -> ports.SandboxStatus:
         """Create, start and wait, at most a minute."""
         await self.begin(spec, env)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await self.sandbox.wait(spec.name)
 
     async def log(self, name: str = "wbx-test-1") -> bytes:

@@ -11,7 +11,7 @@ import cli_tree
 import cli_wbx
 
 AGES = re.compile(
-    r"\bjust now\b|\b(in )?\d+(\.\d+)?[smhd]( \d+[smh])?( ago)?\b|T[\d:.]{8,15}\+00:00"
+    r"\bjust now\b|\b(in )?\d+(\.\d+)?[smhd]( \d+[smh])?( ago)?\b|\d{4}-\d\d-\d\dT[\d:.]{8,15}(\+00:00|Z)"
 )
 BROKEN = """
 import sys

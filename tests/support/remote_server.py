@@ -180,7 +180,7 @@ def serving(routes: Mapping[str, Route], *, tls: ssl.SSLContext | None = None) -
 
     thread = threading.Thread(target=_run, args=(loop, serve), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield server
     finally:

@@ -16,7 +16,7 @@ import tools
 from workbenchx.store import embedded, lodging
 
 _LOGINS = (embedded.ADMINISTRATOR, "wbx_migrate", "wbx_engine", "wbx_api")
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,7 +30,7 @@ RUN: dict[str, Any] = {**KEY._asdict(), "run_id": "aaaa1111", "state": "running"
 LED = document({"holder": "h", "alive": True})
 EMPTY = plan_json.document(model.Plan("0" * 64, "", True, {}, (), (), (), {}))
 ONE = b"data:\n\n"
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 @contextlib.asynccontextmanager

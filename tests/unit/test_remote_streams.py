@@ -55,7 +55,7 @@ def test_a_line_without_end_is_refused() -> None:
 async def taken(items: AsyncIterator[object], count: int) -> list[object]:
     """The first so many."""
     found: list[object] = []
-    async with asyncio.timeout(20), contextlib.aclosing(items) as going:  # type: ignore[type-var] # a generator
+    async with asyncio.timeout(120), contextlib.aclosing(items) as going:  # type: ignore[type-var] # a generator
         async for item in going:
             found.append(item)
             if len(found) == count:
@@ -121,7 +121,7 @@ async def test_events_of_a_run_are_resumed_from_the_last_id() -> None:
 
     with remote_server.serving({"GET /api/v1/runs/r/events": answer}) as server:
         api = client.Client(server.url, None)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             ids = [event.id async for event in streams.run_events(api, "r", 2)]
         await api.close()
 

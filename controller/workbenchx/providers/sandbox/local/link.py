@@ -79,8 +79,14 @@ class Link:
         async with self._obtaining:
             if self._lease == -1 or not _alive(self._lease):
                 self.close()
-                self._lease = (await asyncio.to_thread(_obtain, self._root)).detach()
-                self._give_back = weakref.finalize(self, os.close, self._lease)
+                await asyncio.to_thread(self._obtain)
+
+    def _obtain(self) -> None:
+        # The thread itself keeps what it obtained: who waits for it may have been cancelled.
+        lease = _obtain(self._root).detach()
+        self.close()
+        self._lease = lease
+        self._give_back = weakref.finalize(self, os.close, lease)
 
 
 def _nothing() -> None:
