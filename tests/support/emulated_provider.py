@@ -12,7 +12,7 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from workbenchx import errors, ports
 
@@ -87,6 +87,12 @@ class EmulatedSandbox:
 
     async def extend(self, name: str, deadline: datetime.datetime) -> None:
         """There is nothing to extend."""
+
+    async def execute(
+        self, name: str, key: str, command: Sequence[str], *, seconds: float
+    ) -> ports.Executed:
+        """Not here."""
+        raise errors.Stalled("nothing is executed here", reason="NotRunning")
 
     async def stop(self, name: str, reason: str = "Cancelled") -> ports.SandboxStatus | None:
         """It ended long ago."""

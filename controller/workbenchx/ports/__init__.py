@@ -29,8 +29,10 @@ from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
 from workbenchx.ports.sandboxes import (
+    OUTPUT_LIMIT,
     RESOURCE_TAG,
     Capabilities,
+    Executed,
     Observation,
     SandboxProvider,
     SandboxSpec,
@@ -55,6 +57,7 @@ from workbenchx.ports.store import (
 
 __all__ = [
     "LINK_LIMIT",
+    "OUTPUT_LIMIT",
     "PIN_LIMIT",
     "RESOURCE_TAG",
     "TREE",
@@ -78,6 +81,7 @@ __all__ = [
     "Embedder",
     "Entry",
     "Event",
+    "Executed",
     "IndexCounts",
     "IndexDue",
     "Installation",

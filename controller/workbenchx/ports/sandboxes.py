@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import decimal
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 RESOURCE_TAG = "wbx-resource"
@@ -11,11 +11,15 @@ RESOURCE_TAG = "wbx-resource"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an adapter can do, as data. `list_lag`: seconds until a new object is sure to be listed."""
+    """What an adapter can do, as data. `list_lag`: seconds until a new object is sure to be listed.
+
+    `executes`: it carries out `execute`; an adapter without it refuses with Stalled.
+    """
 
     isolates: bool
     list_lag: float = 0.0
     snapshots: bool = False
+    executes: bool = False
     gpu: bool = False
     ports: bool = False
     restarts: bool = False
@@ -99,6 +103,24 @@ class SandboxStatus:
         return next(iter(self.urls.values()), None)
 
 
+OUTPUT_LIMIT = 1 << 16
+"""Bytes of output that `Executed` holds at most."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Executed:
+    """How a command beside the program of a sandbox ended.
+
+    `reason`: Exited, Signalled, DeadlineExceeded (its own time was over), StartFailed, or Lost (the sandbox ended first,
+    or nobody can say). `exit_code` is None where there is none. `output`: its last OUTPUT_LIMIT bytes, stdout and stderr.
+    """
+
+    reason: str
+    exit_code: int | None = None
+    message: str = ""
+    output: bytes = b""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Observation:
     """One bulk look. `complete` False: absence proves nothing."""
@@ -152,6 +174,17 @@ class SandboxProvider(Protocol):
 
     async def extend(self, name: str, deadline: datetime.datetime) -> None:
         """Move the deadline."""
+
+    async def execute(
+        self, name: str, key: str, command: Sequence[str], *, seconds: float
+    ) -> Executed:
+        """Run one command beside the program of a sandbox that runs: same files, environment, walls and limits.
+
+        At most once for a `key` in the sandbox's life, also after a crash of the caller: asked again, it waits for what
+        was started, and answers the same end. After `seconds` the command is ended (TERM, then KILL), also if
+        nobody waits any more. Nothing that it started outlives it, and it does not outlive the sandbox.
+        Stalled(reason="NotRunning") if the sandbox does not run, and no command of that key ever did.
+        """
 
     async def stop(self, name: str, reason: str = "Cancelled") -> SandboxStatus | None:
         """End the process tree (TERM, then KILL); files and log stay readable."""

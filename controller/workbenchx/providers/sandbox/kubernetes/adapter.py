@@ -11,10 +11,10 @@ import datetime
 import decimal
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox import executing, specs
 from workbenchx.providers.sandbox.kubernetes import (
     access,
     client,
@@ -42,7 +42,13 @@ class KubernetesSandbox:
 
     adapter = "kubernetes"
     capabilities = ports.Capabilities(
-        isolates=True, list_lag=1.0, snapshots=True, gpu=True, ports=True, restarts=True
+        isolates=True,
+        list_lag=1.0,
+        snapshots=True,
+        executes=True,
+        gpu=True,
+        ports=True,
+        restarts=True,
     )
 
     def __init__(
@@ -195,6 +201,24 @@ class KubernetesSandbox:
         await self._client.merge(names.jobs(self._namespace, name), change)
         if seen.status.state == "running" and seen.pod and statuses.readable(seen.pod):
             await self._inner.extend(seen.pod, moment)
+
+    async def execute(
+        self, name: str, key: str, command: Sequence[str], *, seconds: float
+    ) -> ports.Executed:
+        """See ports.SandboxProvider.execute. A connection that breaks is taken up: what runs goes on meanwhile."""
+        executing.check(key, command, seconds)
+        patience = time.monotonic() + seconds + _AWAY_SECONDS
+        while True:
+            try:
+                pod = await self._readable(name)
+                found = await self._inner.execute(pod, key, command, seconds) if pod else None
+                if ended := executing.told(found, runs=False):
+                    return ended
+                raise executing.not_running(name)
+            except errors.Waiting:
+                if time.monotonic() > patience:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     async def stop(self, name: str, reason: str = "Cancelled") -> ports.SandboxStatus | None:
         """See ports.SandboxProvider.stop. None if there is no such sandbox."""

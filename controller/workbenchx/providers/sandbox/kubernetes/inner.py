@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.kubernetes import client, execution, names
@@ -49,6 +49,18 @@ class Inner:
     async def stop(self, pod: client.Json, reason: str) -> None:
         """End the program; returns once nothing is left of it."""
         await self._ask(pod, "stop", reason)
+
+    async def execute(
+        self, pod: client.Json, key: str, command: Sequence[str], seconds: float
+    ) -> client.Json | None:
+        """How a command beside the program ended; None if there is no program."""
+        message = {"key": key, "argv": list(command), "timeout": seconds}
+
+        async def given() -> AsyncIterator[bytes]:
+            yield places.frame(json.dumps(message).encode())
+
+        found: client.Json | None = (await self._ask(pod, "execute", given=given()))["ended"]
+        return found
 
     async def extend(self, pod: client.Json, deadline: float) -> None:
         """Move the deadline."""

@@ -12,10 +12,10 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox import executing, specs
 from workbenchx.providers.sandbox.local import (
     interpreters,
     isolation,
@@ -25,7 +25,7 @@ from workbenchx.providers.sandbox.local import (
     shelf,
     staging,
 )
-from workbenchx.providers.sandbox.supervision import archive, layout, opening
+from workbenchx.providers.sandbox.supervision import archive, beside, layout, opening
 
 _LOG = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,127}")
@@ -66,7 +66,11 @@ class LocalSandbox:
             isolation.Isolation("", "it was asked for") if isolate is False else isolation.detect()
         )
         self.capabilities = ports.Capabilities(
-            isolates=bool(self._walls.bubblewrap), ports=True, restarts=True, snapshots=True
+            isolates=bool(self._walls.bubblewrap),
+            ports=True,
+            restarts=True,
+            snapshots=True,
+            executes=True,
         )
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._shelf = shelf.Shelf(root.resolve())
@@ -207,6 +211,21 @@ class LocalSandbox:
             record["spec"]["deadline"] = records.epoch(deadline)
             layout.write(folder.spec, record)
 
+    async def execute(
+        self, name: str, key: str, command: Sequence[str], *, seconds: float
+    ) -> ports.Executed:
+        """See ports.SandboxProvider.execute."""
+        executing.check(key, command, seconds)
+        folder = self._shelf.folder(name)
+        async with _patience(name, seconds):
+            while True:
+                runs = await self._runs(name)
+                if found := executing.told(layout.read(beside.ended_at(folder, key)), runs=runs):
+                    return found
+                if not runs:
+                    raise executing.not_running(name)
+                await _order(folder, op="execute", key=key, argv=list(command), timeout=seconds)
+
     async def stop(self, name: str, reason: str = "Cancelled") -> ports.SandboxStatus | None:
         """See ports.SandboxProvider.stop. None if there is no such sandbox."""
         async with _patience(name):
@@ -286,9 +305,9 @@ def _refused(root: pathlib.Path, problem: OSError) -> errors.Stalled:
 
 
 @contextlib.asynccontextmanager
-async def _patience(name: str) -> AsyncIterator[None]:
+async def _patience(name: str, more: float = 0.0) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_PATIENCE + more):
             yield
     except TimeoutError as problem:
         raise _unavailable(name) from problem
@@ -302,6 +321,16 @@ def _unavailable(name: str) -> errors.Waiting:
 
 def _missing(name: str) -> errors.Stalled:
     return errors.Stalled(f'there is no sandbox "{name}"', reason="SandboxMissing")
+
+
+async def _order(folder: layout.Folder, **order: object) -> None:
+    """Have something done, and hear that it is; a supervisor that is not there yet, or no more, is told nothing."""
+    async with link.attend(folder) as stream:
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                await stream.say(**order)
+                await stream.reader.readline()
+    await asyncio.sleep(_MOMENT)
 
 
 async def _end_of(stream: link.Stream) -> None:

@@ -1,7 +1,8 @@
 """The control socket of a sandbox: who waits for it, and who orders it about. Standard library only.
 
-A line of JSON is an order: `{"op": "stop", "reason": …}`, `{"op": "extend", "deadline": …}` or `{"op": "follow"}`.
-A follower gets a byte when the log grew. Everybody gets the end of the stream when the sandbox has ended.
+A line of JSON is an order: `{"op": "stop", "reason": …}`, `{"op": "extend", "deadline": …}`, `{"op": "follow"}` or
+`{"op": "execute", "key": …, "argv": […], "timeout": …}`, which is answered by a line once the end of that command lies in
+the folder. A follower gets a byte when the log grew. Everybody gets the end of the stream when the sandbox has ended.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import json
 import os
 import selectors
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 from workbenchx.providers.sandbox.supervision import layout
@@ -22,6 +24,9 @@ class Ordered(Protocol):
 
     def extend(self, deadline: float) -> None:
         """Move the deadline."""
+
+    def execute(self, order: layout.Json, told: Callable[[], None]) -> None:
+        """Run a command beside the program, and call `told` once it has ended."""
 
 
 class Control:
@@ -80,8 +85,9 @@ class Control:
             self._ordered.stop(str(order["reason"]))
         elif order["op"] == "extend":
             self._ordered.extend(float(order["deadline"]))
-            with contextlib.suppress(OSError):
-                client.send(b"\n")
+            _nod(client)
+        elif order["op"] == "execute":
+            self._ordered.execute(order, lambda: _nod(client))
         else:
             self._followers.add(client)
             self.grew()
@@ -91,6 +97,12 @@ class Control:
         self._followers.discard(client)
         del self._clients[client]
         client.close()
+
+
+def _nod(client: socket.socket) -> None:
+    """Done. Who went away meanwhile is not told."""
+    with contextlib.suppress(OSError):
+        client.send(b"\n")
 
 
 def _listen(folder: layout.Folder) -> socket.socket:

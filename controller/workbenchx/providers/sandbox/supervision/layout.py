@@ -5,6 +5,7 @@
        lock         held while somebody acts       started            made once, before the command starts
        live.json    what runs now                  log                output
        status.json  how it ended                   control            the supervisor's socket
+       beside/      how commands beside it ended, by their keys
 ```
 
 Nothing is synced to disk on the way: after a power cut the boot id tells that what lies here may be torn, and only a
@@ -40,6 +41,7 @@ class Folder:
         self.live = path / "live.json"
         self.status = path / "status.json"
         self.control = path / "control"
+        self.beside = path / "beside"
 
 
 def read(path: pathlib.Path) -> Json | None:

@@ -14,8 +14,10 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Callable
 
 from workbenchx.providers.sandbox.supervision import (
+    beside,
     control,
     holder,
     kernel,
@@ -91,6 +93,7 @@ class Supervisor:
         self._control = control.Control(folder, self._selector, self)
         self._output = output.Output(folder.log, order["log_limit"], echo=order.get("echo", False))
         self._watch = watch.Watch(folder, order)
+        self._beside = beside.Beside(folder, order, lock, self._selector)
         self._network: relay.Relay | None = None
         self._holder: holder.Holder | None = None
         self._pipe = -1
@@ -164,12 +167,14 @@ class Supervisor:
 
     def _pause(self) -> float:
         due = min(self._deadline(), self._kill_at, self._start_at) - time.time()
+        due = min(due, self._beside.pause())
         return min(max(0.0, due), self._watch.interval() if self._holder else _LONGEST_PAUSE)
 
     def _tick(self) -> None:
         now = time.time()
         if now >= self._deadline():
             self._end("DeadlineExceeded", "it ran until its deadline")
+        self._beside.tick()
         if self._holder is None:
             self._tick_between(now)
         elif now >= self._kill_at:
@@ -185,7 +190,7 @@ class Supervisor:
             self._tell()
 
     def _look(self, held: holder.Holder) -> None:
-        reason, message = self._watch.look(held)
+        reason, message = self._watch.look(held.program() + self._beside.pids())
         if self._output.full:
             reason, message = "DiskFull", "the output of the program could not be written"
         if reason:
@@ -216,6 +221,13 @@ class Supervisor:
         self._order["deadline"] = deadline
         self._tell()
 
+    def execute(self, order: layout.Json, told: Callable[[], None]) -> None:
+        """See control.Ordered."""
+        if self._verdict is None and self._cause is None:
+            self._beside.execute(order, self._network, told)
+        else:
+            self._beside.refuse(order, told)
+
     def _end(self, reason: str, message: str) -> None:
         """Ask the program to end, once; the first cause is the one that counts."""
         if self._cause is not None:
@@ -239,6 +251,7 @@ class Supervisor:
         self._selector.unregister(held.descriptor)
         code = held.code()
         tree.end(os.getpid(), frozenset({self._network.pid} if self._network else ()))
+        self._beside.lost()
         self._take_rest()
         report = held.close()
         self._kill_at = math.inf

@@ -11,7 +11,7 @@ import signal
 import time
 from typing import NamedTuple
 
-from workbenchx.providers.sandbox.supervision import holder, layout, tree
+from workbenchx.providers.sandbox.supervision import layout, tree
 
 _FIRST = 0.05
 _USUAL = 0.25
@@ -83,11 +83,10 @@ class Watch:
         """Seconds until the next look."""
         return max(0.0, self._look_at - time.monotonic())
 
-    def look(self, held: holder.Holder) -> tuple[str, str]:
-        """(reason, message) if a limit is broken, else empty texts."""
+    def look(self, pids: list[int]) -> tuple[str, str]:
+        """(reason, message) if these processes break a limit, else empty texts."""
         if time.monotonic() < self._look_at:
             return "", ""
-        pids = held.program()
         if self.use:
             self.use.working(pids)
         if len(pids) > self._order["processes"]:

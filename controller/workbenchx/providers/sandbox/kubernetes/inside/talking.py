@@ -7,7 +7,7 @@ import socket
 import time
 
 from workbenchx.providers.sandbox.kubernetes.inside import places
-from workbenchx.providers.sandbox.supervision import layout, supervisor
+from workbenchx.providers.sandbox.supervision import beside, layout, supervisor
 
 _MOMENT = 0.01
 _PATIENCE = 30.0
@@ -40,6 +40,23 @@ def stop(reason: str) -> None:
         else:
             time.sleep(_MOMENT)
     _at_gate(places.frame(b'{"op": "look"}'))
+
+
+def execute(order: places.Json) -> layout.Json | None:
+    """Have a command run beside the program, and wait for its end; None: there is no program any more, or not yet."""
+    folder, key = places.folder(), str(order["key"])
+    while True:
+        runs = layout.held(folder.lock) and not folder.status.exists() and folder.started.exists()
+        found = layout.read(beside.ended_at(folder, key))
+        if found is not None and (found["reason"] or not runs):
+            return found
+        if not runs:
+            return None
+        if (control := _control(folder)) is not None:
+            with control, contextlib.suppress(OSError):
+                _say(control, {**order, "op": "execute"})
+                control.recv(1)
+        time.sleep(_MOMENT)
 
 
 def extend(deadline: float) -> None:

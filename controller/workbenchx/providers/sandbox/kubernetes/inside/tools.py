@@ -97,6 +97,11 @@ def look() -> None:
     places.answer({**known, "log_bytes": _size(folder.log)})
 
 
+def execute() -> None:
+    """Run a command beside the program: key, argv and timeout are one message on the standard input."""
+    places.answer({"ended": talking.execute(places.read_json(sys.stdin.buffer))})
+
+
 def extend(deadline: str) -> None:
     """Move the deadline, in seconds since 1970."""
     talking.extend(float(deadline))
@@ -164,6 +169,7 @@ _VERBS = {
     "start": start,
     "stop": stop,
     "look": look,
+    "execute": execute,
     "extend": extend,
     "log": log,
     "follow": follow,
