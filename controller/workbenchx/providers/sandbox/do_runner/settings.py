@@ -1,0 +1,100 @@
+"""What an option of this adapter may set, in `spec.settings` of a SandboxProvider with `adapter: do_runner`."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from workbenchx import errors, ports
+
+_SIZE = re.compile(r"(\d+)vcpu-(\d+)gb")
+_GPUS = re.compile(r"x(\d+)-")
+_NAMES = {"vpc": "vpc_uuid", "gpuImage": "gpu_image", "apiUrl": "api_url"}
+_LISTS = ("sizes", "ssh_keys")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settings:
+    """Seconds. `sizes`: the vendor's names of machines, those that are tried first before others; GPU ones too.
+
+    `api_url`: where a runner finds the API of this installation. `image`, `gpu_image`: of the vendor, with Python 3.11 or
+    later. `endpoint`: of the vendor's API. `timeout`: of one call. `patience`: how long a droplet may take until its runner
+    answers, before `create` says what it waits for. `silence`: how long a runner may say nothing until it counts as lost.
+    `grace`: what is added to the deadline for what comes after the command.
+    """
+
+    region: str
+    sizes: tuple[str, ...]
+    api_url: str = ""
+    image: str = "ubuntu-24-04-x64"
+    gpu_image: str = "gpu-h100x1-base"
+    vpc_uuid: str | None = None
+    ssh_keys: tuple[str, ...] = ()
+    endpoint: str = "https://api.digitalocean.com"
+    timeout: float = 30.0
+    patience: float = 300.0
+    silence: float = 180.0
+    grace: float = 900.0
+    list_lag: float = 10.0
+
+    def size(self, spec: ports.SandboxSpec) -> str:
+        """The first machine that is large enough.
+
+        Raises:
+            errors.Stalled: reason InvalidSpec: none is.
+        """
+        for name in self.sizes:
+            if _large_enough(name, spec):
+                return name
+        asked = f"{spec.cpu:g} processors, {spec.memory >> 20} MiB, {spec.gpu} GPUs"
+        raise errors.Stalled(
+            f"do_runner: no size of the provider object is large enough for {asked} (settings.sizes:"
+            f" {', '.join(self.sizes)}); add one, with its price",
+            reason="InvalidSpec",
+        )
+
+
+def read(document: Mapping[str, Any]) -> Settings:
+    """The settings of an option. `size` is short for a list of one.
+
+    Raises:
+        errors.Stalled: reason InvalidSpec.
+    """
+    found = {_NAMES.get(name, _snake(name)): value for name, value in document.items()}
+    one = found.pop("size", None)
+    found["sizes"] = [*([one] if one else []), *_words(found.get("sizes"))]
+    for name in _LISTS:
+        found[name] = tuple(_words(found.get(name)))
+    known = {field.name for field in dataclasses.fields(Settings)}
+    if unknown := sorted(set(found) - known):
+        raise _invalid(f'"{unknown[0]}" is not known (known: size, {", ".join(sorted(known))})')
+    for name in ("region", "sizes"):
+        if not found.get(name):
+            raise _invalid(f'"{name.removesuffix("s")}" is missing')
+    if not str(found.get("endpoint", "https://")).startswith(("https://", "http://127.0.0.1:")):
+        raise _invalid('"endpoint" must be https')
+    return Settings(**found)
+
+
+def _large_enough(name: str, spec: ports.SandboxSpec) -> bool:
+    gpus = int(found[1]) if "gpu" in name and (found := _GPUS.search(name)) else 0
+    if gpus < spec.gpu or (gpus and not spec.gpu):
+        return False
+    size = _SIZE.search(name)
+    return size is None or (int(size[1]) >= spec.cpu and int(size[2]) << 30 >= spec.memory)
+
+
+def _words(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise _invalid(f'"{value}" must be a list of names')
+    return list(value)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", name)
+
+
+def _invalid(why: str) -> errors.Stalled:
+    return errors.Stalled(f"do_runner: setting {why}", reason="InvalidSpec")
