@@ -88,8 +88,32 @@ def test_pods_are_restricted_and_hold_no_token_they_do_not_need() -> None:
             assert context["allowPrivilegeEscalation"] is False
             assert context["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["limits"]["memory"]
+        for volume in pod["volumes"]:
+            kept = volume["name"] == "data"  # what a database or a store of development holds
+            assert kept or volume["emptyDir"]["sizeLimit"]
     base = [each for each in kustomized("manifests") if each["kind"] == "Deployment"]
     assert [each["spec"]["replicas"] for each in base] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("folder", "ports"),
+    [
+        ("manifests", {22, 53, 443, 5432, 6443}),
+        ("manifests/overlays/dev", {22, 53, 80, 443, 5432, 6443, 7070, 9418}),
+    ],
+)
+def test_a_worker_reaches_repositories(folder: str, ports: set[int]) -> None:
+    """By policy over https and ssh; in development also without encryption. No policy names a port for nobody."""
+    policies = [each["spec"] for each in kustomized(folder) if each["kind"] == "NetworkPolicy"]
+    labels = {"app.kubernetes.io/name": "workbenchx", "app.kubernetes.io/component": "worker"}
+    found: set[int] = set()
+    for policy in policies:
+        chosen = policy["podSelector"].get("matchLabels", {})
+        if chosen and chosen.items() <= labels.items():
+            found |= {
+                each["port"] for rule in policy.get("egress", []) for each in rule.get("ports", [])
+            }
+    assert found == ports
 
 
 def test_roles_are_what_the_code_says_it_needs() -> None:
