@@ -155,7 +155,7 @@ def test_kill_9_in_the_middle_of_a_run_loses_nothing(bench: cli_wbx.Workbench) -
 
 
 def test_deleting_most_files_holds_until_it_is_confirmed(tmp_path: pathlib.Path) -> None:
-    """A brake: nothing is destroyed without the plan's token, and a wrong token destroys nothing.
+    """A brake: nothing is destroyed without the plan's token, which `wbx confirm` shows, and a wrong token destroys nothing.
 
     What was confirmed is not counted: a small delete right after it goes.
     """
@@ -175,7 +175,11 @@ def test_deleting_most_files_holds_until_it_is_confirmed(tmp_path: pathlib.Path)
         assert token in bench.run("plan").stdout
         assert wrong.returncode == 1
         assert len(bench.json("get", "datasets", "--json")["items"]) == 21
+        shown = bench.run("confirm")
+        assert (shown.returncode, f"wbx confirm {token}" in shown.stdout) == (2, True)
+        assert bench.json("confirm", "--json", code=2)["destroy_token"] == token
         bench.ok("confirm", token)
+        assert bench.ok("confirm") == "Nothing waits to be confirmed.\n"
         assert [item["name"] for item in bench.json("get", "ds", "--json")["items"]] == ["prices"]
         assert bench.run("plan").returncode == 0
         assert bench.run("confirm", token).returncode == 1

@@ -1,10 +1,14 @@
 """The dev overlay, installed for real: our image on a real node, each part under its own service account."""
 
+import json
 import pathlib
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import cli_wbx
 import cluster_node
 import cluster_server
 import dev_overlay
@@ -19,6 +23,22 @@ from workbenchx.api import registry
 
 __all__ = ["cluster", "node"]
 SYSTEM = "wbx-system"
+SANDBOXES = "wbx-sandboxes"
+APP = ("AppDeployment", "penguins", "which-penguin")
+SESSION = ("Session", "penguins", "notebook")
+OF_SANDBOXES = ("Job", "Pod", "Service", "NetworkPolicy", "Secret", "ConfigMap")
+OF_EVERY_NAMESPACE = {"ConfigMap/kube-root-ca.crt", "NetworkPolicy/default-deny"}
+LEFT_IN_OPS = {
+    "declared": "select kind, name from ops.declared where source = 'cluster'",
+    "living": "select kind, name from ops.resources",
+    "at a provider": "select kind, external_id, state from ops.provider_objects where state <> 'gone'",
+    "at work": "select kind, name, operation from ops.runs where state in ('queued', 'running')",
+    "history that goes on": (
+        "select kind, name from (select distinct on (uid) kind, name, deleted from"
+        " ops.resource_history order by uid, id desc) as latest where not deleted"
+    ),
+}
+"""Each must find nothing once everything is deleted: what is left is history."""
 Key = tuple[str, str, str]
 
 
@@ -115,7 +135,7 @@ def rows_alone(keys: list[Key]) -> list[Key]:
 
 
 def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib.Path) -> None:
-    """`kubectl apply -k`: all parts answer; `kubectl apply -R -f ssot/` once becomes Ready; deleted, only what holds data waits."""
+    """`kubectl apply -k`: all parts answer; `kubectl apply -R -f ssot/` once becomes Ready; deleted and confirmed, only history is left."""
     cluster = installed.cluster
     for part, port in (("operator", 8421), ("worker", 8421), ("console", 8420)):
         assert installed.told(part, port, "/readyz")[0] == 200
@@ -132,18 +152,85 @@ def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib
     ) == [("succeeded", "Succeeded")]
     assert installed.rows("select count(*) > 2 from ops.artifacts") == [(True,)]
 
+    reached_through_its_service(cluster)
+
     done = cluster.kubectl("delete", "-R", "-f", folder, "--wait=false")
     assert done.returncode == 0, done.stderr
-    session = ("Session", "penguins", "notebook")
-    others = [key for key in keys if key != session]
     cluster_server.until(
         "all but the session, which holds data, are gone",
-        lambda: not any(cluster.admin.get(kind, name, space) for kind, space, name in others),
-        timeout=200,
+        lambda: remaining(cluster, keys) == [SESSION],
+        timeout=300,
     )
-    cluster_server.until("it is held", lambda: "Held" in str(not_ready(cluster, [session])))
+    confirm_what_is_held(installed, tmp_path)
+    nothing_is_left(installed, keys)
+
+
+def reached_through_its_service(cluster: cluster_server.Cluster) -> None:
+    """Claim: the app's URL is the address of a Service, which leads to it; the worker asks it there, as its health says."""
+    url = str((cluster.admin.get(*_named(APP)) or {})["status"]["url"])
+    services = cluster.admin.list("Service", SANDBOXES)
+    (name,) = [each["metadata"]["name"] for each in services if each["spec"]["clusterIP"] in url]
+    port = url.rpartition(":")[2]
+    where = f"/api/v1/namespaces/{SANDBOXES}/services/{name}:{port}/proxy/healthz"
     cluster_server.until(
-        "nothing else is left at the provider",
-        lambda: len(cluster.admin.list("Job", "wbx-sandboxes")) == 1,
+        "the app answers through its Service",
+        lambda: cluster.admin.request("GET", where).is_success,
+        timeout=120,
     )
-    assert installed.rows("select count(*) > 0 from ops.resource_history") == [(True,)]
+
+
+def remaining(cluster: cluster_server.Cluster, keys: list[Key]) -> list[Key]:
+    """Those of the objects that the API server still has."""
+    return [key for key in keys if cluster.admin.get(*_named(key))]
+
+
+def _named(key: Key) -> tuple[str, str, str]:
+    kind, namespace, name = key
+    return kind, name, namespace
+
+
+def confirm_what_is_held(installed: Installed, folder: pathlib.Path) -> None:
+    """As its status says: `wbx confirm` shows the token and takes it, through the console as a person reaches it."""
+    cluster = installed.cluster
+    cluster_server.until(
+        "it is held, with the way out",
+        lambda: "wbx confirm shows what goes, and the token" in str(not_ready(cluster, [SESSION])),
+        timeout=120,
+    )
+    with dev_overlay.console(cluster) as url:
+        extra = {"WBX_API_URL": url, "WBX_API_TOKEN": dev_overlay.token()}
+
+        def wbx(*arguments: str) -> "subprocess.CompletedProcess[str]":
+            return cli_wbx.wbx(*arguments, folder=folder, extra=extra, timeout=400)
+
+        shown = wbx("confirm")
+        token = re.search(r"wbx confirm ([0-9a-f]{12})", shown.stdout)
+        assert token is not None, (shown.stdout, shown.stderr)
+        done = wbx("confirm", token[1])
+        assert done.returncode == 0, (done.stdout, done.stderr)
+
+
+def nothing_is_left(installed: Installed, keys: list[Key]) -> None:
+    """Claim: no object in the API server, nothing of ours where sandboxes are, and in `ops` only history."""
+    cluster = installed.cluster
+    cluster_server.until("the session is gone", lambda: not remaining(cluster, keys), timeout=200)
+
+    def at_provider() -> list[str]:
+        return [
+            f"{kind}/{each['metadata']['name']}"
+            for kind in OF_SANDBOXES
+            for each in cluster.admin.list(kind, SANDBOXES)
+            if f"{kind}/{each['metadata']['name']}" not in OF_EVERY_NAMESPACE
+        ]
+
+    def left() -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {"where sandboxes are": at_provider()}
+        found |= {what: installed.rows(query) for what, query in LEFT_IN_OPS.items()}
+        return {what: rows for what, rows in found.items() if rows}
+
+    try:
+        cluster_server.until("only history is left", lambda: not left(), timeout=200)
+    except AssertionError:
+        raise AssertionError(f"{json.dumps(left(), default=str)}") from None
+    buried = installed.rows("select kind, namespace, name from ops.resource_history where deleted")
+    assert {(kind, space or "", name) for kind, space, name in buried} >= set(keys)

@@ -5,11 +5,15 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
+import uuid
 from collections.abc import Iterator
 
 import cluster_node
 import cluster_node_files
 import cluster_server
+import httpx
+import jwt
 import oci_images
 import own_image
 import pytest
@@ -102,6 +106,48 @@ def repository(node: cluster_node.Node, folder: pathlib.Path) -> Iterator[str]:
             yield f"git://{node.near}:{port}/sample"
         finally:
             server.terminate()
+
+
+@contextlib.contextmanager
+def console(cluster: cluster_server.Cluster) -> Iterator[str]:
+    """The console as a person on this machine reaches it, by `kubectl port-forward`: its URL."""
+    (port,) = cluster_server.free_ports(1)
+    config = cluster.kubeconfig(cluster.admin.token)
+    kubectl = [str(cluster_server.need("kubectl")), f"--kubeconfig={config}"]
+    forward = ["-n", "wbx-system", "port-forward", "service/wbx-console", f"{port}:80"]
+    with subprocess.Popen([*kubectl, *forward], stdout=subprocess.DEVNULL) as process:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            cluster_server.until("the console answers", lambda: _answers(url), timeout=60)
+            yield url
+        finally:
+            process.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def token() -> str:
+    """A token that the overlay's console believes, of somebody of the platform team: as its README says."""
+    secrets = yaml.safe_load_all((tree.ROOT / "manifests/overlays/dev/secrets.yaml").read_text())
+    (key,) = [
+        each["stringData"]["WBX_DEV_TOKEN_SECRET"]
+        for each in secrets
+        if each["metadata"]["name"] == "wbx-dev-tokens"
+    ]
+    claims = {
+        "iss": "http://127.0.0.1:9999/auth/v1",
+        "aud": "authenticated",
+        "sub": str(uuid.uuid4()),
+        "role": "authenticated",
+        "exp": int(time.time()) + 3600,
+        "app_metadata": {"wbx_role": "platform"},
+    }
+    return jwt.encode(claims, key, "HS256")
 
 
 def remove(cluster: cluster_server.Cluster, *namespaces: str) -> None:

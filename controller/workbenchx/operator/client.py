@@ -137,7 +137,7 @@ class Client:
             )
         return json.loads(answer.body)
 
-    async def pages(self, kind: str, namespace: str = "") -> AsyncIterator[Page]:
+    async def pages(self, kind: str) -> AsyncIterator[Page]:
         """The objects of a kind, all of one moment, page by page.
 
         Raises:
@@ -146,7 +146,7 @@ class Client:
         params = {"limit": str(PAGE)}
         version = 0
         while True:
-            found = await self.get(path(kind, namespace), params)
+            found = await self.get(path(kind), params)
             metadata = found["metadata"]
             version = version or int(metadata["resourceVersion"])
             yield Page(found["items"], version)

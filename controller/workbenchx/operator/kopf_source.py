@@ -16,15 +16,13 @@ LOOK_SECONDS = 2.0
 class KopfSource:
     """Opened with `async with`; see `source.EventSource` for its laws."""
 
-    def __init__(
-        self, access: kubeconfig.Access, api: client.Client, namespaces: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, access: kubeconfig.Access, api: client.Client) -> None:
         self._loop = asyncio.get_running_loop()
         self._pending: collections.deque[source.Item] = collections.deque()
         self._some = asyncio.Event()
         self._told = False
-        self.lister = listing.Lister(api, namespaces, self._take)
-        self.watcher = watching.Watcher(access, namespaces, self._hand_over, self._returned)
+        self.lister = listing.Lister(api, self._take)
+        self.watcher = watching.Watcher(access, self._hand_over, self._returned)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:

@@ -19,14 +19,8 @@ AGAIN = 2.0
 class Lister:
     """Reads kinds one after the other and puts what it finds where `put` says."""
 
-    def __init__(
-        self,
-        api: client.Client,
-        namespaces: Sequence[str],
-        put: Callable[[Sequence[source.Item]], None],
-    ) -> None:
+    def __init__(self, api: client.Client, put: Callable[[Sequence[source.Item]], None]) -> None:
         self._api = api
-        self._namespaces = namespaces
         self._put = put
         self._asked = asyncio.Event()
         self.failed: frozenset[str] = frozenset()
@@ -56,15 +50,13 @@ class Lister:
 
     async def _read(self, kind: str) -> bool:
         """Read one kind to its end; whether it was."""
-        scoped = registry.KINDS[kind].cluster_scoped
         names: set[tuple[str, str]] = set()
         versions: list[int] = []
         try:
-            for namespace in ("",) if scoped or not self._namespaces else self._namespaces:
-                async for page in self._api.pages(kind, namespace):
-                    versions.append(page.version)
-                    self._put([source.Change(kind, _whole(kind, item)) for item in page.items])
-                    names.update(_name(item) for item in page.items)
+            async for page in self._api.pages(kind):
+                versions.append(page.version)
+                self._put([source.Change(kind, _whole(kind, item)) for item in page.items])
+                names.update(_name(item) for item in page.items)
         except client.UnreachableError as problem:
             self._put([source.Unlisted(kind, problem.code, problem.message)])
             return False

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from workbenchx import errors
 from workbenchx.api import identity
@@ -32,14 +31,6 @@ LOG = logging.getLogger(__name__)
 _AGAIN_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
 _PASSING = frozenset({"DatabaseNotMigrated"})
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line chose. `namespaces` empty: all."""
-
-    access: kubeconfig.Access
-    namespaces: Sequence[str] = ()
 
 
 class Operator:
@@ -105,7 +96,7 @@ class Operator:
 
 async def serve(
     chosen: settings.Settings,
-    options: Options,
+    access: kubeconfig.Access,
     stop: asyncio.Event,
     announce: Callable[[str], None],
 ) -> None:
@@ -121,13 +112,13 @@ async def serve(
         announce(
             await stack.enter_async_context(probes.serving(chosen.health_host, chosen.health_port))
         )
-        api = client.Client(options.access)
+        api = client.Client(access)
         stack.push_async_callback(api.close)
         opened = await _opened(stack, chosen, api, stands, stop)
         if opened is None:
             return
         operator = Operator(opened.store, api, opened.policy, process.identity("operator"))
-        changes = kopf_source.KopfSource(options.access, api, options.namespaces)
+        changes = kopf_source.KopfSource(access, api)
         await stack.enter_async_context(changes)
         stands.begin(operator, changes)
         await _until(stop, operator, changes)

@@ -80,12 +80,10 @@ class Watcher:
     def __init__(
         self,
         access: kubeconfig.Access,
-        namespaces: Sequence[str],
         put: Callable[[Sequence[source.Item]], None],
         on_return: Callable[[], None],
     ) -> None:
         self._access = access
-        self._namespaces = namespaces
         self._put = put
         self._on_return = on_return
         self._ending = threading.Event()
@@ -157,8 +155,7 @@ class Watcher:
                 registry=self._registry(),
                 settings=settings(),
                 standalone=True,
-                clusterwide=not self._namespaces,
-                namespaces=list(self._namespaces),
+                clusterwide=True,
             )
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:

@@ -61,7 +61,7 @@ def held(key: model.Key, because: model.Because, action: model.Action) -> model.
         model.Because.BRAKED: "too much would be destroyed at once",
         model.Because.DATA_BEARING: "it holds data that would be lost",
     }.get(because, "it would be destroyed")
-    message = f"{action.value} is held: {why}; wbx plan shows the token for wbx confirm"
+    message = f"{action.value} is held: {why}; wbx confirm shows what goes, and the token"
     return of(key, states.State.HELD, reasons.Reason.HELD, message)
 
 

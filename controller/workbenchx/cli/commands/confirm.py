@@ -4,17 +4,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbenchx.cli import failure, invocation, options, reconciling, waiting
+from workbenchx.cli import failure, invocation, options, previewing, reconciling, waiting
 
 if TYPE_CHECKING:
     from workbenchx import ports
+    from workbenchx.planner import model
+    from workbenchx.wiring import settings
 
 
 @options.command("confirm")
-@click.argument("token")
+@click.argument("token", required=False)
 @options.as_json
-def command(context: click.Context, token: str, *, as_json: bool) -> int:
-    """TOKEN stands in the plan and names exactly what it destroys: a plan that destroys anything else needs another.
+def command(context: click.Context, token: str | None, *, as_json: bool) -> int:
+    """TOKEN names exactly what is destroyed: a plan that destroys anything else needs another.
+
+    Without it the plan as things stand is shown, with the token of what is held: 2, or 0 if nothing is.
 
     Exit 0: done and in force; 1: the token is of no plan, or something is wrong.
     """
@@ -23,6 +27,8 @@ def command(context: click.Context, token: str, *, as_json: bool) -> int:
     async def work(access: "ports.Access") -> int:
         plan = await access.plan()
         held = str(plan.inputs.get("hold_token") or "")
+        if token is None:
+            return _show(chosen, plan, held, as_json=as_json)
         if not held:
             raise failure.Failure(
                 "nothing recorded waits to be confirmed",
@@ -31,7 +37,7 @@ def command(context: click.Context, token: str, *, as_json: bool) -> int:
         if token.lower() not in {held, plan.destroy_token}:
             raise failure.Failure(
                 f'"{token}" is not the token of what is held now',
-                hint=f"wbx plan shows what is destroyed; its token is {held}",
+                hint=f"wbx confirm shows what is destroyed; its token is {held}",
             )
         subjects = [step.subject for step in plan.steps if step.holds]
         await access.intervene("confirm", None, {"token": token.lower()})
@@ -39,3 +45,12 @@ def command(context: click.Context, token: str, *, as_json: bool) -> int:
         return 0 if await reconciling.report(access, chosen, "applied", as_json=as_json) else 1
 
     return invocation.with_access(chosen, work)
+
+
+def _show(chosen: "settings.Settings", plan: "model.Plan", held: str, *, as_json: bool) -> int:
+    colour = invocation.paint(chosen).colour
+    if held or as_json:
+        invocation.say(previewing.render(plan, "json" if as_json else "text", colour=colour))
+    else:
+        invocation.say("Nothing waits to be confirmed.")
+    return 2 if held else 0

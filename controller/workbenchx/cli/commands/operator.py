@@ -38,14 +38,6 @@ _COMMANDS = {"install": "operator_install"}
     metavar="PATH",
     help="How to reach the API server (default: KUBECONFIG, else the Pod's service account).",
 )
-@click.option(
-    "-n",
-    "--namespace",
-    "namespaces",
-    multiple=True,
-    metavar="NAME",
-    help="Serve only this namespace, beside what is cluster-scoped; may be repeated.",
-)
 @click.option("--health-host", metavar="ADDRESS", help="Probes listen on (default: 127.0.0.1).")
 @click.option("--health-port", metavar="NUMBER", help="Their port (default: 8421; 0: any).")
 @options.as_json
@@ -53,7 +45,6 @@ def command(
     context: click.Context,
     *,
     kubeconfig: pathlib.Path | None,
-    namespaces: tuple[str, ...],
     health_host: str | None,
     health_port: str | None,
     as_json: bool,
@@ -77,7 +68,7 @@ def command(
     async def work() -> None:
         stop = asyncio.Event()
         with interrupts.gently(stop.set):
-            await serving.serve(chosen, serving.Options(access, namespaces), stop, announce)
+            await serving.serve(chosen, access, stop, announce)
 
     with telemetry.collected("wbx-operator"):
         interrupts.call(work)

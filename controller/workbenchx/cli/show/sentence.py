@@ -159,7 +159,7 @@ def _way_out(facts: Facts) -> str:
         return ""
     reason = str(row["reason"])
     if reason == "Held":
-        return "wbx plan shows the token for wbx confirm"
+        return "wbx confirm shows what goes, and the token"
     if reason == "Drifted":
         return f"adopt it by a commit, or wbx resume --revert {facts.key} reverts it"
     if reason in _RESUMABLE:
