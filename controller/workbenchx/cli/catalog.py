@@ -16,6 +16,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "up": Entry("up", "Start everything, make it what the files say, and keep it so."),
         "validate": Entry("validate", "Check files; print every error with its place."),
         "plan": Entry("plan", "Show what applying the files would change."),
+        "check": Entry("check", "Show what a pull request would change, for any CI."),
         "apply": Entry("apply", "Make it so: mirror the files and carry out the plan."),
         "confirm": Entry("confirm", "Let a held destructive plan happen."),
     },

@@ -40,6 +40,23 @@ def commit_if_clean(root: pathlib.Path, path: str) -> str | None:
     return _commit(root, path)
 
 
+def fork_point(root: pathlib.Path, revision: str) -> str | None:
+    """The commit at which HEAD left `revision`; `revision` itself where that cannot be known; None if it is no commit."""
+    base = _git(root, "merge-base", "--", revision, "HEAD")
+    name = f"{revision}^{{commit}}"
+    base = base or _git(root, "rev-parse", "--verify", "-q", "--end-of-options", name)
+    return base.strip() if base else None
+
+
+def changed(root: pathlib.Path, commit: str) -> tuple[str, ...] | None:
+    """The paths in which the work tree differs from a commit, and those that git does not know; None: not known."""
+    listed = _git(root, "diff", "--name-only", "-z", "--no-renames", commit, "--")
+    new = _git(root, "ls-files", "-z", "-o", "--exclude-standard")
+    if listed is None or new is None:
+        return None
+    return tuple(sorted({name for name in (listed + new).split("\0") if name}))
+
+
 def _commit(root: pathlib.Path, path: str) -> str | None:
     changes = _git(root, "status", "--porcelain", "-z", "--", path)
     head = _git(root, "rev-parse", "--verify", "-q", "HEAD")

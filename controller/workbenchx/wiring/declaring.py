@@ -40,7 +40,28 @@ async def read(
     commit = worktree.commit_if_clean(root, scope)
     code, problems = await _snapshots(storage, root, report.documents)
     report = dataclasses.replace(report, problems=(*report.problems, *problems))
-    reading = mirror.Reading(
+    return Declaration(report, _reading(report, tree, scope, commit, code))
+
+
+def of_commit(root: pathlib.Path, revision: str, scope: str) -> Declaration:
+    """What `scope` of a commit declares; the code of projects is not looked at.
+
+    Raises:
+        errors.Stalled: there is no such commit.
+    """
+    tree = checkout.commit(root, revision, scope)
+    report = validate.check(tree.files, found=tree.problems)
+    return Declaration(report, _reading(report, tree, scope, tree.commit, {}))
+
+
+def _reading(
+    report: validate.Report,
+    tree: checkout.Tree,
+    scope: str,
+    commit: str | None,
+    code: Mapping[str, model.Code],
+) -> mirror.Reading:
+    return mirror.Reading(
         rows=tuple(_row(found, commit) for found in report.documents),
         broken=_faults(report),
         scope=None if scope == "." else scope,
@@ -48,7 +69,6 @@ async def read(
         code=code,
         complete=tree.complete,
     )
-    return Declaration(report, reading)
 
 
 def _faults(report: validate.Report) -> dict[str, str]:
@@ -89,7 +109,7 @@ async def _snapshots(
     code: dict[str, model.Code] = {}
     problems: list[problem.Problem] = []
     for found in documents:
-        path = _code_path(found.spec) if found.kind == "Project" and not found.problem else None
+        path = code_path(found.spec) if found.kind == "Project" and not found.problem else None
         if path is None:
             continue
         if not (root / path).is_dir():
@@ -100,7 +120,8 @@ async def _snapshots(
     return code, problems
 
 
-def _code_path(spec: Mapping[str, object]) -> str | None:
+def code_path(spec: Mapping[str, object]) -> str | None:
+    """The folder of a Project's code, where that is in the repository that declares it."""
     repo = spec.get("repo")
     if not isinstance(repo, Mapping) or repo.get("url") != ".":
         return None
