@@ -10,7 +10,7 @@ import click
 
 from workbenchx import errors
 from workbenchx.cli import failure, invocation, options
-from workbenchx.wiring import readahead, settings
+from workbenchx.wiring import settings
 
 if TYPE_CHECKING:
     from workbenchx import ports
@@ -58,7 +58,7 @@ def command(
     else:
         for line in checked.as_text(found, invocation.paint(chosen)):
             invocation.say(line)
-    _publish(found, readahead.scope_of(chosen.root, target), sarif)
+    _publish(found, target.relative_to(chosen.root).as_posix(), sarif)
     return 1 if checked.refused(found) else 0
 
 
