@@ -19,7 +19,7 @@ READ, ADD, CHANGE, REMOVE = "select", "insert", "update", "delete"
 VERBS = (READ, ADD, CHANGE, REMOVE, "truncate", "references", "trigger")
 ROLES = ("anon", "authenticated", "service_role", "wbx_engine", "wbx_api")
 # What differs from the rule: callers read, the engine reads, adds and changes, nobody removes.
-CLOSED_TO_CALLERS = {"plans", "removals", "webhook_deliveries"}
+CLOSED_TO_CALLERS = {"plans", "removals", "runner_output", "runners", "webhook_deliveries"}
 APPEND_ONLY = {
     "anchors",
     "declared_commits",
@@ -38,6 +38,8 @@ REMOVABLE = {
     "plans",
     "project_members",
     "removals",
+    "runner_output",
+    "runners",
     "webhook_deliveries",
 }
 WRITING = {
@@ -45,6 +47,11 @@ WRITING = {
     "confirm": "text",
     "intervene": "text, text, text, text, jsonb",
     "rerun": "uuid",
+    "runner_claim": "text, text, text",
+    "runner_finish": "text, text, jsonb, text[]",
+    "runner_heartbeat": "text, text, text",
+    "runner_logs": "text, text, bigint, bytea",
+    "runner_upload": "text, text, text, text, bigint",
     "resume": "text, text, text, boolean",
     "snooze": "uuid, timestamp with time zone",
     "suspend": "text, text, text",
@@ -76,6 +83,11 @@ HELPERS = {
     "rerun",
     "retrieval_off",
     "role_rank",
+    "runner_claim",
+    "runner_finish",
+    "runner_heartbeat",
+    "runner_logs",
+    "runner_upload",
     "vector_missing",
     "vector_schema",
     "verify_visible",
@@ -296,6 +308,8 @@ _A_COLUMN = {
     "observation_epochs": "at",
     "plans": "commit",
     "removals": "bytes",
+    "runner_output": "at_byte",
+    "runners": "state",
     "webhook_deliveries": "event",
 }
 

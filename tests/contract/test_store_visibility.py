@@ -28,7 +28,7 @@ OF_THE_INSTALLATION = {
     "observation_epochs",
 }
 BY_NAME = {"declared", "declared_history", "declared_timeline"}
-CLOSED = {"plans", "removals", "webhook_deliveries"}
+CLOSED = {"plans", "removals", "runner_output", "runners", "webhook_deliveries"}
 # An artifact belongs to a project, or nobody reads it.
 NEVER_SHARED = {"artifacts"}
 
@@ -272,6 +272,11 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         "plans_page": ("2090-01-01T00:00:00Z", ""),
         "rerun": (run,),
         "resources_at": ("now",),
+        "runner_claim": ("a token", "a boot", "a certificate"),
+        "runner_finish": ("a token", "a boot", "{}", []),
+        "runner_heartbeat": ("a token", "a boot", "staged"),
+        "runner_logs": ("a token", "a boot", 0, b"x"),
+        "runner_upload": ("a token", "a boot", "out.csv", "0" * 64, 1),
         "resume": ("RunnerJob", "other", "job"),
         "search_documents": ("other", "{1,0,0,0}", 5, "x"),
         "snooze": (proposal, "2090-01-01T00:00:00Z"),
@@ -295,6 +300,8 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         assert str(place.theirs) not in json.dumps(rows), name
         assert '"other"' not in json.dumps(rows), name
         assert name in {"resources_at", "lineage", "plans_page"} or rows == [], name
+    by_token = {name for name in probes if name.startswith("runner_")}
+    assert {refused.pop(name) for name in by_token} == {"42501"}
     assert set(refused.values()) == {"PT404"}, refused
 
 
@@ -323,5 +330,5 @@ async def test_nothing_notifies_with_a_payload(server: embedded.Server, database
         calls = await found.fetchall()
     assert len(calls) >= 3
     told = {call.strip() for _, call in calls}
-    channels = ("ops_changed", "ops_events", "ops_logs")
+    channels = ("ops_changed", "ops_events", "ops_logs", "ops_runners")
     assert told == {f"pg_notify('{channel}', '')" for channel in channels}

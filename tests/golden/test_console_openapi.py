@@ -19,6 +19,7 @@ PUBLIC = {
     "/api/v1/auth",
     "/api/v1/auth/exchange",
     "/api/v1/blobs/{sha256}",
+    "/api/v1/runner/dist/{sha256}",
     "/healthz",
     "/readyz",
 }

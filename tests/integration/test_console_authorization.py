@@ -173,11 +173,22 @@ PUBLIC = {
     "GET /api/v1/auth": 200,
     "POST /api/v1/auth/exchange": 422,
     "GET /api/v1/blobs/{sha256}": 422,
+    "GET /api/v1/runner/dist/{sha256}": 422,
     "GET /healthz": 200,
     "GET /readyz": 200,
 }
 # Off in this world, for everybody who is signed in.
 OFF = {"POST /api/v1/documents/search": {"project": "iris", "query": "x"}}
+# Opened by the token of a run, never by one of a person.
+RUNNERS: dict[str, dict[str, Any]] = {
+    "POST /api/v1/runner/claim": {"body": {"machine": "b", "certificate": "c"}},
+    "POST /api/v1/runner/heartbeat": {"body": {"machine": "b", "says": "staged"}},
+    "POST /api/v1/runner/logs": {"params": {"machine": "b", "at": "0"}, "body": {}},
+    "POST /api/v1/runner/upload": {
+        "body": {"machine": "b", "path": "p", "sha256": "0" * 64, "bytes": 1}
+    },
+    "POST /api/v1/runner/finish": {"body": {"machine": "b", "report": {}, "paths": []}},
+}
 LABELS = [
     f"{method.upper()} {path}"
     for path, methods in describing.document()["paths"].items()
@@ -197,7 +208,7 @@ def served(
 
 def test_every_route_is_asked() -> None:
     """A new route needs a question here, and one that went leaves none."""
-    assert set(LABELS) == QUESTIONS.keys() | PUBLIC.keys() | OFF.keys()
+    assert set(LABELS) == QUESTIONS.keys() | PUBLIC.keys() | OFF.keys() | RUNNERS.keys()
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -214,6 +225,9 @@ def test_a_route_shows_what_row_level_security_shows(
         elif label in OFF:
             status, _ = _send(client, label, Asked(_any(label), body=OFF[label]))
             assert status == (501 if token else 401)
+        elif label in RUNNERS:
+            status, _ = _send(client, label, Asked(_any(label), **RUNNERS[label]))
+            assert status == (403 if token else 401)
         else:
             for asked in QUESTIONS[label](served.world):
                 _compare(served, client, label, asked, token)
@@ -244,7 +258,7 @@ def _send(client: httpx.Client, label: str, asked: Asked) -> tuple[int, Any]:
     """Status and document; of a stream only the status."""
     method = label.partition(" ")[0]
     if method == "POST":
-        request = client.build_request(method, asked.path, json=asked.body)
+        request = client.build_request(method, asked.path, json=asked.body, params=asked.params)
     else:
         request = client.build_request(method, asked.path, params=asked.params)
     answer = client.send(request, stream=True)

@@ -28,6 +28,7 @@ from workbenchx.ports.embedding import Embedder
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
+from workbenchx.ports.runners import Desk, Runner, Try
 from workbenchx.ports.sandboxes import (
     OUTPUT_LIMIT,
     RESOURCE_TAG,
@@ -76,6 +77,7 @@ __all__ = [
     "Clock",
     "Codes",
     "Cutoff",
+    "Desk",
     "Documents",
     "Due",
     "Embedder",
@@ -99,6 +101,7 @@ __all__ = [
     "Row",
     "RowWrite",
     "RunOrder",
+    "Runner",
     "SandboxProvider",
     "SandboxSpec",
     "SandboxStatus",
@@ -108,6 +111,7 @@ __all__ = [
     "Standings",
     "StorageProvider",
     "Store",
+    "Try",
     "Upload",
     "Verification",
     "Verifying",

@@ -12,6 +12,7 @@ from workbenchx.store import connections, pooling
 CHANGED = "ops_changed"
 EVENTS = "ops_events"
 LOGS = "ops_logs"
+RUNNERS = "ops_runners"
 _BURST_SECONDS = 0.01
 
 

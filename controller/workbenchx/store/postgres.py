@@ -17,6 +17,7 @@ from workbenchx.store import (
     notify,
     options,
     removals,
+    runners,
     runs,
     settle,
     takeover,
@@ -44,6 +45,7 @@ class Postgres(
     chores.Chores,
     removals.Removals,
     cluster.Cluster,
+    runners.Runners,
 ):
     """The `ops` schema at `url`, as the login `wbx_engine`. `close` it when done.
 

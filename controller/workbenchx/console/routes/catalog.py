@@ -10,6 +10,7 @@ from workbenchx.console.routes import (
     plans,
     records,
     resources,
+    runner,
     runs,
     search,
     session,
@@ -26,6 +27,7 @@ ROUTERS = (
     orders.router,
     records.router,
     search.router,
+    runner.router,
     health.router,
     pages.router,
 )
