@@ -106,6 +106,14 @@ class Reason(vocabulary.Word):
         "ProviderUnavailable",
         "The provider does not answer, refuses its credentials or cannot work on this machine. Nothing is destroyed because of it.",
     )
+    RATE_LIMITED = (
+        "RateLimited",
+        "The provider limits how often it may be asked, and says when to ask again.",
+    )
+    MODEL_MISSING = (
+        "ModelMissing",
+        "The provider has no model of that id, or nothing is served under that alias. The message says which.",
+    )
     NOT_IMPLEMENTED_YET = (
         "NotImplementedYet",
         "The kind is recorded and validated, but this version of WorkbenchX does nothing for it.",

@@ -25,6 +25,7 @@ from workbenchx.ports.audit import (
 from workbenchx.ports.clock import Clock
 from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
 from workbenchx.ports.embedding import Embedder
+from workbenchx.ports.inference import AnswerChunk, InferenceProvider, ServedModel
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
@@ -65,6 +66,7 @@ __all__ = [
     "Access",
     "Anchor",
     "Anchoring",
+    "AnswerChunk",
     "Batch",
     "Beat",
     "Blob",
@@ -86,6 +88,7 @@ __all__ = [
     "Executed",
     "IndexCounts",
     "IndexDue",
+    "InferenceProvider",
     "Installation",
     "Keeping",
     "KeptLog",
@@ -106,6 +109,7 @@ __all__ = [
     "SandboxSpec",
     "SandboxStatus",
     "Served",
+    "ServedModel",
     "StagedFile",
     "Standing",
     "Standings",
