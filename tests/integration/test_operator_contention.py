@@ -1,22 +1,14 @@
-"""Others who write, and what is large, gone or away: two leaders, the database, big objects, a namespace, a rival manager."""
+"""Others who write, and what is large or gone: two leaders, big objects, a namespace, a rival manager."""
 
-import contextlib
 import json
 import signal
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import cluster_fixtures
 import operator_lab
-import psycopg
-import store_server
 from cluster_fixtures import cluster, namespace
 from operator_fixtures import lab
-from psycopg import sql
 from store_fixtures import database, server
-
-from workbenchx.store import embedded
 
 __all__ = ["cluster", "database", "lab", "namespace", "server"]
 
@@ -50,52 +42,15 @@ def test_two_lead_for_a_moment(lab: operator_lab.Lab) -> None:
     assert lab.rows("select count(*) from ops.resource_history") == [(2,)]
 
 
-@contextlib.contextmanager
-def _database_away(server: embedded.Server, database: str) -> Iterator[None]:
-    """While inside nobody gets a connection, and those that were open are gone."""
-    name = sql.Identifier(database)
-    close = sql.SQL("alter database {} with allow_connections false").format(name)
-    let = sql.SQL("alter database {} with allow_connections true").format(name)
-    ask = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s"
-    with psycopg.connect(store_server.administrator(server), autocommit=True) as conn:
-        conn.execute(close)
-        conn.execute(ask, [database])
-        try:
-            yield
-        finally:
-            conn.execute(let)
-
-
-def test_the_database_is_away(
-    lab: operator_lab.Lab, server: embedded.Server, database: str
-) -> None:
-    """It says that it is not ready, stays alive, and what was declared meanwhile becomes Ready when the database is back."""
-    with lab.operator() as process:
-        _ready(lab, "one")
-        with _database_away(server, database):
-            lab.cluster.admin.apply(_project("two"))
-            lab.cluster.admin.delete("Project", "one")
-            operator_lab.until(
-                lambda: process.probe("/readyz") == (503, "the database does not answer\n"),
-                lambda: f"{process.probe('/readyz')} {process.log}",
-            )
-            assert process.probe("/healthz")[0] == 200
-        lab.until_ready([("Project", "", "two")], timeout=30)
-        process.until_ready(timeout=30)
-        operator_lab.until(
-            lambda: lab.rows("select name from ops.resources") == [("two",)], lambda: process.log
-        )
-
-
 def test_large_objects(lab: operator_lab.Lab) -> None:
     """256 KiB of annotations, and an object of a megabyte: Ready, and deleted, as any other."""
     noted = _project("noted")
     noted["metadata"]["annotations"] = {"a": "x" * (262_144 - 600)}
-    words = {f"w{number}": {"type": "string", "description": "y" * 4000} for number in range(220)}
+    words = {f"w{number}": {"type": "string", "description": "y" * 4000} for number in range(250)}
     template: dict[str, Any] = {"title": "T", "description": "D", "resources": [_project("made")]}
     template |= {"parameters": {"type": "object", "properties": words}}
     large = operator_lab.manifest("Template", "large", template)
-    assert len(json.dumps(large)) > 880_000
+    assert len(json.dumps(large)) > 1_000_000
     with lab.operator() as process:
         for document in (noted, large):
             lab.cluster.admin.create(document)
@@ -137,7 +92,7 @@ def test_a_namespace_goes_while_its_objects_reconcile(lab: operator_lab.Lab) -> 
 
 
 def test_a_rival_manager_is_overruled_without_a_race(lab: operator_lab.Lab) -> None:
-    """Who keeps forcing another status gets it back each time, a few times a second at most, and in the end ours stands."""
+    """Who keeps forcing another status gets it back each time, less often each time, and in the end ours stands."""
     with lab.operator() as process:
         _ready(lab, "one")
         condition = {
@@ -150,12 +105,10 @@ def test_a_rival_manager_is_overruled_without_a_race(lab: operator_lab.Lab) -> N
         }
         rival = _project("one") | {"status": {"conditions": [condition]}}
         del rival["spec"]
-        before, begun = process.metric("wbx_operator_statuses_total"), time.monotonic()
-        forced = 0
-        while time.monotonic() - begun < 5:
+        before, forced, written = process.metric("wbx_operator_statuses_total"), 0, 0.0
+        while forced < 100 or not written:
             lab.cluster.admin.apply(rival, manager="rival", subresource="status", force="true")
             forced += 1
-        written = process.metric("wbx_operator_statuses_total") - before
-        assert forced > 20
-        assert 0 < written < 20
-        lab.until_ready([("Project", "", "one")])
+            written = process.metric("wbx_operator_statuses_total") - before
+        assert written < forced / 2
+        lab.until_ready([("Project", "", "one")], timeout=180)

@@ -89,8 +89,8 @@ def test_a_finalizer_holds_what_may_live_at_a_provider(lab: operator_lab.Lab) ->
         )
 
 
-def test_too_many_deletes_at_once_are_held(lab: operator_lab.Lab) -> None:
-    """Of 120 objects deleted at once at most 50 are buried; the rest lives on as Held, and comes back when re-applied."""
+def test_what_is_held_comes_back_when_it_is_applied_again(lab: operator_lab.Lab) -> None:
+    """Of 120 objects deleted at once at most 50 are buried; the rest lives on as Held, and one that is re-applied is Ready again."""
     for count in range(1, 121):
         lab.cluster.admin.create(_project(lab, count=count))
     with lab.operator() as process:

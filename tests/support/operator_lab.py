@@ -15,10 +15,13 @@ import cluster_client
 import cluster_server
 import httpx
 import psycopg
+import store_server
 import yaml
+from psycopg import sql
 
 from workbenchx.api import registry
 from workbenchx.operator import permissions
+from workbenchx.store import embedded
 
 _WAIT = 180.0
 
@@ -147,10 +150,36 @@ class Lab:
 
         until(lambda: not missing(), lambda: f"Ready={status}: {missing()[:5]}", timeout=timeout)
 
+    def confirm(self) -> None:
+        """Order as a person does by `wbx confirm TOKEN`, with the token of what was held last."""
+        order = (
+            "insert into ops.interventions (verb, args, actor)"
+            " select 'confirm', jsonb_build_object('token', document #>> '{inputs,hold_token}'), 'test'"
+            " from ops.plans order by last_seen_at desc limit 1 returning args ->> 'token'"
+        )
+        ((token,),) = self.rows(order)
+        assert token
+
     def rows(self, query: str, *params: Any) -> list[tuple[Any, ...]]:
         """Ask the database as the engine."""
         with psycopg.connect(self.url, autocommit=True) as conn:
             return conn.execute(query, params).fetchall()
+
+
+@contextlib.contextmanager
+def database_away(server: embedded.Server, database: str) -> Iterator[None]:
+    """While inside nobody gets a connection, and those that were open are gone."""
+    name = sql.Identifier(database)
+    close = sql.SQL("alter database {} with allow_connections false").format(name)
+    let = sql.SQL("alter database {} with allow_connections true").format(name)
+    ask = "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s"
+    with psycopg.connect(store_server.administrator(server), autocommit=True) as conn:
+        conn.execute(close)
+        conn.execute(ask, [database])
+        try:
+            yield
+        finally:
+            conn.execute(let)
 
 
 def ready_of(item: dict[str, Any] | None) -> dict[str, Any] | None:

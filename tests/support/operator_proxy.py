@@ -1,6 +1,7 @@
 """An API server that misbehaves on demand: a proxy in front of the real one, in a thread of the test."""
 
 import asyncio
+import collections
 import contextlib
 import json
 import ssl
@@ -23,11 +24,12 @@ def _nothing(method: str, path: str) -> Refusal | None:
 
 
 class Proxy:
-    """`refuse` decides about each request; `break_watches` ends the open ones."""
+    """`refuse` decides about each request; `break_watches` ends the open ones; `answers` counts the real server's, by status."""
 
     def __init__(self, cluster: cluster_server.Cluster) -> None:
         self.refuse: Refuse = _nothing
         self.refused = 0
+        self.answers: collections.Counter[int] = collections.Counter()
         self.url = ""
         self._cluster = cluster
         self._loop = asyncio.new_event_loop()
@@ -116,6 +118,7 @@ class Proxy:
     async def _pass_on(
         self, request: web.Request, answer: aiohttp.ClientResponse
     ) -> web.StreamResponse:
+        self.answers[answer.status] += 1
         kept = {name: text for name, text in answer.headers.items() if name.lower() not in _DROPPED}
         made = web.StreamResponse(status=answer.status, headers=kept)
         await made.prepare(request)
