@@ -75,6 +75,8 @@ class Bench:
         for token in tokens:
             starts = [n for (said, _), n in self.watching.starts.items() if said == token]
             assert starts == [1], f"{token} started {starts}"
+        last = [n for (said, _), n in self.watching.starts.items() if said == crash_tree.LAST_WORD]
+        assert set(last) <= {1}, f"preStop ran {last} times"
         self.no_leaks()
 
     def no_leaks(self) -> None:
@@ -134,7 +136,13 @@ def test_a_kill_at_each_failpoint_is_survived(bench: Bench, name: str) -> None:
 
 
 # What must stand before, so that the change creates or deletes the session. Few rounds do: the brakes count deletes.
-NEEDS_SESSION = {"service.started": False, "delete.before": True, "delete.after": True}
+NEEDS_SESSION = {
+    "service.started": False,
+    "prestop.intended": True,
+    "prestop.ended": True,
+    "delete.before": True,
+    "delete.after": True,
+}
 
 
 def test_a_kill_at_random_moments_is_survived(bench: Bench) -> None:

@@ -225,6 +225,22 @@ async def test_concurrent_events_make_one_chain(store: postgres.Postgres) -> Non
     assert [chain.verdict async for chain in ask.verify(run.run_id)] == ["intact"]
 
 
+async def test_an_event_is_told_once(store: postgres.Postgres) -> None:
+    """Twenty ask at once to tell it: one does. A stale token tells nothing. Other types have their own turn."""
+    _, uid = await worlds.project_with_job(store)
+    run = await worlds.claimed(store, uid)
+    event = ports.Event(run.run_id, "PreStopStarted", {"n": 1})
+    answers = await asyncio.gather(*(store.append_once(run.fencing, event) for _ in range(20)))
+    other = ports.Event(run.run_id, "PreStopEnded", {})
+    with pytest.raises(errors.Conflict):
+        await store.append_once(run.fencing - 1, other)
+    assert answers.count(True) == 1
+    assert await store.append_once(run.fencing, other)
+    told = [row["type"] for row in await reads.Reads(store.connections).events(run.run_id)]
+    assert told[-2:] == ["PreStopStarted", "PreStopEnded"]
+    assert len(told) == len(set(told))
+
+
 @pytest.mark.parametrize("word", ["", "zz", "%", "0000"])
 async def test_an_unknown_run_is_told(store: postgres.Postgres, word: str) -> None:
     """A beginning that fits nothing is no run, whatever its characters."""

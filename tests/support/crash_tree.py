@@ -60,9 +60,17 @@ spec:
 SESSION = """\
 apiVersion: workbenchx.dev/v1alpha1
 kind: Session
-metadata: {name: box, namespace: crash}
-spec: {project: crash, runtime: py, ttl: 1h, lifecycle: {onDelete: delete}}
+metadata: {{name: box, namespace: crash}}
+spec:
+  project: crash
+  runtime: py
+  ttl: 1h
+  lifecycle: {{onDelete: delete}}
+  network: {{egress: [127.0.0.1]}}
+  preStop: {{command: [python, -c, {command}], timeout: 2m}}
 """
+LAST_WORD = "bye"
+"""What a session's preStop sends, with the run that made the session."""
 
 
 class Witness:
@@ -115,7 +123,8 @@ def write(root: pathlib.Path, port: int, token: str, *, session: bool, jobs: int
         text = JOB.format(name=f"job-{number}", command=_quoted(script))
         (ssot / f"job-{number}.yaml").write_text(text)
     if session:
-        (ssot / "session.yaml").write_text(SESSION)
+        script = _COMMAND.format(port=port, token=LAST_WORD, seconds=0)
+        (ssot / "session.yaml").write_text(SESSION.format(command=_quoted(script)))
     else:
         (ssot / "session.yaml").unlink(missing_ok=True)
     return tokens

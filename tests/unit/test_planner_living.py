@@ -332,6 +332,20 @@ def test_a_session_lives_for_its_ttl() -> None:
     assert (True, "Ready") == worlds.standing(life.apply(), SESSION)
 
 
+def test_what_runs_before_a_session_ends_is_in_its_orders() -> None:
+    """preStop goes with the order that ends it; the order that makes it has the time that its provider spares for that."""
+    life = _session(ttl="8h", preStop={"command": ["save"]})
+    (made,) = [step for step in life.orders.values() if str(step.subject) == SESSION]
+    life.order("stop", SESSION)
+    (stop,) = life.plan().steps
+
+    wanted = {"command": ["save"], "seconds": 30.0}
+    assert made.document is not None
+    assert stop.document is not None
+    assert made.document["pre_stop"] == stop.document["pre_stop"] == wanted
+    assert (made.document["ttl"], made.document["spare"]) == (8 * 3600, 90)
+
+
 def test_a_session_that_its_provider_ended_has_expired() -> None:
     """The provider keeps the deadline too; what it ended for that is stopped and cleaned up, not healed."""
     life = _session(ttl="8h")

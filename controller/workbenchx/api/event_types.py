@@ -35,6 +35,14 @@ class EventType(vocabulary.Word):
         "ObjectUpdated",
         "The provider changed the object in place; data holds the changed fields.",
     )
+    PRE_STOP_STARTED = (
+        "PreStopStarted",
+        "A session's preStop is about to run, once in this run; data holds external id, provider, command and seconds.",
+    )
+    PRE_STOP_ENDED = (
+        "PreStopEnded",
+        "A session's preStop ended, or could not run; data holds reason, exit code and message. The stop goes on.",
+    )
     OBJECT_STOPPED = "ObjectStopped", "The object was stopped; nothing of its process tree is left."
     OBJECT_DELETED = "ObjectDeleted", "The object is gone at the provider."
     COMMAND_CLAIMED = (

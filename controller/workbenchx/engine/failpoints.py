@@ -22,6 +22,8 @@ NAMES = (
     "run.finished",
     "run.deleted",
     "service.started",
+    "prestop.intended",
+    "prestop.ended",
     "delete.before",
     "delete.after",
     "observe.before",

@@ -7,6 +7,8 @@ from workbenchx.api import quantities
 from workbenchx.planner import model, placements
 
 Order = dict[str, Any]
+# From the end of a session's time until somebody runs its preStop, at the latest. Then its provider ends it.
+_PICKED_UP = 60.0
 
 
 def execution(
@@ -61,24 +63,40 @@ def session(
     code: model.Code | None,
     snapshot: str | None,
 ) -> Order:
-    """Interactive compute. `snapshot` is the sha256 of what its last sandbox left."""
-    ends = [_seconds(spec.get("ttl")), _seconds(spec.get("maxLifetime")), placed.lifetime]
+    """Interactive compute. `snapshot` is the sha256 of what its last sandbox left.
+
+    `spare`: how much longer than until the end of its time its provider keeps it, so that `pre_stop` finds it running.
+    """
+    before = pre_stop(spec)
+    spare = before["seconds"] + _PICKED_UP if before else 0.0
+    ceiling = None if placed.lifetime is None else max(placed.lifetime - spare, 1.0)
+    ends = [_seconds(spec.get("ttl")), _seconds(spec.get("maxLifetime")), ceiling]
     order = _order(placed, "session", code) | {
         "ports": list(spec.get("ports") or ()),
         "ttl": min((end for end in ends if end is not None), default=None),
+        "pre_stop": before,
+        "spare": spare,
     }
     return order | ({"snapshot": snapshot} if snapshot else {})
 
 
 def teardown(adapter: str, stand_in: str | None, spec: Mapping[str, Any], *, save: bool) -> Order:
     """What ends an object: who has it, what to run before, and whether its files are kept."""
-    before = spec.get("preStop")
     return {
         "adapter": adapter,
         "stand_in": stand_in,
-        "pre_stop": dict(before) if isinstance(before, Mapping) else None,
+        "pre_stop": pre_stop(spec),
         "save": save,
     }
+
+
+def pre_stop(spec: Mapping[str, Any]) -> Order | None:
+    """The command that a session wants to have run in it before it is ended, and its time in seconds."""
+    before = spec.get("preStop")
+    if not isinstance(before, Mapping):
+        return None
+    seconds = quantities.duration(str(before.get("timeout") or "30s"))
+    return {"command": list(before["command"]), "seconds": seconds}
 
 
 def _order(placed: placements.Placement, shape: str, code: model.Code | None) -> Order:

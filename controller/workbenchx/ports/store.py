@@ -293,6 +293,13 @@ class Store(Protocol):
     async def append_events(self, events: Sequence[Event]) -> None:
         """Append to the chains of their runs."""
 
+    async def append_once(self, fencing: int, event: Event) -> bool:
+        """Append to the chain of a run that this worker holds, unless it has an event of this type: then False.
+
+        Raises:
+            errors.Conflict: the token is stale.
+        """
+
     async def append_log(self, run_id: str, attempt: int, offset: int, data: bytes) -> None:
         """Append output; the same (run, attempt, offset) twice is once."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from workbenchx import ports
+from workbenchx import errors, ports
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("events")
@@ -45,6 +45,17 @@ class Events:
         if events:
             async with self._db.transaction() as conn:
                 await append(conn, [entry(event) for event in events])
+
+    async def append_once(self, fencing: int, event: ports.Event) -> bool:
+        """Append under a run's token, unless the run has an event of this type: then False."""
+        params = {"run_id": event.run_id, "fencing": fencing, "type": event.type}
+        async with self._db.transaction() as conn:
+            if not await connections.fetch(conn, _SQL["hold"], params):
+                raise errors.Conflict("run: another worker holds it")
+            if await connections.fetch(conn, _SQL["told"], params):
+                return False
+            await append(conn, [entry(event)])
+        return True
 
     def verify(self, run_ids: Sequence[str] | None = None) -> AsyncIterator[Chain]:
         """Walk the chains of these runs, or of all, in pages; constant memory."""

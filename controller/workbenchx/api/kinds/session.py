@@ -36,7 +36,7 @@ class Hours(base.Shape):
 
 
 class PreStop(base.Shape):
-    """A command that runs in the session before it is stopped."""
+    """A command that runs in the session before it is ended: its files and environment, in its working folder."""
 
     command: scalars.Command = pydantic.Field(description="Command and arguments. No shell.")
     timeout: scalars.Duration = pydantic.Field(
@@ -85,7 +85,9 @@ class SessionSpec(spec.OwnedSpec):
         default=None, description="When it starts and stops by itself."
     )
     pre_stop: base.Maybe[PreStop] = pydantic.Field(
-        default=None, description="A command that runs before it is stopped."
+        default=None,
+        description="A command that runs in it, once, before it is stopped, deleted or replaced. Whether it fails or takes "
+        "too long, the session is ended then. Not where a provider ends the session by itself.",
     )
     snapshot: Literal["never", "on-stop"] = pydantic.Field(
         default="never", description="Whether its files are kept when it is stopped."

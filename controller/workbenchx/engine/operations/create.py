@@ -18,7 +18,7 @@ _RESTARTS = 3
 async def perform(held: context.Held) -> context.Done:
     """Create, start, probe; the resource's facts say where it lives and until when."""
     spec = orders.sandbox_spec(
-        held.run.document, name=held.sandbox, tags=held.tags, deadline=_end(held)
+        held.run.document, name=held.sandbox, tags=held.tags, deadline=_deadline(held)
     )
     status = await launch.launch(held, spec)
     failpoints.reach("service.started")
@@ -38,6 +38,13 @@ def _end(held: context.Held) -> datetime.datetime | None:
     ttl = held.run.document.get("ttl")
     begun = held.run.started_at or held.context.clock.now()
     return begun + datetime.timedelta(seconds=ttl) if ttl else None
+
+
+def _deadline(held: context.Held) -> datetime.datetime | None:
+    """When its provider ends it, if nobody did before."""
+    end = _end(held)
+    spare = datetime.timedelta(seconds=held.run.document.get("spare") or 0.0)
+    return end + spare if end else None
 
 
 def _running(held: context.Held, status: ports.SandboxStatus) -> ports.Outcome:

@@ -5,12 +5,19 @@ from typing import Any
 from workbenchx import ports
 from workbenchx.api import reasons
 from workbenchx.engine import context, failpoints, tracing
-from workbenchx.engine.operations import snapshot
+from workbenchx.engine.operations import parting, snapshot
 from workbenchx.planner import model
 
 
 async def perform(held: context.Held) -> context.Done:
-    """Delete the sandbox that the order names; gone already is a success. `save`: its files are kept first."""
+    """Delete the sandbox that the order names, once what it wants to do before has been done."""
+    if held.run.external_id:
+        await parting.perform(held, held.run.external_id)
+    return await removed(held)
+
+
+async def removed(held: context.Held) -> context.Done:
+    """It is gone; gone already is a success. `save`: its files are kept first."""
     external = held.run.external_id
     failpoints.reach("delete.before")
     kept = await _saved(held, external) if external and held.run.document.get("save") else []

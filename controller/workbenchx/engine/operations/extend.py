@@ -14,7 +14,8 @@ async def perform(held: context.Held) -> context.Done:
     external = held.run.external_id
     if not external or not wanted:
         raise errors.Stalled("extend: there is nothing to extend", reason="NotRunning")
-    await held.provider.extend(external, datetime.datetime.fromisoformat(wanted))
+    spare = datetime.timedelta(seconds=held.run.document.get("spare") or 0.0)
+    await held.provider.extend(external, datetime.datetime.fromisoformat(wanted) + spare)
     outcome = ports.Outcome(
         state=model.ExecutionState.SUCCEEDED,
         reason=reasons.Reason.SUCCEEDED,

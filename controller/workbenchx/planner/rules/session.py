@@ -200,6 +200,7 @@ def _extension(
             "adapter": placed.adapter,
             "stand_in": placed.stand_in,
             "deadline": moved.after,
+            "spare": blueprint.order["spare"],
         },
     )
 

@@ -1,3 +1,11 @@
+-- name: hold
+-- Who holds the run has its row until the transaction ends.
+select 1 from ops.runs where run_id = %(run_id)s and fencing = %(fencing)s and state = 'running' for update;
+
+-- name: told
+-- A statement of its own: it sees what was told while the row was waited for.
+select 1 from ops.run_events where run_id::text = %(run_id)s and seq is not null and type = %(type)s limit 1;
+
 -- name: append
 -- Number, digest, chain and write the events of any number of runs; callers' orders are told the same way.
 select ops_private.append_events(%(events)s::json);
