@@ -1,4 +1,4 @@
-"""The README's walk: what it tells a newcomer to type works, in its order, on a copy of the sample."""
+"""What the README tells a newcomer to type, and what the sample answers to it, on a copy of the sample."""
 
 import hashlib
 import json
@@ -19,10 +19,11 @@ STAND_IN = "local (for vercel_sandbox)"
 BIN = pathlib.Path(sys.executable).parent
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+@pytest.fixture
+def clone(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A repository with the sample, committed, and with `.venv` where `make up` would have made it."""
-    folder = tmp_path_factory.mktemp("clone")
+    folder = tmp_path / "clone"
+    folder.mkdir()
     for path in tree.under("ssot"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tree.ROOT / path, folder / path)
@@ -103,3 +104,37 @@ def test_readme_walk(clone: pathlib.Path) -> None:
     assert app["provider"] == status(clone, "RunnerJob/ingest")["provider"] == STAND_IN
     assert app["facts"]["deployed"]["inputs.model"] == registered
     assert hashlib.sha256(staged.read_bytes()).hexdigest() == registered
+
+
+def living(clone: pathlib.Path) -> set[str]:
+    """`Kind/name` of all that is recorded of the sample's project, but its matrix runs."""
+    done = shell(".venv/bin/wbx get --json", clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {
+        f"{item['kind']}/{item['name']}"
+        for item in json.loads(done.stdout)["items"]
+        if item["namespace"] == "penguins" and item["kind"] != "ExperimentRun"
+    }
+
+
+def test_most_files_of_the_sample_go_only_with_a_token(clone: pathlib.Path) -> None:
+    """Most of the project's files: all of it is held, and nothing is gone until its token is confirmed."""
+    up = shell(".venv/bin/wbx up --once", clone)
+    assert up.returncode == 0, up.stdout + up.stderr
+    everything = living(clone)
+    project = clone / "ssot" / "projects" / "penguins"
+    for name in ("app", "data", "notebook", "species"):
+        (project / f"{name}.yaml").unlink()
+    held = shell(".venv/bin/wbx apply", clone)
+    planned = shell(".venv/bin/wbx plan --json", clone)
+    plan = json.loads(planned.stdout)
+    steps = {step["subject"]["kind"]: step["action"] for step in plan["steps"]}
+
+    assert held.returncode == 1, held.stdout + held.stderr
+    assert living(clone) == everything
+    assert len(everything) == 8
+    assert set(steps.values()) == {"hold"}
+    assert plan["destroy_token"] in shell(".venv/bin/wbx plan", clone).stdout
+    confirmed = shell(f".venv/bin/wbx confirm {plan['destroy_token']}", clone)
+    assert confirmed.returncode == 0, confirmed.stdout + confirmed.stderr
+    assert living(clone) == set()

@@ -59,7 +59,10 @@ def test_a_scope_deletes_only_what_lay_in_it() -> None:
 def test_more_than_ten_are_held() -> None:
     """Eleven deletes hold, all of them; what is held lives on as Held and its users notice nothing."""
     life = _settled(
-        *_datasets(11), worlds.job(inputs=[{"name": "x", "from": "Dataset/d00"}]), brake_share=1.0
+        *_datasets(11),
+        worlds.job(inputs=[{"name": "x", "from": "Dataset/d00"}]),
+        brake_share=1.0,
+        brake_most=1.0,
     )
     life.drop(*(f"Dataset/d{n:02d}" for n in range(11)))
     found = life.apply()
@@ -73,7 +76,7 @@ def test_more_than_ten_are_held() -> None:
 
 def test_ten_are_not_held() -> None:
     """Up to the count, and without a share of a kind that is too large, they go."""
-    life = _settled(*_datasets(10), brake_share=1.0)
+    life = _settled(*_datasets(10), brake_share=1.0, brake_most=1.0)
     life.drop(*(f"Dataset/d{n:02d}" for n in range(10)))
 
     assert 10 == life.plan().counts["delete"]
@@ -93,9 +96,25 @@ def test_a_fifth_of_a_kind_is_held_from_five_on() -> None:
     assert 4 == few.plan().counts["delete"]
 
 
+def test_most_of_a_project_is_held_from_five_on() -> None:
+    """Five of nine things of different kinds are more than half; four of seven are too few to count; five of ten are half."""
+
+    def left(rest: int, going: int) -> dict[str, int]:
+        life = _settled(
+            worlds.job(), worlds.session(lifecycle={"onDelete": "delete"}), *_datasets(rest)
+        )
+        life.drop("RunnerJob/ingest", *(f"Dataset/d{n:02d}" for n in range(going - 2)))
+        life.drop("Session/notebook")
+        return dict(life.plan().counts)
+
+    assert 5 == left(6, 5)["hold"]
+    assert 4 == left(4, 4)["delete"]
+    assert 5 == left(7, 5)["delete"]
+
+
 def test_the_window_remembers() -> None:
     """Six now and six a minute later are twelve; after ten minutes they are forgotten."""
-    life = _settled(*_datasets(12), brake_share=1.0)
+    life = _settled(*_datasets(12), brake_share=1.0, brake_most=1.0)
     life.drop(*(f"Dataset/d{n:02d}" for n in range(6)))
     life.apply()
     life.wait(60)
@@ -108,7 +127,7 @@ def test_the_window_remembers() -> None:
 
 def test_the_window_forgets_what_was_confirmed() -> None:
     """After a confirmed mass delete a small one goes; without the confirmation it would hold."""
-    life = _settled(*_datasets(14), worlds.session(), brake_share=1.0)
+    life = _settled(*_datasets(14), worlds.session(), brake_share=1.0, brake_most=1.0)
     life.drop("Session/notebook", *(f"Dataset/d{n:02d}" for n in range(11)))
     life.order("confirm", token=life.plan().inputs["hold_token"])
     life.settle()
@@ -131,7 +150,11 @@ def test_brakes_count_each_project_and_each_source() -> None:
             worlds.declare(f"Dataset/d{n}", {"uri": "s3://x"}, project=project) for n in range(8)
         ]
     life = worlds.Life(
-        *worlds.platform(), worlds.declare("Project/whales", {}), *rows, brake_share=1.0
+        *worlds.platform(),
+        worlds.declare("Project/whales", {}),
+        *rows,
+        brake_share=1.0,
+        brake_most=1.0,
     )
     life.settle()
     for name in list(life.declared):
@@ -149,7 +172,7 @@ def test_brakes_count_each_project_and_each_source() -> None:
 
 def test_confirm_releases_exactly_the_set_of_its_token() -> None:
     """The right token lets it happen and is used up; after another delete it fits no more."""
-    life = _settled(*_datasets(13), brake_share=1.0)
+    life = _settled(*_datasets(13), brake_share=1.0, brake_most=1.0)
     life.drop(*(f"Dataset/d{n:02d}" for n in range(11)))
     token = life.plan().destroy_token
     life.drop("Dataset/d11")
@@ -168,7 +191,7 @@ def test_confirm_releases_exactly_the_set_of_its_token() -> None:
 
 def test_re_declaring_clears_the_hold() -> None:
     """What is declared again is Ready again, as if nothing had been."""
-    life = _settled(*_datasets(11), brake_share=1.0)
+    life = _settled(*_datasets(11), brake_share=1.0, brake_most=1.0)
     rows = dict(life.declared)
     life.drop(*(f"Dataset/d{n:02d}" for n in range(11)))
     life.apply()
@@ -275,7 +298,9 @@ def test_forget_waits_until_it_is_not_declared() -> None:
 
 def test_a_job_that_runs_is_asked_to_end() -> None:
     """Its delete is destructive; only when that is not held is its run cancelled."""
-    life = worlds.Life(*worlds.platform(), worlds.job(), *_datasets(11), brake_share=1.0)
+    life = worlds.Life(
+        *worlds.platform(), worlds.job(), *_datasets(11), brake_share=1.0, brake_most=1.0
+    )
     life.apply()
     life.drop("RunnerJob/ingest")
     run = next(iter(life.executions))

@@ -175,7 +175,11 @@ def _too_much(
     before, living = before or collections.Counter(), living or collections.Counter()
     if group == _DIRECT:
         return len(steps) + before.total() > policy.direct_count
-    if len(steps) + before.total() > policy.brake_count:
+    everything = len(steps) + before.total()
+    if everything > policy.brake_count:
+        return True
+    most = policy.brake_most * (living.total() + before.total())
+    if everything >= policy.brake_most_from and everything > most:
         return True
     kinds = collections.Counter(step.subject.kind for step in steps)
     for kind, number in kinds.items():

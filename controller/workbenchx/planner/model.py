@@ -214,6 +214,7 @@ class Code:
 class Policy:
     """Settings of the installation that the plan depends on.
 
+    `brake_…`: how many may be destroyed, which share of a kind from how many on, and which share of all from how many on.
     `direct_…`: the brake on what people delete in the API server, whose objects are of the source `direct_source`.
     """
 
@@ -225,6 +226,8 @@ class Policy:
     brake_count: int = 10
     brake_share: float = 0.20
     brake_share_from: int = 5
+    brake_most: float = 0.50
+    brake_most_from: int = 5
     brake_window: float = 600.0
     direct_source: str = "cluster"
     direct_count: int = 50
