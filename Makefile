@@ -11,7 +11,7 @@ define NEXT
 "  .venv/bin/wbx logs RunnerJob/ingest        what a run printed" \
 "  .venv/bin/wbx db psql                      the ops schema, in SQL" \
 "  edit a file in ssot/, then .venv/bin/wbx plan ssot/ and .venv/bin/wbx apply ssot/" \
-"  make stop                                  end what is running; the data stays in .wbx/"
+"  make stop                                  end what is running; the data stays"
 endef
 
 help:  ## list the verbs
@@ -21,7 +21,7 @@ up:  ## make ssot/ real on this machine and show it
 	@.ci/venv runtime
 	@$(BIN)/wbx up --once; status=$$?; printf '%s\n' $(NEXT); exit $$status
 
-stop:  ## end what `make up` left running (the data stays in .wbx/)
+stop:  ## end what `make up` left running (the data stays)
 	@.ci/venv runtime
 	@$(BIN)/wbx up --stop
 

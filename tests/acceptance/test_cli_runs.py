@@ -205,13 +205,14 @@ def test_stop_ends_everything_that_up_left(tmp_path: pathlib.Path) -> None:
 
         assert (done.returncode, serving.returncode) == (0, 143), done.stderr
         assert "cancelled run " in done.stderr
-        assert "stopped Postgres" in done.stderr
+        assert f"stopped Postgres; the data stays in {bench.home}" in done.stderr
         assert not bench.json("db", "status", "--json", code=1)["running"]
-        bench.until(lambda: not processes_of(bench.home), "every process to end", seconds=10)
+        bench.until(lambda: not processes_of(bench.home), "every process to end")
         assert bench.run("up", "--stop").returncode == 0
         assert bench.run_of("endless", "cancelled")
         cli_tree.remove(bench.root, "endless")
-        bench.ok("up", "--once")
+        again = bench.run("up", "--once")
+        assert (again.returncode, f"the data is in {bench.home}" in again.stderr) == (0, True)
         assert is_ready(bench.json(*web))
 
 

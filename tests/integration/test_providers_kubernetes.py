@@ -188,3 +188,35 @@ async def test_kubectl_shows_the_output_and_the_exit_code(bench: cluster_sandbox
     assert codes == {names.MAIN: 3, names.KEEPER: None}
     assert found["spec"]["automountServiceAccountToken"] is False
     assert "secret" not in json.dumps(found["spec"]["volumes"]).lower()
+
+
+async def test_a_session_says_since_when_nobody_uses_it(bench: cluster_sandbox.Bench) -> None:
+    """A look shows it once nobody does; a shell that somebody opened in the container is use, and so is a file."""
+
+    async def idle_since() -> str:
+        (seen,) = (await bench.sandbox.observe()).objects
+        return str(seen.fields.get("idle_since", ""))
+
+    async def idle() -> bool:
+        return await idle_since() != ""
+
+    async def used() -> bool:
+        return await idle_since() == ""
+
+    await bench.begin(bench.spec(NAME, shape="session"))
+    assert await used()
+    await providers_sandbox.until(idle, 300)
+    script = "while [ ! -e /wbx/box/work/enough ]; do :; done"
+    working = asyncio.create_task(bench.inside(NAME, "sh", "-c", script))
+    await providers_sandbox.until(used, 300)
+    await bench.touch(NAME, "enough")
+    await working
+    await providers_sandbox.until(idle, 300)
+    first = await idle_since()
+    await bench.touch(NAME, "file")
+
+    async def later() -> bool:
+        return await idle_since() > first
+
+    await providers_sandbox.until(later, 300)
+    await bench.sandbox.delete(NAME)

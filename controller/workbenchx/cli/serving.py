@@ -166,4 +166,4 @@ async def _stop_database(chosen: settings.Settings) -> None:
     from workbenchx.store import embedded  # noqa: PLC0415 - the same
 
     if await embedded.stop(chosen.home):
-        invocation.tell("stopped Postgres; the data stays")
+        invocation.tell(f"stopped Postgres; the data stays in {chosen.home}")

@@ -35,13 +35,15 @@ def command(
     target = invocation.declared(chosen, path)
     if once:
         with invocation.read_ahead(chosen, target):
-            return invocation.with_app(
+            code = invocation.with_app(
                 chosen,
                 lambda app: reconciling.apply(
                     app, chosen, target, until="settled", as_json=as_json
                 ),
                 fresh=True,
             )
+        invocation.tell(f"the data is in {chosen.home}")
+        return code
     return invocation.with_app(
         chosen, lambda app: serving.serve(app, chosen, target, watch=not no_watch), fresh=True
     )

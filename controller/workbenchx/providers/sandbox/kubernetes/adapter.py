@@ -32,6 +32,9 @@ _GONE_SECONDS = 120.0
 _AGAIN_SECONDS = 0.2
 _SETTLE_SECONDS = 60.0
 _AWAY_SECONDS = 120.0
+# Sessions are asked in each look since when they are idle: a short process in each pod.
+_ASKED_AT_ONCE = 8
+_LOOK_SECONDS = 20.0
 # An API server that starts, or whose rights are being changed, refuses for a moment what it allows.
 _PASSING = frozenset({"SandboxUnavailable", "ProviderUnavailable"})
 _ALIVE = frozenset({"created", "running"})
@@ -63,6 +66,7 @@ class KubernetesSandbox:
         self._chosen = chosen
         self._namespace = chosen.namespace or found.namespace
         self._inner = inner.Inner(self._client, self._namespace)
+        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._maker = making.Maker(
             self._client, self._inner, storage, installation, chosen, namespace=self._namespace
         )
@@ -77,7 +81,7 @@ class KubernetesSandbox:
         return decimal.Decimal(0)
 
     async def observe(self) -> ports.Observation:
-        """See ports.SandboxProvider.observe. Two paged lists, of jobs and of their pods."""
+        """See ports.SandboxProvider.observe. Two paged lists, of jobs and of their pods, and a question to each session."""
         at = datetime.datetime.now(datetime.UTC)
         labels = f"{names.INSTALLATION}={self._installation}"
         try:
@@ -88,11 +92,26 @@ class KubernetesSandbox:
         by_name: dict[str, list[client.Json]] = {}
         for pod in pods:
             by_name.setdefault(pod["metadata"]["labels"][names.SANDBOX], []).append(pod)
-        found = [
-            statuses.of(job, statuses.chosen_pod(job, by_name.get(job["metadata"]["name"], [])))
+        chosen = [
+            (job, statuses.chosen_pod(job, by_name.get(job["metadata"]["name"], [])))
             for job in jobs
         ]
+        until = asyncio.get_running_loop().time() + _LOOK_SECONDS
+        found = await asyncio.gather(*(self._used(job, pod, until) for job, pod in chosen))
         return ports.Observation(complete=True, at=at, objects=tuple(found))
+
+    async def _used(
+        self, job: client.Json, pod: client.Json | None, until: float
+    ) -> ports.SandboxStatus:
+        """A session is asked since when nobody uses it. One that does not answer is as one that is used."""
+        found = statuses.of(job, pod)
+        session = statuses.annotations(job).get(names.SHAPE) == "session"
+        if pod is None or not session or found.state != "running" or not statuses.readable(pod):
+            return found
+        with contextlib.suppress(errors.WorkbenchError, TimeoutError):
+            async with asyncio.timeout_at(until), self._asking:
+                return await self._inner.with_use(found, pod)
+        return found
 
     async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """See ports.SandboxProvider.create. Waiting while the cluster has no place for it: the order stands meanwhile."""

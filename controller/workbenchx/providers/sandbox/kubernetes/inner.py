@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
@@ -72,6 +73,14 @@ class Inner:
         known = await self._ask(pod, "look")
         fields = {**found.fields, "restarts": known.get("restarts", 0)}
         return dataclasses.replace(found, fields=fields, log_bytes=int(known.get("log_bytes", 0)))
+
+    async def with_use(self, found: ports.SandboxStatus, pod: client.Json) -> ports.SandboxStatus:
+        """With since when nobody uses a session; the same while somebody does."""
+        since = (await self._ask(pod, "look")).get("idle_since")
+        if since is None:
+            return found
+        moment = datetime.datetime.fromtimestamp(since, datetime.UTC)
+        return dataclasses.replace(found, fields={**found.fields, "idle_since": moment.isoformat()})
 
     def log(self, pod: client.Json, offset: int, limit: int) -> AsyncGenerator[bytes, None]:
         """A part of the output."""

@@ -98,6 +98,7 @@ def job(spec: ports.SandboxSpec, installation: str, chosen: settings.Settings, n
         names.TAGS: json.dumps(dict(spec.tags), sort_keys=True),
         names.ORDER: digest(spec),
         names.IMAGE: spec.image,
+        names.SHAPE: spec.shape,
     }
     document: Json = {
         "backoffLimit": 0,

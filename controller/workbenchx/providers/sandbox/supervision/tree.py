@@ -20,6 +20,15 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def everybody() -> list[int]:
+    """Every other process that this one sees."""
+    return [
+        int(each.name)
+        for each in os.scandir(_PROC)
+        if each.name.isdigit() and int(each.name) != os.getpid()
+    ]
+
+
 def memory(pids: list[int], limit: int) -> int:
     """Bytes that the processes hold. Shared pages are counted once, but only where that could matter."""
     total = sum(map(_resident, pids))

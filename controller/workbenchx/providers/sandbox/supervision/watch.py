@@ -88,7 +88,7 @@ class Watch:
         if time.monotonic() < self._look_at:
             return "", ""
         if self.use:
-            self.use.working(pids)
+            self.use.working(tree.everybody() if self._order.get("alone") else pids)
         if len(pids) > self._order["processes"]:
             return "Signalled", f"more than {self._order['processes']} processes"
         return self._memory(pids) or self._disk() or ("", "")

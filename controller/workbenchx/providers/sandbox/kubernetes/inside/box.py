@@ -65,6 +65,8 @@ def order(folder: layout.Folder, message: places.Json) -> layout.Json:
         "isolated": False,
         "private_ports": [],
         "shared_ports": {},
+        # Who opens a shell in the container is no child of ours, and uses the session.
+        "alone": True,
         "cores": [],
     }
 
