@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import workbenchx
-from workbenchx.providers.sandbox.kubernetes.inside import places
+from workbenchx.providers.sandbox.kubernetes.inside import kits
 
 _ROOT = str(pathlib.Path(workbenchx.__file__).parent.parent)
 
@@ -18,13 +18,13 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A kit of this Python, packed as an init container does: nothing compiled is there before."""
     target = tmp_path_factory.mktemp("kit") / "kit"
     environment = {"PYTHONPATH": _ROOT, "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
-    pack = [sys.executable, "-m", f"{places.PACKAGE}.kit", str(target)]
+    pack = [sys.executable, "-m", kits.PACKER, str(target)]
     subprocess.run(pack, check=True, env=environment)
     return target
 
 
 def _run(kit: pathlib.Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [word.replace(places.KIT, str(kit)) for word in places.command(module, *arguments)]
+    command = [word.replace(kits.KIT, str(kit)) for word in kits.command(module, *arguments)]
     return subprocess.run(command, check=False, capture_output=True, text=True, env={}, timeout=60)
 
 

@@ -190,7 +190,7 @@ def _package() -> dict[str, bytes | str]:
     files: dict[str, bytes | str] = {
         f"{place}/{path.relative_to(root.parent)}": path.read_bytes() for path in root.rglob("*.py")
     }
-    script = f"import {_KIT} as k, sys; [__import__(n) for n in k._LATE]; from workbenchx.providers.sandbox.kubernetes.inside import box, keeper, tools, idle; print('\\n'.join(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)))"
+    script = f"import {_KIT} as k, sys; [__import__(n) for n in (*k._LATE, *k.kits.MODULES.values())]; print('\\n'.join(m.__file__ for m in sys.modules.values() if getattr(m, '__file__', None)))"
     told = subprocess.run(
         [PYTHON, "-c", script],
         check=True,

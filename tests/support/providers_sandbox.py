@@ -157,12 +157,21 @@ def _kubernetes(
     return cluster_sandbox.bench(request, path)
 
 
+def _vercel(
+    request: pytest.FixtureRequest, path: pathlib.Path
+) -> contextlib.AbstractContextManager[Bench]:
+    import vercel_sandbox  # noqa: PLC0415 - it builds on this module
+
+    return vercel_sandbox.bench(path)
+
+
 Factory = Callable[[pytest.FixtureRequest, pathlib.Path], contextlib.AbstractContextManager[Bench]]
 
 FACTORIES: dict[str, Factory] = {
     "kubernetes": _kubernetes,
     "local-isolated": _isolated,
     "local-plain": lambda _, path: local(path, isolate=False),
+    "vercel_sandbox": _vercel,
 }
 """Every adapter that the contract suite runs against; a later one adds itself here."""
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from workbenchx import errors, ports
+from workbenchx.providers.sandbox import specs
 from workbenchx.providers.sandbox.kubernetes import access, names, objects, settings, statuses
 
 _IMAGE = "registry.wbx.test/x@sha256:" + "1" * 64
@@ -80,8 +81,8 @@ def test_what_has_not_ended() -> None:
 def test_two_orders_are_the_same_but_for_the_deadline() -> None:
     """What is ordered is one digest; a moved deadline is the same order."""
     now = datetime.datetime.now(datetime.UTC)
-    assert objects.digest(_spec()) == objects.digest(_spec(deadline=now))
-    assert objects.digest(_spec()) != objects.digest(_spec(command=("false",)))
+    assert specs.digest(_spec()) == specs.digest(_spec(deadline=now))
+    assert specs.digest(_spec()) != specs.digest(_spec(command=("false",)))
 
 
 def test_a_pod_is_restricted() -> None:

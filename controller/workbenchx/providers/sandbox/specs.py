@@ -1,9 +1,18 @@
-"""What no adapter takes of a sandbox's spec."""
+"""A sandbox's spec: what no adapter takes of it, when two are the same, and what a supervisor elsewhere is told."""
 
+import hashlib
+import json
 import re
+from typing import Any
 
 from workbenchx import errors, ports
 
+Json = dict[str, Any]
+
+RESERVE = 64 << 20
+"""Bytes of disk that a program leaves free, or is ended."""
+_PROCESSES = 4096
+_MEGABYTE = 1 << 20
 _SHAPES = ("execution", "service", "session")
 
 
@@ -24,3 +33,61 @@ def check(spec: ports.SandboxSpec, name: re.Pattern[str], spelled: str) -> None:
         problem = "a NUL character in the command"
     if problem:
         raise errors.Stalled(f"sandbox cannot be made: {problem}", reason="InvalidSpec")
+
+
+def digest(spec: ports.SandboxSpec) -> str:
+    """What makes two orders the same one: everything but the deadline."""
+    return hashlib.sha256(json.dumps(_document(spec), sort_keys=True).encode()).hexdigest()
+
+
+def _document(spec: ports.SandboxSpec) -> Json:
+    return {
+        "tags": dict(spec.tags),
+        "shape": spec.shape,
+        "image": spec.image,
+        "python": spec.python,
+        "packages": list(spec.packages),
+        "command": list(spec.command),
+        "files": files(spec),
+        "outputs": list(spec.outputs),
+        "cpu": spec.cpu,
+        "memory": spec.memory,
+        "gpu": spec.gpu,
+        "egress": list(spec.egress),
+        "ports": list(spec.ports),
+        "restart": spec.restart,
+        "log_limit": spec.log_limit,
+    }
+
+
+def files(spec: ports.SandboxSpec) -> list[Json]:
+    """The staged files, in order."""
+    return [
+        {
+            "path": file.path,
+            "sha256": file.sha256,
+            "unpack": file.unpack,
+            "member": file.member,
+            "expect": file.expect,
+        }
+        for file in spec.files
+    ]
+
+
+def order(spec: ports.SandboxSpec, *, grace: float, disk: int, echo: bool = False) -> Json:
+    """What a supervisor elsewhere is told; the environment comes with the start. `echo`: see supervision/output."""
+    return {
+        "name": spec.name,
+        "shape": spec.shape,
+        "command": list(spec.command),
+        "memory": spec.memory,
+        "outputs": list(spec.outputs),
+        "log_limit": spec.log_limit,
+        "echo": echo,
+        "restart": spec.restart,
+        "grace": grace,
+        "disk": disk,
+        "disk_reserve": RESERVE,
+        "processes": _PROCESSES,
+        "limits": {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": max(disk, spec.log_limit + _MEGABYTE)},
+    }

@@ -7,8 +7,9 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from workbenchx import errors, ports
+from workbenchx.providers.sandbox.inside import places, tools
 from workbenchx.providers.sandbox.kubernetes import client, execution, names
-from workbenchx.providers.sandbox.kubernetes.inside import places, tools
+from workbenchx.providers.sandbox.kubernetes.inside import kits
 
 _PIECE = 1 << 17
 
@@ -110,7 +111,7 @@ class Inner:
         self, pod: client.Json, *words: str, given: AsyncIterator[bytes] | None = None
     ) -> AsyncGenerator[bytes, None]:
         path = names.pods(self._namespace, pod["metadata"]["name"])
-        command = places.command("tools", *words)
+        command = kits.command("tools", *words)
         try:
             running = self._api.execute(path, names.KEEPER, command, given=given)
             async with contextlib.aclosing(running) as stream:

@@ -7,6 +7,7 @@ import json
 from typing import NamedTuple
 
 from workbenchx import errors, ports
+from workbenchx.providers.sandbox import specs
 from workbenchx.providers.sandbox.kubernetes import (
     client,
     inner,
@@ -78,20 +79,23 @@ class Maker:
 
     async def _make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         job = await self._job(spec)
-        if statuses.annotations(job)[names.ORDER] != objects.digest(spec):
+        if statuses.annotations(job)[names.ORDER] != specs.digest(spec):
             raise errors.Conflict(
                 f'sandbox name is taken by another order: "{spec.name}"', reason="NameTaken"
             )
         if names.STAGED not in statuses.annotations(job):
             await self._surround(spec, job)
             pod = await self._running_pod(spec.name)
-            header = {"order": objects.order(spec, self._chosen), "files": objects.files(spec)}
+            header = {"order": self._order(spec), "files": specs.files(spec)}
             await self._inner.stage(pod, header, self._storage)
             await self._bind(spec.name, pod)
         known = await self.look(spec.name)
         if known is None:
             raise missing(spec.name)
         return known.status
+
+    def _order(self, spec: ports.SandboxSpec) -> client.Json:
+        return specs.order(spec, grace=self._chosen.grace, disk=self._chosen.disk, echo=True)
 
     async def _job(self, spec: ports.SandboxSpec) -> client.Json:
         now = datetime.datetime.now(datetime.UTC).timestamp()

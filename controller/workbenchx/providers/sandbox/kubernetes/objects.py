@@ -4,24 +4,23 @@ The Job owns the others: with it everything goes. Its pod passes the `restricted
 environment of other services, and no network but what was ordered.
 """
 
-import hashlib
 import ipaddress
 import json
 import math
 from typing import Any
 
 from workbenchx import ports
+from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox.inside import places
 from workbenchx.providers.sandbox.kubernetes import names, settings
-from workbenchx.providers.sandbox.kubernetes.inside import places
+from workbenchx.providers.sandbox.kubernetes.inside import kits
 
 Json = dict[str, Any]
 
 USER = 10001
 _MEGABYTE = 1 << 20
 _OVERHEAD = 64 * _MEGABYTE
-_RESERVE = 64 * _MEGABYTE
 _KIT_SIZE = 256 * _MEGABYTE
-_PROCESSES = 4096
 _LATE = 120.0
 _FORGET = 300
 # Ours ask for little and work in bursts: a limit as low as the request would make each call take seconds.
@@ -33,70 +32,12 @@ _METADATA = ("169.254.0.0/16", "fe80::/10")
 _PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 
-def digest(spec: ports.SandboxSpec) -> str:
-    """What makes two orders the same one: everything but the deadline."""
-    return hashlib.sha256(json.dumps(_document(spec), sort_keys=True).encode()).hexdigest()
-
-
-def _document(spec: ports.SandboxSpec) -> Json:
-    return {
-        "tags": dict(spec.tags),
-        "shape": spec.shape,
-        "image": spec.image,
-        "python": spec.python,
-        "packages": list(spec.packages),
-        "command": list(spec.command),
-        "files": files(spec),
-        "outputs": list(spec.outputs),
-        "cpu": spec.cpu,
-        "memory": spec.memory,
-        "gpu": spec.gpu,
-        "egress": list(spec.egress),
-        "ports": list(spec.ports),
-        "restart": spec.restart,
-        "log_limit": spec.log_limit,
-    }
-
-
-def files(spec: ports.SandboxSpec) -> list[Json]:
-    """The staged files, in order."""
-    return [
-        {
-            "path": file.path,
-            "sha256": file.sha256,
-            "unpack": file.unpack,
-            "member": file.member,
-            "expect": file.expect,
-        }
-        for file in spec.files
-    ]
-
-
-def order(spec: ports.SandboxSpec, chosen: settings.Settings) -> Json:
-    """What the supervisor in the pod is told; the environment and the deadline come with the start."""
-    return {
-        "name": spec.name,
-        "shape": spec.shape,
-        "command": list(spec.command),
-        "memory": spec.memory,
-        "outputs": list(spec.outputs),
-        "log_limit": spec.log_limit,
-        "echo": True,
-        "restart": spec.restart,
-        "grace": chosen.grace,
-        "disk": chosen.disk,
-        "disk_reserve": _RESERVE,
-        "processes": _PROCESSES,
-        "limits": {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": max(chosen.disk, spec.log_limit + _MEGABYTE)},
-    }
-
-
 def job(spec: ports.SandboxSpec, installation: str, chosen: settings.Settings, now: float) -> Json:
     """The Job. Its pod runs at once, and its command waits for the start."""
     labels = _labels(spec, installation)
     annotations = {
         names.TAGS: json.dumps(dict(spec.tags), sort_keys=True),
-        names.ORDER: digest(spec),
+        names.ORDER: specs.digest(spec),
         names.IMAGE: spec.image,
         names.SHAPE: spec.shape,
     }
@@ -208,12 +149,12 @@ def _labels(spec: ports.SandboxSpec, installation: str) -> dict[str, str]:
 
 
 def _pod(spec: ports.SandboxSpec, chosen: settings.Settings) -> Json:
-    pack = ["python3", "-m", f"{places.PACKAGE}.kit", places.KIT]
-    keep = places.command("keeper", str(chosen.keep))
-    box, kit = _mount("box", places.BOX), _mount("kit", places.KIT)
+    pack = ["python3", "-m", kits.PACKER, kits.KIT]
+    keep = kits.command("keeper", str(chosen.keep))
+    box, kit = _mount("box", places.BOX), _mount("kit", kits.KIT)
     read_only_kit = kit | {"readOnly": True}
     main = {
-        **_container(names.MAIN, spec.image, places.command("box"), _resources(spec)),
+        **_container(names.MAIN, spec.image, kits.command("box"), _resources(spec)),
         "workingDir": places.BOX,
         "volumeMounts": [box, read_only_kit, _mount("scratch", "/tmp")],  # noqa: S108 - of the container
     }
@@ -254,7 +195,7 @@ def _pod(spec: ports.SandboxSpec, chosen: settings.Settings) -> Json:
 
 def _disk(spec: ports.SandboxSpec, chosen: settings.Settings) -> int:
     """The supervisor ends a program that writes too much before the cluster takes the whole pod, files and all."""
-    return chosen.disk + chosen.disk // 8 + 2 * spec.log_limit + 4 * _RESERVE
+    return chosen.disk + chosen.disk // 8 + 2 * spec.log_limit + 4 * specs.RESERVE
 
 
 def _container(name: str, image: str, command: list[str], resources: Json) -> Json:

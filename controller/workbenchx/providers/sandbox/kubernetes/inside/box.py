@@ -13,7 +13,8 @@ import socket
 import sys
 from typing import NoReturn
 
-from workbenchx.providers.sandbox.kubernetes.inside import places
+from workbenchx.providers.sandbox.inside import places
+from workbenchx.providers.sandbox.kubernetes.inside import kits
 from workbenchx.providers.sandbox.supervision import layout, supervisor
 
 _LONGEST_MESSAGE = 1000
@@ -55,7 +56,7 @@ def order(folder: layout.Folder, message: places.Json) -> layout.Json:
     given = message["env"]
     if isinstance(given, dict):
         environment |= given
-    argv = made["command"] if made["shape"] != "session" else places.command("idle")
+    argv = made["command"] if made["shape"] != "session" else kits.command("idle")
     return made | {
         "folder": str(folder.path),
         "argv": argv,
@@ -84,7 +85,7 @@ def _end(status: layout.Json) -> NoReturn:
     message = str(status.get("message", ""))
     document = {**status, "message": message[:_LONGEST_MESSAGE]}
     with contextlib.suppress(OSError):
-        pathlib.Path(places.TERMINATION_LOG).write_text(json.dumps(document))
+        pathlib.Path(kits.TERMINATION_LOG).write_text(json.dumps(document))
     code = status.get("exit_code")
     if code is None:
         code = 0 if status.get("reason") == "Cancelled" else 1

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from workbenchx.providers.sandbox.kubernetes.inside import places, talking
+from workbenchx.providers.sandbox.inside import places, talking
 from workbenchx.providers.sandbox.supervision import layout
 
 _LOOK = 1.0

@@ -16,9 +16,8 @@ import sysconfig
 from collections.abc import Iterator
 
 import workbenchx
-from workbenchx.providers.sandbox.kubernetes.inside import places
+from workbenchx.providers.sandbox.kubernetes.inside import kits
 
-_MODULES = ("box", "keeper", "tools", "idle")
 _UNCHECKED = 1
 # What the standard library imports late: by an error, by a codec, by a stream.
 _LATE = ("traceback", "tokenize", "linecache", "encodings.idna", "encodings.latin_1", "runpy")
@@ -26,7 +25,7 @@ _LATE = ("traceback", "tokenize", "linecache", "encodings.idna", "encodings.lati
 
 def pack(target: pathlib.Path) -> None:
     """Fill `target`."""
-    for name in (*(f"{places.PACKAGE}.{name}" for name in _MODULES), *_LATE):
+    for name in (*kits.MODULES.values(), *_LATE):
         importlib.import_module(name)
     (target / "so").mkdir(parents=True)
     (target / "bin").mkdir()

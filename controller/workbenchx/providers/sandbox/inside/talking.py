@@ -1,4 +1,4 @@
-"""Talking to the first process of the pod: at the gate before its start, over its control socket after. Standard library only."""
+"""Talking to the supervisor: at the gate before the start, where there is one, over its control socket after. Standard library only."""
 
 import contextlib
 import json
@@ -6,7 +6,7 @@ import os
 import socket
 import time
 
-from workbenchx.providers.sandbox.kubernetes.inside import places
+from workbenchx.providers.sandbox.inside import places
 from workbenchx.providers.sandbox.supervision import beside, layout, supervisor
 
 _MOMENT = 0.01
@@ -32,9 +32,9 @@ def stop(reason: str) -> None:
     while not folder.status.exists():
         if not folder.started.exists():
             _cancel(folder, reason)
-        elif (control := _control(folder)) is not None:
-            _say(control, {"op": "stop", "reason": reason})
-            _until_closed(control)
+        elif (held := control(folder)) is not None:
+            _say(held, {"op": "stop", "reason": reason})
+            _until_closed(held)
         elif not layout.held(folder.lock):
             return  # killed: nobody is left to write how it ended
         else:
@@ -52,19 +52,19 @@ def execute(order: places.Json) -> layout.Json | None:
             return found
         if not runs:
             return None
-        if (control := _control(folder)) is not None:
-            with control, contextlib.suppress(OSError):
-                _say(control, {**order, "op": "execute"})
-                control.recv(1)
+        if (held := control(folder)) is not None:
+            with held, contextlib.suppress(OSError):
+                _say(held, {**order, "op": "execute"})
+                held.recv(1)
         time.sleep(_MOMENT)
 
 
 def extend(deadline: float) -> None:
     """Move the deadline of what runs; of what does not run: nothing."""
-    if (control := _control(places.folder())) is not None:
-        with control:
-            _say(control, {"op": "extend", "deadline": deadline})
-            control.recv(1)
+    if (held := control(places.folder())) is not None:
+        with held:
+            _say(held, {"op": "extend", "deadline": deadline})
+            held.recv(1)
 
 
 def _cancel(folder: layout.Folder, reason: str) -> None:
@@ -94,22 +94,23 @@ def _at_gate(message: bytes) -> str:
     return ""
 
 
-def _control(folder: layout.Folder) -> socket.socket | None:
-    control = socket.socket(socket.AF_UNIX)
+def control(folder: layout.Folder) -> socket.socket | None:
+    """A connection to the supervisor; None where none listens."""
+    found = socket.socket(socket.AF_UNIX)
     try:
-        control.connect(str(folder.control))
+        found.connect(str(folder.control))
     except OSError:
-        control.close()
+        found.close()
         return None
-    return control
+    return found
 
 
-def _say(control: socket.socket, order: places.Json) -> None:
+def _say(held: socket.socket, order: places.Json) -> None:
     with contextlib.suppress(OSError):
-        control.sendall(json.dumps(order).encode() + b"\n")
+        held.sendall(json.dumps(order).encode() + b"\n")
 
 
-def _until_closed(control: socket.socket) -> None:
-    with control, contextlib.suppress(OSError):
-        while control.recv(4096):
+def _until_closed(held: socket.socket) -> None:
+    with held, contextlib.suppress(OSError):
+        while held.recv(4096):
             pass

@@ -1,6 +1,7 @@
-"""Where things lie inside a sandbox's pod. Standard library only."""
+"""Where things lie inside a sandbox that is elsewhere, and how words are put on a stream. Standard library only."""
 
 import json
+import os
 import pathlib
 import struct
 import sys
@@ -8,35 +9,27 @@ from typing import BinaryIO
 
 from workbenchx.providers.sandbox.supervision import layout
 
-KIT = "/wbx/kit"
 BOX = "/wbx/box"
-TERMINATION_LOG = "/dev/termination-log"
-PACKAGE = "workbenchx.providers.sandbox.kubernetes.inside"
+BOX_VARIABLE = "WBX_INSIDE_BOX"
+"""Where the box is, if it is not there: a path without links, or "." for the current folder."""
 _LONGEST_HEADER = 1 << 24
 
 Json = dict[str, object]
 
 
 def folder() -> layout.Folder:
-    """The sandbox of this pod."""
-    return layout.Folder(pathlib.Path(BOX))
-
-
-def command(module: str, *arguments: str) -> list[str]:
-    """A command of the kit: its own loader and libraries, so that the image around it does not matter."""
-    python = f"{KIT}/bin/python3"
-    loader = [f"{KIT}/loader", "--library-path", f"{KIT}/so", "--argv0", python, python]
-    return [*loader, "-I", "-S", "-B", "-m", f"{PACKAGE}.{module}", *arguments]
+    """The sandbox around this process."""
+    return layout.Folder(pathlib.Path(os.environ.get(BOX_VARIABLE, BOX)))
 
 
 def gate() -> pathlib.Path:
-    """The socket on which the first process waits for the order to start."""
-    return pathlib.Path(BOX, "gate")
+    """The socket on which a first process may wait for the order to start."""
+    return folder().path / "gate"
 
 
 def staged() -> pathlib.Path:
     """Made once every file of the order lies in its place."""
-    return pathlib.Path(BOX, "staged")
+    return folder().path / "staged"
 
 
 def frame(data: bytes) -> bytes:

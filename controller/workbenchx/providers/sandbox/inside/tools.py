@@ -13,10 +13,11 @@ import pathlib
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from typing import BinaryIO
 
 from workbenchx import errors
-from workbenchx.providers.sandbox.kubernetes.inside import places, talking
+from workbenchx.providers.sandbox.inside import places, talking
 from workbenchx.providers.sandbox.supervision import archive, layout, opening, unpacking
 
 _PIECE = 1 << 18
@@ -30,14 +31,14 @@ def stage() -> None:
     A header, then for each file its bytes as messages, an empty one at its end.
     """
     folder, given = places.folder(), sys.stdin.buffer
-    with pathlib.Path(places.BOX, "staging").open("w") as lock:
+    with (folder.path / "staging").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if places.staged().exists():
             places.answer({"state": "staged"})
             return
         places.answer({"state": "ready"})
         header = places.read_json(given)
-        _empty(folder)
+        empty(folder)
         files = header["files"]
         for file in files if isinstance(files, list) else ():
             _stage_one(folder, file, given)
@@ -48,7 +49,8 @@ def stage() -> None:
     places.answer({"state": "staged"})
 
 
-def _empty(folder: layout.Folder) -> None:
+def empty(folder: layout.Folder) -> None:
+    """The three folders that the program may write to, as new."""
     for each in (folder.work, folder.home, folder.tmp):
         shutil.rmtree(each, ignore_errors=True)
         each.mkdir()
@@ -64,16 +66,28 @@ def _stage_one(folder: layout.Folder, file: layout.Json, given: BinaryIO) -> Non
         while piece := places.read_frame(given):
             digest.update(piece)
             sink.write(piece)
-    if digest.hexdigest() != file["sha256"]:
+    check_arrived(file, digest.hexdigest())
+    if not plain:
+        unpack(folder, file, incoming, target)
+        incoming.unlink()
+
+
+def check_arrived(file: layout.Json, digest: str) -> None:
+    """Stalled(DigestMismatch) unless a file of the order came as it lies in storage."""
+    if digest != file["sha256"]:
         raise errors.Stalled(
-            f'input "{file["path"]}" came damaged: sha256 {digest.hexdigest()}, not {file["sha256"]}',
+            f'input "{file["path"]}" came damaged: sha256 {digest}, not {file["sha256"]}',
             reason="DigestMismatch",
         )
-    if not plain:
-        unpacking.unpack(incoming, folder.work, target, file["member"])
-        incoming.unlink()
-        if file["expect"] is not None:
-            unpacking.expect(target, file["path"], file["expect"])
+
+
+def unpack(
+    folder: layout.Folder, file: layout.Json, incoming: pathlib.Path, target: pathlib.Path
+) -> None:
+    """Put what is in an archive of the order in its place, and check it where that was asked for."""
+    unpacking.unpack(incoming, folder.work, target, file["member"])
+    if file["expect"] is not None:
+        unpacking.expect(target, file["path"], file["expect"])
 
 
 def start() -> None:
@@ -94,7 +108,7 @@ def look() -> None:
     """What is known here: how it ended, or what runs, and how much it printed."""
     folder = places.folder()
     known = layout.read(folder.status) or layout.read(folder.live) or {}
-    places.answer({**known, "log_bytes": _size(folder.log)})
+    places.answer({**known, "log_bytes": size(folder.log)})
 
 
 def execute() -> None:
@@ -157,14 +171,15 @@ def save() -> None:
         sys.stdout.buffer.write(piece)
 
 
-def _size(path: pathlib.Path) -> int:
+def size(path: pathlib.Path) -> int:
+    """Bytes of a file; 0 where there is none."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
 
 
-_VERBS = {
+_VERBS: dict[str, Callable[..., None]] = {
     "stage": stage,
     "start": start,
     "stop": stop,
@@ -180,8 +195,13 @@ _VERBS = {
 
 def main(verb: str, arguments: list[str]) -> int:
     """The exit code."""
+    return perform(_VERBS[verb], arguments)
+
+
+def perform(verb: Callable[..., None], arguments: list[str]) -> int:
+    """Do it, and tell what is refused; the exit code."""
     try:
-        _VERBS[verb](*arguments)  # type: ignore[operator] # each takes what its name says
+        verb(*arguments)
         sys.stdout.buffer.flush()
     except errors.WorkbenchError as problem:
         return _refuse(problem.reason, problem.message)

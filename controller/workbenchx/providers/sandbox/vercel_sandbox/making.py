@@ -1,0 +1,112 @@
+"""Making a sandbox: the microVM, our tools in it, its files. Each step can be done again by whoever comes next."""
+
+import asyncio
+import contextlib
+
+from vercel import sandbox as sdk
+
+from workbenchx import errors, ports
+from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox.vercel_sandbox import (
+    client,
+    faults,
+    hand,
+    names,
+    orders,
+    settings,
+    statuses,
+)
+
+
+class Maker:
+    """Makes the sandboxes of one installation."""
+
+    def __init__(
+        self,
+        vendor: client.Client,
+        inside: hand.Hand,
+        storage: ports.StorageProvider,
+        installation: str,
+        chosen: settings.Settings,
+    ) -> None:
+        self._vendor = vendor
+        self._hand = inside
+        self._storage = storage
+        self._installation = installation
+        self._chosen = chosen
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+        """The sandbox, staged; at most one maker of this process at a time for a name.
+
+        Raises:
+            errors.Conflict: the name means another order.
+            errors.Waiting: it is not there yet.
+            errors.Stalled: it can never be; nothing of it is left.
+        """
+        lock = self._locks.setdefault(spec.name, asyncio.Lock())
+        async with lock:
+            try:
+                return await self._make(spec)
+            except errors.Stalled:
+                await self._undo(spec.name)
+                raise
+            except faults.GoneError as problem:
+                raise faults.waiting(f'sandbox "{spec.name}" went while it was made ({problem})') from problem
+            finally:
+                self._locks.pop(spec.name, None)
+
+    async def _make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+        box = await self._vendor.get(spec.name) or await self._new(spec)
+        tags = box.tags or {}
+        if tags.get(names.ORDER) != specs.digest(spec)[:32] or not self.owns(box):
+            raise errors.Conflict(
+                f'sandbox name is taken by another order: "{spec.name}"', reason="NameTaken"
+            )
+        box = await self._vendor.ready(box)
+        session = box.current_session
+        if client.state(box) is not client.READY or session is None:
+            return statuses.of(box, None)
+        order = specs.order(spec, grace=self._chosen.grace, disk=self._chosen.disk)
+        order |= {"deadline": orders.end(spec, self._chosen)}
+        return statuses.of(box, await self._stage(session, order, spec))
+
+    async def _stage(
+        self, session: sdk.SandboxRuntimeSession, order: hand.Json, spec: ports.SandboxSpec
+    ) -> hand.Json:
+        """Nothing is carried where all lies in its place already."""
+        with contextlib.suppress(errors.WorkbenchError, faults.GoneError):
+            known = await self._hand.ask(session, "peek")
+            if not statuses.making(known):
+                return known
+        return await self._hand.stage(session, order, spec, self._storage)
+
+    async def _new(self, spec: ports.SandboxSpec) -> sdk.Sandbox:
+        """Asked for once; where somebody was faster, theirs."""
+        try:
+            return await self._vendor.create(
+                **orders.creation(spec, self._installation, self._chosen)
+            )
+        except errors.Conflict as problem:
+            found = await self._vendor.get(spec.name)
+            if found is not None:
+                return found
+            cause = problem.__cause__
+            raise cause if isinstance(cause, errors.WorkbenchError) else problem from problem
+
+    def owns(self, box: sdk.Sandbox) -> bool:
+        """Whether it is of this installation."""
+        return (box.tags or {}).get(names.INSTALLATION) == self._installation
+
+    async def _undo(self, name: str) -> None:
+        """Nothing is left of what can never be. Where the vendor does not answer, the sweep finds it."""
+        with contextlib.suppress(errors.WorkbenchError, faults.GoneError, TimeoutError):
+            async with asyncio.timeout(self._chosen.patience):
+                box = await self._vendor.get(name)
+                if box is not None and self.owns(box) and not await self._staged(box):
+                    await self._vendor.destroy(name)
+
+    async def _staged(self, box: sdk.Sandbox) -> bool:
+        if client.state(box) is not client.READY or box.current_session is None:
+            return False
+        return not statuses.making(await self._hand.ask(box.current_session, "peek"))

@@ -1,0 +1,70 @@
+"""From what Vercel and our own supervisor say of a sandbox to what it is. Pure.
+
+The supervisor's word counts first. Where the microVM is gone with it, nobody can say how a command ended: it is Lost.
+"""
+
+import datetime
+from typing import Any
+
+from vercel import sandbox as sdk
+
+from workbenchx import ports
+from workbenchx.providers.sandbox.vercel_sandbox import client, names
+
+Json = dict[str, Any]
+
+UNVERIFIED = "the image is not verified: Vercel shows no digest of what it runs"
+
+
+def of(box: sdk.Sandbox, told: Json | None) -> ports.SandboxStatus:
+    """The status of one sandbox. `told`: what the tools in it said; None: they could not be asked."""
+    found = told if told is not None else _from_outside(box)
+    state = str(found.get("state", "unknown"))
+    state = "created" if state == "making" else state
+    alive = state in {"created", "running"}
+    return ports.SandboxStatus(
+        name=box.name,
+        state=state,
+        tags={name: value for name, value in (box.tags or {}).items() if name != names.ORDER},
+        exit_code=found.get("exit_code"),
+        reason=found.get("reason", ""),
+        message=found.get("message", "") or (UNVERIFIED if alive else ""),
+        started_at=_time(found.get("started_at")),
+        ended_at=_time(found.get("ended_at")),
+        urls={route.port: route.url for route in box.routes if not route.system},
+        cpu_seconds=found.get("cpu_seconds"),
+        max_memory=found.get("max_memory"),
+        log_bytes=int(found.get("log_bytes") or 0),
+        fields=_fields(box, found),
+    )
+
+
+def making(told: Json | None) -> bool:
+    """Whether its files are not all there: `create` goes on with it."""
+    return told is not None and told.get("state") == "making"
+
+
+def _from_outside(box: sdk.Sandbox) -> Json:
+    state = client.state(box)
+    if state in client.ENDED:
+        message = f"its microVM is {state}, and its files are gone"
+        return {"state": "exited", "reason": "Lost", "message": message}
+    if state is sdk.SandboxStatus.PENDING:
+        return {"state": "created"}
+    return {"state": "unknown", "message": f"its microVM is {state or 'in no state that we know'}"}
+
+
+def _fields(box: sdk.Sandbox, found: Json) -> Json:
+    fields: Json = {"image": box.image or "", "image_digest": "unverified", "region": box.region}
+    for name in ("restarts", "idle_since"):
+        if name in found:
+            fields[name] = found[name]
+    if isinstance(found.get("idle_since"), int | float):
+        fields["idle_since"] = datetime.datetime.fromtimestamp(
+            found["idle_since"], datetime.UTC
+        ).isoformat()
+    return fields
+
+
+def _time(seconds: float | None) -> datetime.datetime | None:
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)
