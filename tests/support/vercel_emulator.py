@@ -29,6 +29,10 @@ _SESSIONS = "/v2/sandboxes/sessions/{sid}"
 _REGION = "iad1"
 
 
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
 class Refused(Exception):
     """An answer that is a refusal."""
 
@@ -62,7 +66,7 @@ class Session:
     vcpus: int
     status: str = "running"
     id: str = dataclasses.field(default_factory=lambda: f"sbx_{secrets.token_hex(12)}")
-    at: int = dataclasses.field(default_factory=lambda: _now())
+    at: int = dataclasses.field(default_factory=_now)
     stopped_at: int | None = None
     policy: Json = dataclasses.field(default_factory=lambda: {"mode": "allow-all"})
 
@@ -94,7 +98,7 @@ class Sandbox:
     name: str
     body: Json
     session: Session
-    at: int = dataclasses.field(default_factory=lambda: _now())
+    at: int = dataclasses.field(default_factory=_now)
 
     def told(self) -> Json:
         """As the API tells of it."""
@@ -120,7 +124,11 @@ class Sandbox:
     def routes(self) -> list[Json]:
         """Where its ports are: here, on this machine's loopback interface."""
         return [
-            {"url": f"http://127.0.0.1:{port}", "subdomain": f"sb-{self.session.id}-{port}", "port": port}
+            {
+                "url": f"http://127.0.0.1:{port}",
+                "subdomain": f"sb-{self.session.id}-{port}",
+                "port": port,
+            }
             for port in self.body.get("ports") or ()
         ]
 
@@ -248,10 +256,6 @@ class Emulator:
 Handler = Callable[[Emulator, requests.Request], Awaitable[responses.Response]]
 
 
-def _now() -> int:
-    return int(time.time() * 1000)
-
-
 def _readback(policy: Json | None) -> Json:
     """Policies are told otherwise than they are given."""
     if not policy or policy.get("mode"):
@@ -272,7 +276,9 @@ async def _refuse(_request: requests.Request, refused: Exception) -> responses.R
     return responses.JSONResponse(body, refused.status, headers=headers)
 
 
-def _guarded(on: Emulator, verb: str, handler: Handler) -> Callable[[requests.Request], Awaitable[responses.Response]]:
+def _guarded(
+    on: Emulator, verb: str, handler: Handler
+) -> Callable[[requests.Request], Awaitable[responses.Response]]:
     """A handler behind the door, where the faults stand."""
 
     async def answer(request: requests.Request) -> responses.Response:

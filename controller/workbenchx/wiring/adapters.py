@@ -18,6 +18,7 @@ from workbenchx import errors, ports
 
 MODULES: Mapping[tuple[str, str], str] = {
     ("SandboxProvider", "kubernetes"): "workbenchx.providers.sandbox.kubernetes",
+    ("SandboxProvider", "vercel_sandbox"): "workbenchx.providers.sandbox.vercel_sandbox",
     ("StorageProvider", "s3_compatible"): "workbenchx.providers.storage.s3_compatible",
     ("StorageProvider", "supabase_storage"): "workbenchx.providers.storage.supabase_storage",
 }

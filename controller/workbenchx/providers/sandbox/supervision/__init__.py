@@ -2,6 +2,6 @@
 
 Owns: starting a program once, its output, limits, deadline and end (supervisor, holder, tree, output, watch, relay), the
 folder of a sandbox and its control socket (layout, control), what is unpacked into its working folder and archived from
-it. Imported by: the adapters `local` and `kubernetes`. Never: imports more than the standard library and `errors`, since
+it. Imported by: the adapters, and `inside`. Never: imports more than the standard library and `errors`, since
 it is forked for every run, or carried into images that hold nothing of ours.
 """

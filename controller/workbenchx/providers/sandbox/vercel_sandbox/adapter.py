@@ -11,13 +11,13 @@ import datetime
 import decimal
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from vercel import sandbox as sdk
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox import executing, specs
 from workbenchx.providers.sandbox.vercel_sandbox import (
     client,
     faults,
@@ -33,7 +33,6 @@ _SPELLED = 'at most 63 lower-case letters, digits, "-"'
 _AT_ONCE = 8
 _AGAIN_SECONDS = 0.5
 _AWAY_SECONDS = 120.0
-_GONE_SECONDS = 120.0
 _ALIVE = frozenset({"created", "running"})
 _LIFE = 1.0
 
@@ -78,6 +77,7 @@ class VercelSandbox:
             isolates=True,
             list_lag=5.0,
             snapshots=True,
+            executes=True,
             ports=True,
             restarts=True,
             max_lifetime=chosen.longest,
@@ -150,7 +150,11 @@ class VercelSandbox:
     async def status(self, name: str) -> ports.SandboxStatus | None:
         """See ports.SandboxProvider.status. A sandbox whose making broke off is None: `create` goes on with it."""
         seen = await self._look(name)
-        if seen is None or statuses.making(seen.told) or client.state(seen.box) is sdk.SandboxStatus.PENDING:
+        if (
+            seen is None
+            or statuses.making(seen.told)
+            or client.state(seen.box) is sdk.SandboxStatus.PENDING
+        ):
             return None
         return seen.status
 
@@ -212,6 +216,26 @@ class VercelSandbox:
                 await self._vendor.extend(seen.session, more)
             await self._hand.ask(seen.session, "extend", str(deadline.timestamp()))
 
+    async def execute(
+        self, name: str, key: str, command: Sequence[str], *, seconds: float
+    ) -> ports.Executed:
+        """See ports.SandboxProvider.execute. A connection that breaks is taken up: what runs goes on meanwhile."""
+        executing.check(key, command, seconds)
+        patience = time.monotonic() + seconds + _AWAY_SECONDS
+        while True:
+            try:
+                session = await self._session(name)
+                with _ours():
+                    found = session and await self._hand.execute(session, key, command, seconds)
+            except errors.Waiting:
+                if time.monotonic() > patience:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
+                continue
+            if ended := executing.told(found or None, runs=False):
+                return ended
+            raise executing.not_running(name)
+
     async def stop(self, name: str, reason: str = "Cancelled") -> ports.SandboxStatus | None:
         """See ports.SandboxProvider.stop. None if there is no such sandbox."""
         seen = await self._look(name)
@@ -239,12 +263,7 @@ class VercelSandbox:
             if box is None or not self._maker.owns(box):
                 return
             await self._vendor.destroy(name)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_GONE_SECONDS):
-                    while await self._vendor.get(name) is not None:
-                        await asyncio.sleep(_AGAIN_SECONDS)
-                return
-        raise faults.waiting(f'sandbox "{name}" is being deleted, and does not go')
+            await self._vendor.gone(name)
 
     async def _look(self, name: str) -> Seen | None:
         """As it is now; None if there is none of ours."""

@@ -19,9 +19,7 @@ _AGAIN_SECONDS = 0.5
 _PAGE = 50
 _TAKEN = frozenset({400, 409})
 READY = sdk.SandboxStatus.RUNNING
-ENDED = frozenset(
-    {sdk.SandboxStatus.STOPPED, sdk.SandboxStatus.FAILED, sdk.SandboxStatus.ABORTED}
-)
+ENDED = frozenset({sdk.SandboxStatus.STOPPED, sdk.SandboxStatus.FAILED, sdk.SandboxStatus.ABORTED})
 
 
 class Client:
@@ -102,6 +100,19 @@ class Client:
         except faults.GoneError:
             return False
         return True
+
+    async def gone(self, name: str) -> None:
+        """Return once it is; the vendor may end it after it answers.
+
+        Raises:
+            errors.Waiting: it takes longer than we have patience.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._chosen.patience):
+                while await self.get(name) is not None:  # noqa: ASYNC110 - of another machine
+                    await asyncio.sleep(_AGAIN_SECONDS)
+                return
+        raise faults.waiting(f'sandbox "{name}" is being deleted, and does not go')
 
     async def extend(self, session: sdk.SandboxRuntimeSession, seconds: float) -> None:
         """Let the microVM live longer."""

@@ -58,9 +58,13 @@ def told(doing: str) -> Iterator[None]:
     except sdk.SandboxPathNotFoundError as problem:
         raise GoneError(str(problem)) from problem
     except sdk.SandboxStreamError as problem:
-        raise waiting(f"the connection to the sandbox broke while it was to {doing} ({problem.code})") from problem
+        raise waiting(
+            f"the connection to the sandbox broke while it was to {doing} ({problem.code})"
+        ) from problem
     except _NO_ANSWER as problem:
-        raise waiting(f"no answer to {doing}: {line(str(problem)) or type(problem).__name__}") from problem
+        raise waiting(
+            f"no answer to {doing}: {line(str(problem)) or type(problem).__name__}"
+        ) from problem
 
 
 def _cause(problem: BaseException, doing: str) -> Exception:

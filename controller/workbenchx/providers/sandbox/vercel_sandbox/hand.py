@@ -9,7 +9,7 @@ import base64
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from vercel import sandbox as sdk
@@ -75,6 +75,15 @@ class Hand:
         """Once the program has ended, or after some minutes: what there is then."""
         return await self.ask(session, "wait", str(_WAITED), seconds=_WAITED)
 
+    async def execute(
+        self, session: Session, key: str, command: Sequence[str], seconds: float
+    ) -> Json | None:
+        """How a command beside the program ended; None if there is no program."""
+        order = json.dumps({"key": key, "argv": list(command), "timeout": seconds})
+        limit = seconds + self._chosen.grace
+        found: Json | None = (await self.ask(session, "execute", order, seconds=limit))["ended"]
+        return found
+
     async def log(self, session: Session, offset: int, limit: int) -> bytes:
         """A part of the output."""
         text = await self._run(session, "log", str(offset), str(limit))
@@ -118,7 +127,9 @@ class Hand:
         try:
             found: Json = json.loads(text.splitlines()[-1])
         except (ValueError, IndexError) as problem:
-            raise faults.waiting(f"the sandbox answers what cannot be read: {faults.line(text)}") from problem
+            raise faults.waiting(
+                f"the sandbox answers what cannot be read: {faults.line(text)}"
+            ) from problem
         return found
 
     async def _run(self, session: Session, verb: str, *arguments: str, seconds: float = 0.0) -> str:

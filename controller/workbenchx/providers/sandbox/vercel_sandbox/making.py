@@ -52,7 +52,9 @@ class Maker:
                 await self._undo(spec.name)
                 raise
             except faults.GoneError as problem:
-                raise faults.waiting(f'sandbox "{spec.name}" went while it was made ({problem})') from problem
+                raise faults.waiting(
+                    f'sandbox "{spec.name}" went while it was made ({problem})'
+                ) from problem
             finally:
                 self._locks.pop(spec.name, None)
 

@@ -40,7 +40,9 @@ def check(spec: ports.SandboxSpec, chosen: settings.Settings) -> None:
         raise errors.Stalled(f"vercel_sandbox: {problem}", reason="InvalidSpec")
 
 
-def creation(spec: ports.SandboxSpec, installation: str, chosen: settings.Settings) -> dict[str, Any]:
+def creation(
+    spec: ports.SandboxSpec, installation: str, chosen: settings.Settings
+) -> dict[str, Any]:
     """The sandbox that is asked for: closed to the world but for what was ordered, kept by nobody after its end."""
     tags = {**spec.tags, names.INSTALLATION: installation, names.ORDER: specs.digest(spec)[:32]}
     cpus = machine(spec)

@@ -12,7 +12,7 @@ CREDENTIALS = ("token", "team", "project")
 """What an option must say in `spec.credentials`."""
 _BASE = re.compile(r"https://[^\s?#@]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^\s?#@]*)?")
 _DIGEST = "@sha256:"
-_VENDORS_REGISTRY = "vcr.vercel.com/"
+_VENDORS = re.compile(r"[a-z0-9-]+\.vercel\.com/.+")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,14 +48,18 @@ def read(document: Mapping[str, Any]) -> Settings:
     found = {_NAMES.get(name, name): value for name, value in document.items()}
     known = {field.name for field in dataclasses.fields(Settings)}
     if unknown := sorted(set(found) - known):
-        shown = sorted({field: name for name, field in _NAMES.items()}.get(one, one) for one in known)
+        shown = sorted(
+            {field: name for name, field in _NAMES.items()}.get(one, one) for one in known
+        )
         raise _bad(f'setting "{unknown[0]}" is not known (known: {", ".join(shown)})')
     try:
         values = {name: _value(name, value) for name, value in found.items()}
     except ValueError as problem:
         raise _bad(f"settings: {problem}") from problem
     if values.get("api") and not _BASE.fullmatch(values["api"]):
-        raise _bad(f'settings.api is "{values["api"]}", must be https://HOST/… (http only of this machine)')
+        raise _bad(
+            f'settings.api is "{values["api"]}", must be https://HOST/… (http only of this machine)'
+        )
     return Settings(**values)
 
 
@@ -73,7 +77,7 @@ def check_image(image: str) -> None:
     Raises:
         errors.Stalled: reason InvalidSpec.
     """
-    if not image or (_DIGEST in image and not image.startswith(_VENDORS_REGISTRY)):
+    if not image or (_DIGEST in image and not _VENDORS.fullmatch(image)):
         raise _bad(
             f'image "{image}" cannot be run there: name one of Vercel\'s in'
             " spec.providers.vercel_sandbox.image of the Runtime, such as vercel/sandbox/universal:latest"

@@ -18,6 +18,7 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Callable
 
 from workbenchx import errors
 from workbenchx.providers.sandbox.inside import places, talking
@@ -127,6 +128,12 @@ def stop(reason: str) -> None:
     peek()
 
 
+def execute(order: str) -> None:
+    """Run a command beside the program: key, argv and timeout as JSON; the answer is how it ended."""
+    ended = talking.execute(json.loads(order)) if places.staged().exists() else None
+    places.answer({"ended": ended})
+
+
 def extend(deadline: str) -> None:
     """Move the deadline, in seconds since 1970: of what runs, or of what will."""
     folder = places.folder()
@@ -234,12 +241,13 @@ def _offered(folder: layout.Folder) -> pathlib.Path:
     return offers / secrets.token_hex(8)
 
 
-VERBS = {
+VERBS: dict[str, Callable[..., None]] = {
     "adopt": adopt,
     "begun": begun,
     "peek": peek,
     "wait": wait,
     "stop": stop,
+    "execute": execute,
     "extend": extend,
     "log": log,
     "follow": follow,
