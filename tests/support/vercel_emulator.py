@@ -7,7 +7,6 @@ Not emulated: network policies are kept and told and filter nothing; drives, use
 import asyncio
 import base64
 import contextlib
-import dataclasses
 import json
 import pathlib
 import secrets
@@ -20,121 +19,14 @@ from typing import Any
 
 import uvicorn
 import vercel_machines
+import vercel_state
 from starlette import applications, requests, responses, routing
 
-TOKEN, TEAM, PROJECT = "token-of-the-emulator", "team_emulator", "prj_emulator"
+TOKEN, TEAM = "token-of-the-emulator", "team_emulator"
+PROJECT = vercel_state.PROJECT
 API = "/api"
 Json = dict[str, Any]
 _SESSIONS = "/v2/sandboxes/sessions/{sid}"
-_REGION = "iad1"
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
-
-
-class Refused(Exception):
-    """An answer that is a refusal."""
-
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.headers = status, code, headers
-
-
-@dataclasses.dataclass
-class Fault:
-    """One way to misbehave at one verb, so many times.
-
-    busy: 429 with Retry-After. error: 500, nothing done. after: it is done, and the answer is a 500. lost: it is done, and
-    the connection breaks. cut: a stream ends in the middle of a line. slow: the answer takes `seconds`. expired: the token
-    is not taken. capacity: 429 without a time. stuck: what is made never runs.
-    """
-
-    verb: str
-    kind: str
-    times: int = 1
-    seconds: float = 3.0
-
-
-@dataclasses.dataclass
-class Session:
-    """One microVM's life."""
-
-    sandbox: str
-    machine: vercel_machines.Machine
-    timeout: int
-    vcpus: int
-    status: str = "running"
-    id: str = dataclasses.field(default_factory=lambda: f"sbx_{secrets.token_hex(12)}")
-    at: int = dataclasses.field(default_factory=_now)
-    stopped_at: int | None = None
-    policy: Json = dataclasses.field(default_factory=lambda: {"mode": "allow-all"})
-
-    def told(self) -> Json:
-        """As the API tells of it."""
-        found = {
-            "id": self.id,
-            "sourceSandboxName": self.sandbox,
-            "projectId": PROJECT,
-            "memory": self.vcpus * 2048,
-            "vcpus": self.vcpus,
-            "region": _REGION,
-            "timeout": self.timeout,
-            "status": self.status,
-            "requestedAt": self.at,
-            "startedAt": self.at,
-            "createdAt": self.at,
-            "updatedAt": self.stopped_at or self.at,
-            "cwd": vercel_machines.HOME,
-            "networkPolicy": self.policy,
-        }
-        return found | ({"stoppedAt": self.stopped_at} if self.stopped_at else {})
-
-
-@dataclasses.dataclass
-class Sandbox:
-    """One name."""
-
-    name: str
-    body: Json
-    session: Session
-    at: int = dataclasses.field(default_factory=_now)
-
-    def told(self) -> Json:
-        """As the API tells of it."""
-        return {
-            "name": self.name,
-            "projectId": PROJECT,
-            "persistent": self.body.get("persistent", True),
-            "image": self.body.get("image") or "vercel/sandbox/universal:latest",
-            "currentSessionId": self.session.id,
-            "status": self.session.status,
-            "timeout": self.session.timeout,
-            "vcpus": self.session.vcpus,
-            "memory": self.session.vcpus * 2048,
-            "region": _REGION,
-            "cwd": vercel_machines.HOME,
-            "tags": self.body.get("tags") or {},
-            "networkPolicy": self.session.policy,
-            "createdAt": self.at,
-            "updatedAt": self.session.stopped_at or self.at,
-            "statusUpdatedAt": self.session.stopped_at or self.at,
-        }
-
-    def routes(self) -> list[Json]:
-        """Where its ports are: here, on this machine's loopback interface."""
-        return [
-            {
-                "url": f"http://127.0.0.1:{port}",
-                "subdomain": f"sb-{self.session.id}-{port}",
-                "port": port,
-            }
-            for port in self.body.get("ports") or ()
-        ]
-
-    def whole(self) -> Json:
-        """With its session."""
-        return {"sandbox": self.told(), "session": self.session.told(), "routes": self.routes()}
 
 
 class Emulator:
@@ -142,10 +34,10 @@ class Emulator:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
-        self.sandboxes: dict[str, Sandbox] = {}
-        self.sessions: dict[str, Session] = {}
+        self.sandboxes: dict[str, vercel_state.Sandbox] = {}
+        self.sessions: dict[str, vercel_state.Session] = {}
         self.snapshots: dict[str, Json] = {}
-        self.faults: list[Fault] = []
+        self.faults: list[vercel_state.Fault] = []
         self.calls: list[str] = []
         self.made = 0
         self.token = TOKEN
@@ -154,7 +46,7 @@ class Emulator:
         self._thread: threading.Thread | None = None
         self._app = applications.Starlette(
             routes=[routing.Mount(API, routes=_routes(self))],
-            exception_handlers={Refused: _refuse},
+            exception_handlers={vercel_state.Refused: _refuse},
         )
 
     @property
@@ -164,9 +56,9 @@ class Emulator:
 
     def fault(self, verb: str, kind: str, times: int = 1, seconds: float = 3.0) -> None:
         """Misbehave at the next calls of a verb."""
-        self.faults.append(Fault(verb, kind, times, seconds))
+        self.faults.append(vercel_state.Fault(verb, kind, times, seconds))
 
-    def take(self, verb: str) -> Fault | None:
+    def take(self, verb: str) -> vercel_state.Fault | None:
         """The fault for this call, if there is one."""
         for each in self.faults:
             if each.verb == verb and each.times > 0:
@@ -210,67 +102,54 @@ class Emulator:
         """A microVM dies under what runs in it."""
         self.halt(self.sandboxes[name].session, status)
 
-    def halt(self, session: Session, status: str = "stopped") -> None:
+    def halt(self, session: vercel_state.Session, status: str = "stopped") -> None:
         """End what runs in it."""
         if session.status not in {"stopped", "aborted", "failed"}:
-            session.status, session.stopped_at = status, _now()
+            session.status, session.stopped_at = status, vercel_state.now()
             session.machine.end()
 
-    def box(self, name: str) -> Sandbox:
+    def box(self, name: str) -> vercel_state.Sandbox:
         """A sandbox by its name."""
         if name not in self.sandboxes:
-            raise Refused(404, "not_found", f"Sandbox {name} not found")
+            raise vercel_state.Refused(404, "not_found", f"Sandbox {name} not found")
         return self.sandboxes[name]
 
-    def running(self, sid: str) -> Session:
+    def running(self, sid: str) -> vercel_state.Session:
         """A session that can be worked in."""
         if sid not in self.sessions:
-            raise Refused(404, "not_found", "Sandbox not found")
+            raise vercel_state.Refused(404, "not_found", "Sandbox not found")
         session = self.sessions[sid]
         if session.status != "running":
-            raise Refused(410, "sandbox_stopped", f"Sandbox is {session.status}")
+            raise vercel_state.Refused(410, "sandbox_stopped", f"Sandbox is {session.status}")
         return session
 
-    def boot(self, name: str, body: Json) -> Session:
+    def boot(self, name: str, body: Json) -> vercel_state.Session:
         """A new session."""
         root = self.folder / f"{name}-{secrets.token_hex(4)}"
         source = body.get("source") or {}
         if source.get("type") == "snapshot":
             if source["snapshotId"] not in self.snapshots:
-                raise Refused(410, "snapshot_not_found", "Snapshot not found")
+                raise vercel_state.Refused(410, "snapshot_not_found", "Snapshot not found")
             shutil.copytree(self.folder / source["snapshotId"], root, symlinks=True)
         machine = vercel_machines.Machine(root)
         vcpus = int((body.get("resources") or {}).get("vcpus") or 2)
-        session = Session(name, machine, int(body.get("timeout") or 300_000), vcpus)
-        session.policy = _readback(body.get("networkPolicy"))
+        session = vercel_state.Session(name, machine, int(body.get("timeout") or 300_000), vcpus)
+        session.policy = vercel_state.readback(body.get("networkPolicy"))
         self.sessions[session.id] = session
         return session
 
     def due(self) -> None:
         """End what lived as long as it may."""
         for session in self.sessions.values():
-            if session.status == "running" and _now() > session.at + session.timeout:
+            if session.status == "running" and vercel_state.now() > session.at + session.timeout:
                 self.halt(session)
 
 
 Handler = Callable[[Emulator, requests.Request], Awaitable[responses.Response]]
 
 
-def _readback(policy: Json | None) -> Json:
-    """Policies are told otherwise than they are given."""
-    if not policy or policy.get("mode"):
-        return policy or {"mode": "allow-all"}
-    allow, subnets = policy.get("allow") or {}, policy.get("subnets") or {}
-    found: Json = {"mode": "custom", "allowedDomains": list(allow)}
-    if subnets.get("allow"):
-        found["allowedCIDRs"] = subnets["allow"]
-    if subnets.get("deny"):
-        found["deniedCIDRs"] = subnets["deny"]
-    return found
-
-
 async def _refuse(_request: requests.Request, refused: Exception) -> responses.Response:
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, vercel_state.Refused)
     body = {"error": {"code": refused.code, "message": str(refused)}}
     headers = {name.replace("_", "-"): value for name, value in refused.headers.items()}
     return responses.JSONResponse(body, refused.status, headers=headers)
@@ -287,22 +166,24 @@ def _guarded(
         kind = fault.kind if fault else ""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token != on.token or kind == "expired":
-            raise Refused(403, "forbidden", "Not authorized")
+            raise vercel_state.Refused(403, "forbidden", "Not authorized")
         if request.query_params.get("teamId") != TEAM:
-            raise Refused(400, "bad_request", "teamId is missing")
+            raise vercel_state.Refused(400, "bad_request", "teamId is missing")
         if kind == "busy":
-            raise Refused(429, "rate_limited", "Too many requests", Retry_After="7")
+            raise vercel_state.Refused(429, "rate_limited", "Too many requests", Retry_After="7")
         if kind == "capacity":
-            raise Refused(429, "capacity", "No vCPU left to allocate")
+            raise vercel_state.Refused(429, "capacity", "No vCPU left to allocate")
         if kind == "error":
-            raise Refused(503, "internal_server_error", "Something went wrong")
+            raise vercel_state.Refused(503, "internal_server_error", "Something went wrong")
         if fault and kind == "slow":
             await asyncio.sleep(fault.seconds)
         on.due()
         request.state.fault = kind
         found = await handler(on, request)
         if kind == "after":
-            raise Refused(500, "internal_server_error", "Something went wrong afterwards")
+            raise vercel_state.Refused(
+                500, "internal_server_error", "Something went wrong afterwards"
+            )
         if kind == "lost":
             raise ConnectionAbortedError
         return found
@@ -320,16 +201,16 @@ async def create(on: Emulator, request: requests.Request) -> responses.Response:
     body = await _body(request)
     name = body.get("name") or f"sandbox-{secrets.token_hex(6)}"
     if body.get("projectId") != PROJECT:
-        raise Refused(400, "bad_request", "projectId is wrong")
+        raise vercel_state.Refused(400, "bad_request", "projectId is wrong")
     if len(body.get("tags") or {}) > 5:
-        raise Refused(400, "bad_request", "at most 5 tags")
+        raise vercel_state.Refused(400, "bad_request", "at most 5 tags")
     if name in on.sandboxes:
-        raise Refused(409, "conflict", f"A sandbox named {name} exists")
+        raise vercel_state.Refused(409, "conflict", f"A sandbox named {name} exists")
     session = on.boot(name, body)
     if request.state.fault == "stuck":
         session.status = "pending"
     on.made += 1
-    on.sandboxes[name] = Sandbox(name, body, session)
+    on.sandboxes[name] = vercel_state.Sandbox(name, body, session)
     return responses.JSONResponse(on.sandboxes[name].whole())
 
 
@@ -339,9 +220,9 @@ async def get(on: Emulator, request: requests.Request) -> responses.Response:
     resumed = request.query_params.get("resume") == "true" and box.session.status == "stopped"
     if resumed:
         if not box.body.get("persistent", True):
-            raise Refused(410, "snapshot_not_found", "There is nothing to resume from")
+            raise vercel_state.Refused(410, "snapshot_not_found", "There is nothing to resume from")
         before = box.session
-        box.session = Session(box.name, before.machine, before.timeout, before.vcpus)
+        box.session = vercel_state.Session(box.name, before.machine, before.timeout, before.vcpus)
         on.sessions[box.session.id] = box.session
     return responses.JSONResponse(box.whole() | {"resumed": resumed})
 
@@ -368,7 +249,7 @@ async def change(on: Emulator, request: requests.Request) -> responses.Response:
     box, body = on.box(request.path_params["name"]), await _body(request)
     box.body |= body
     if "networkPolicy" in body:
-        box.session.policy = _readback(body["networkPolicy"])
+        box.session.policy = vercel_state.readback(body["networkPolicy"])
     return responses.JSONResponse({"sandbox": box.told(), "routes": box.routes()})
 
 
@@ -385,7 +266,7 @@ async def session(on: Emulator, request: requests.Request) -> responses.Response
     """GET of a session."""
     sid = request.path_params["sid"]
     if sid not in on.sessions:
-        raise Refused(404, "not_found", "Sandbox not found")
+        raise vercel_state.Refused(404, "not_found", "Sandbox not found")
     found = on.sessions[sid]
     routes = on.sandboxes[found.sandbox].routes() if found.sandbox in on.sandboxes else []
     return responses.JSONResponse({"session": found.told(), "routes": routes})
@@ -395,7 +276,7 @@ async def stop(on: Emulator, request: requests.Request) -> responses.Response:
     """End a session."""
     found = on.sessions.get(request.path_params["sid"])
     if found is None:
-        raise Refused(404, "not_found", "Sandbox not found")
+        raise vercel_state.Refused(404, "not_found", "Sandbox not found")
     on.halt(found)
     told: Json = {"session": found.told()}
     if found.sandbox in on.sandboxes:
@@ -407,7 +288,7 @@ async def extend(on: Emulator, request: requests.Request) -> responses.Response:
     """Let a session live longer."""
     found, body = on.running(request.path_params["sid"]), await _body(request)
     if body["duration"] < 1000:
-        raise Refused(400, "bad_request", "duration must be at least 1000")
+        raise vercel_state.Refused(400, "bad_request", "duration must be at least 1000")
     found.timeout += int(body["duration"])
     return responses.JSONResponse({"session": found.told()})
 
@@ -415,7 +296,7 @@ async def extend(on: Emulator, request: requests.Request) -> responses.Response:
 async def network(on: Emulator, request: requests.Request) -> responses.Response:
     """Another policy."""
     found = on.running(request.path_params["sid"])
-    found.policy = _readback(await _body(request))
+    found.policy = vercel_state.readback(await _body(request))
     return responses.JSONResponse({"session": found.told()})
 
 
@@ -425,8 +306,17 @@ async def snapshot(on: Emulator, request: requests.Request) -> responses.Respons
     on.halt(found)
     name = f"snap_{secrets.token_hex(8)}"
     shutil.copytree(found.machine.root, on.folder / name, symlinks=True)
-    told = {"id": name, "sourceSessionId": found.id, "region": _REGION, "status": "created"}
-    on.snapshots[name] = told | {"sizeBytes": 1, "createdAt": _now(), "updatedAt": _now()}
+    told = {
+        "id": name,
+        "sourceSessionId": found.id,
+        "region": vercel_state.REGION,
+        "status": "created",
+    }
+    on.snapshots[name] = told | {
+        "sizeBytes": 1,
+        "createdAt": vercel_state.now(),
+        "updatedAt": vercel_state.now(),
+    }
     return responses.JSONResponse({"snapshot": on.snapshots[name], "session": found.told()})
 
 
@@ -434,7 +324,7 @@ async def forget(on: Emulator, request: requests.Request) -> responses.Response:
     """DELETE of a snapshot."""
     found = on.snapshots.pop(request.path_params["id"], None)
     if found is None:
-        raise Refused(404, "not_found", "Snapshot not found")
+        raise vercel_state.Refused(404, "not_found", "Snapshot not found")
     shutil.rmtree(on.folder / found["id"])
     return responses.JSONResponse({"snapshot": found | {"status": "deleted"}})
 
@@ -457,7 +347,7 @@ async def commands(on: Emulator, request: requests.Request) -> responses.Respons
 def _command(on: Emulator, request: requests.Request) -> vercel_machines.Command:
     found = on.running(request.path_params["sid"]).machine.commands
     if request.path_params["cid"] not in found:
-        raise Refused(404, "not_found", "Command not found")
+        raise vercel_state.Refused(404, "not_found", "Command not found")
     return found[request.path_params["cid"]]
 
 
@@ -487,7 +377,7 @@ async def stdin(on: Emulator, request: requests.Request) -> responses.Response:
     found, body = _command(on, request), await _body(request)
     pipe = found.process.stdin if found.process else None
     if pipe is None:
-        raise Refused(400, "command_stdin_unavailable", "The command has no stdin")
+        raise vercel_state.Refused(400, "command_stdin_unavailable", "The command has no stdin")
     data = base64.b64decode(body.get("data") or "")
     with contextlib.suppress(OSError):
         pipe.write(data)
@@ -525,7 +415,7 @@ async def write(on: Emulator, request: requests.Request) -> responses.Response:
     """Files, as one tar.gz."""
     found = on.running(request.path_params["sid"])
     if request.headers.get("content-type") != "application/gzip":
-        raise Refused(400, "bad_request", "content-type must be application/gzip")
+        raise vercel_state.Refused(400, "bad_request", "content-type must be application/gzip")
     path = on.folder / f"upload-{secrets.token_hex(6)}"
     with path.open("wb") as file:
         async for chunk in request.stream():
@@ -542,7 +432,7 @@ async def read(on: Emulator, request: requests.Request) -> responses.Response:
     found, body = on.running(request.path_params["sid"]), await _body(request)
     path = found.machine.place(body["path"], body.get("cwd"))
     if not path.is_file():
-        raise Refused(404, "not_found", "File not found")
+        raise vercel_state.Refused(404, "not_found", "File not found")
 
     async def pieces() -> AsyncIterator[bytes]:
         with path.open("rb") as file:
