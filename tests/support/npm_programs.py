@@ -32,6 +32,11 @@ def storage_client() -> pathlib.Path:
     return folder() / "node_modules" / "@supabase" / "storage-js" / "dist" / "index.mjs"
 
 
+def vercel_client() -> pathlib.Path:
+    """Vercel's own client of its sandboxes, for JavaScript."""
+    return folder() / "node_modules" / "@vercel" / "sandbox" / "dist" / "index.js"
+
+
 def install() -> None:
     """Install them whole or not at all, one process at a time.
 

@@ -164,31 +164,44 @@ def _guarded(
         on.calls.append(verb)
         fault = on.take(verb)
         kind = fault.kind if fault else ""
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if token != on.token or kind == "expired":
-            raise vercel_state.Refused(403, "forbidden", "Not authorized")
-        if request.query_params.get("teamId") != TEAM:
-            raise vercel_state.Refused(400, "bad_request", "teamId is missing")
-        if kind == "busy":
-            raise vercel_state.Refused(429, "rate_limited", "Too many requests", Retry_After="7")
-        if kind == "capacity":
-            raise vercel_state.Refused(429, "capacity", "No vCPU left to allocate")
-        if kind == "error":
-            raise vercel_state.Refused(503, "internal_server_error", "Something went wrong")
+        _admit(on, request, kind)
         if fault and kind == "slow":
             await asyncio.sleep(fault.seconds)
         on.due()
         request.state.fault = kind
-        found = await handler(on, request)
+        try:
+            found = await handler(on, request)
+        except vercel_state.Refused:
+            if kind not in {"after", "lost"}:
+                raise
         if kind == "after":
-            raise vercel_state.Refused(
-                500, "internal_server_error", "Something went wrong afterwards"
-            )
+            raise vercel_state.Refused(500, "internal_server_error", "Something went wrong late")
         if kind == "lost":
-            raise ConnectionAbortedError
+            return responses.StreamingResponse(_broken(), media_type="application/json")
         return found
 
     return answer
+
+
+def _admit(on: Emulator, request: requests.Request, kind: str) -> None:
+    """Who is not let in, or not now."""
+    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if token != on.token or kind == "expired":
+        raise vercel_state.Refused(403, "forbidden", "Not authorized")
+    if request.query_params.get("teamId") != TEAM:
+        raise vercel_state.Refused(400, "bad_request", "teamId is missing")
+    if kind == "busy":
+        raise vercel_state.Refused(429, "rate_limited", "Too many requests", Retry_After="7")
+    if kind == "capacity":
+        raise vercel_state.Refused(429, "capacity", "No vCPU left to allocate")
+    if kind == "error":
+        raise vercel_state.Refused(503, "internal_server_error", "Something went wrong")
+
+
+async def _broken() -> AsyncIterator[bytes]:
+    """An answer of which nothing arrives."""
+    yield b""
+    raise ConnectionAbortedError
 
 
 async def _body(request: requests.Request) -> Json:

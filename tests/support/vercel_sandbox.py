@@ -19,6 +19,7 @@ QUICK: dict[str, Any] = {"grace": 1.0, "keep": 600.0, "call": 60.0}
 class Bench(providers_sandbox.Bench):
     """The adapter in a project of its own."""
 
+    sandbox: adapter.VercelSandbox
     emulator: vercel_emulator.Emulator
     made: list[adapter.VercelSandbox]
     pace = 6.0

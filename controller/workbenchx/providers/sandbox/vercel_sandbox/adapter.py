@@ -169,8 +169,11 @@ class VercelSandbox:
     async def follow_log(self, name: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
         """See ports.SandboxProvider.follow_log. A stream that breaks is taken up where it broke."""
         heard = time.monotonic()
-        while (session := await self._session(name)) is not None:
+        while True:
             try:
+                session = await self._session(name)
+                if session is None:
+                    return
                 with _ours():
                     async with contextlib.aclosing(self._hand.follow(session, offset)) as stream:
                         async for data in stream:

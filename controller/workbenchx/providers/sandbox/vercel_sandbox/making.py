@@ -59,7 +59,8 @@ class Maker:
                 self._locks.pop(spec.name, None)
 
     async def _make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
-        box = await self._vendor.get(spec.name) or await self._new(spec)
+        found = await self._vendor.get(spec.name)
+        box = found or await self._new(spec)
         tags = box.tags or {}
         if tags.get(names.ORDER) != specs.digest(spec)[:32] or not self.owns(box):
             raise errors.Conflict(
@@ -71,17 +72,17 @@ class Maker:
             return statuses.of(box, None)
         order = specs.order(spec, grace=self._chosen.grace, disk=self._chosen.disk)
         order |= {"deadline": orders.end(spec, self._chosen)}
-        return statuses.of(box, await self._stage(session, order, spec))
+        known = await self._known(session) if found else None
+        if known is None or statuses.making(known):
+            known = await self._hand.stage(session, order, spec, self._storage)
+        return statuses.of(box, known)
 
-    async def _stage(
-        self, session: sdk.SandboxRuntimeSession, order: hand.Json, spec: ports.SandboxSpec
-    ) -> hand.Json:
-        """Nothing is carried where all lies in its place already."""
-        with contextlib.suppress(errors.WorkbenchError, faults.GoneError):
-            known = await self._hand.ask(session, "peek")
-            if not statuses.making(known):
-                return known
-        return await self._hand.stage(session, order, spec, self._storage)
+    async def _known(self, session: sdk.SandboxRuntimeSession) -> hand.Json | None:
+        """What lies in its place already; None where our tools are not there yet, or do not answer."""
+        try:
+            return await self._hand.ask(session, "peek")
+        except errors.WorkbenchError:
+            return None
 
     async def _new(self, spec: ports.SandboxSpec) -> sdk.Sandbox:
         """Asked for once; where somebody was faster, theirs."""
@@ -105,10 +106,9 @@ class Maker:
         with contextlib.suppress(errors.WorkbenchError, faults.GoneError, TimeoutError):
             async with asyncio.timeout(self._chosen.patience):
                 box = await self._vendor.get(name)
-                if box is not None and self.owns(box) and not await self._staged(box):
+                if box is None or not self.owns(box):
+                    return
+                session = box.current_session if client.state(box) is client.READY else None
+                known = await self._known(session) if session else None
+                if known is None or statuses.making(known):
                     await self._vendor.destroy(name)
-
-    async def _staged(self, box: sdk.Sandbox) -> bool:
-        if client.state(box) is not client.READY or box.current_session is None:
-            return False
-        return not statuses.making(await self._hand.ask(box.current_session, "peek"))
