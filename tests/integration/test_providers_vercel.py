@@ -355,7 +355,7 @@ def test_settings_are_read(option: ports.Option) -> None:
     """Durations as people write them; what is not known, or goes elsewhere in the clear, is refused."""
     chosen = settings.read(option.settings)
     assert (chosen.keep, chosen.longest, chosen.region) == (1800.0, 2700.0, "iad1")
-    for wrong in ({"regoin": "x"}, {"api": "http://example.org"}, {"keep": "soon"}):
+    for wrong in ({"planet": "x"}, {"api": "http://example.org"}, {"keep": "soon"}):
         with pytest.raises(errors.Stalled) as caught:
             settings.read(wrong)
         assert caught.value.reason == "InvalidSpec"
