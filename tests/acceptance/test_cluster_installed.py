@@ -26,6 +26,7 @@ SYSTEM = "wbx-system"
 SANDBOXES = "wbx-sandboxes"
 APP = ("AppDeployment", "penguins", "which-penguin")
 SESSION = ("Session", "penguins", "notebook")
+SANDBOX = "workbenchx.dev/sandbox"
 OF_SANDBOXES = ("Job", "Pod", "Service", "NetworkPolicy", "Secret", "ConfigMap")
 OF_EVERY_NAMESPACE = {"ConfigMap/kube-root-ca.crt", "NetworkPolicy/default-deny"}
 LEFT_IN_OPS = {
@@ -135,7 +136,7 @@ def rows_alone(keys: list[Key]) -> list[Key]:
 
 
 def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib.Path) -> None:
-    """`kubectl apply -k`: all parts answer; `kubectl apply -R -f ssot/` once becomes Ready; deleted and confirmed, only history is left."""
+    """`kubectl apply -k`: all parts answer; `kubectl apply -R -f ssot/` once becomes Ready, the app again after a drain; deleted and confirmed, only history is left."""
     cluster = installed.cluster
     for part, port in (("operator", 8421), ("worker", 8421), ("console", 8420)):
         assert installed.told(part, port, "/readyz")[0] == 200
@@ -145,38 +146,63 @@ def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib
     keys = sample(folder, installed.images["workbenchx"])
     done = cluster.kubectl("apply", "-R", "-f", folder)
     assert done.returncode == 0, done.stderr
-    until_ready(cluster, rows_alone(keys), timeout=120)
-    until_ready(cluster, keys, timeout=400)
+    until_ready(cluster, rows_alone(keys), timeout=400)
+    until_ready(cluster, keys, timeout=900)
     assert installed.rows(
         "select state, reason from ops.runs where kind = 'RunnerJob' and name = 'ingest'"
     ) == [("succeeded", "Succeeded")]
     assert installed.rows("select count(*) > 2 from ops.artifacts") == [(True,)]
 
-    reached_through_its_service(cluster)
+    before = reached_through_its_service(cluster)
+    drained(cluster, before)
+    until_ready(cluster, [APP], timeout=900)
+    after = reached_through_its_service(cluster)
+    assert after["metadata"]["name"] == before["metadata"]["name"]
 
     done = cluster.kubectl("delete", "-R", "-f", folder, "--wait=false")
     assert done.returncode == 0, done.stderr
     cluster_server.until(
         "all but the session, which holds data, are gone",
         lambda: remaining(cluster, keys) == [SESSION],
-        timeout=300,
+        timeout=600,
     )
     confirm_what_is_held(installed, tmp_path)
     nothing_is_left(installed, keys)
 
 
-def reached_through_its_service(cluster: cluster_server.Cluster) -> None:
-    """Claim: the app's URL is the address of a Service, which leads to it; the worker asks it there, as its health says."""
+def reached_through_its_service(cluster: cluster_server.Cluster) -> dict[str, Any]:
+    """Claim: the app's URL is the address of a Service, which leads to it (the worker asks it there, too); the Service."""
     url = str((cluster.admin.get(*_named(APP)) or {})["status"]["url"])
+    host, port = url.removeprefix("http://").split(":")
     services = cluster.admin.list("Service", SANDBOXES)
-    (name,) = [each["metadata"]["name"] for each in services if each["spec"]["clusterIP"] in url]
-    port = url.rpartition(":")[2]
+    (found,) = [each for each in services if each["spec"]["clusterIP"] == host]
+    name = found["metadata"]["name"]
     where = f"/api/v1/namespaces/{SANDBOXES}/services/{name}:{port}/proxy/healthz"
     cluster_server.until(
         "the app answers through its Service",
         lambda: cluster.admin.request("GET", where).is_success,
-        timeout=120,
     )
+    return found
+
+
+def drained(cluster: cluster_server.Cluster, service: dict[str, Any]) -> None:
+    """Evict the app's pod as `kubectl drain` does: another attempt takes its place by itself."""
+    first = service["metadata"]["labels"][SANDBOX]
+    (pod,) = [
+        each["metadata"]["name"]
+        for each in cluster.admin.list("Pod", SANDBOXES)
+        if each["metadata"]["labels"][SANDBOX] == first
+    ]
+    metadata = {"name": pod, "namespace": SANDBOXES}
+    order = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+    where = f"/api/v1/namespaces/{SANDBOXES}/pods/{pod}/eviction"
+    cluster.admin.call("POST", where, json=order)
+
+    def replaced() -> bool:
+        found = cluster.admin.get("Service", service["metadata"]["name"], SANDBOXES)
+        return found is not None and found["metadata"]["labels"][SANDBOX] != first
+
+    cluster_server.until("another attempt of the app", replaced, timeout=400)
 
 
 def remaining(cluster: cluster_server.Cluster, keys: list[Key]) -> list[Key]:
@@ -195,7 +221,7 @@ def confirm_what_is_held(installed: Installed, folder: pathlib.Path) -> None:
     cluster_server.until(
         "it is held, with the way out",
         lambda: "wbx confirm shows what goes, and the token" in str(not_ready(cluster, [SESSION])),
-        timeout=120,
+        timeout=400,
     )
     with dev_overlay.console(cluster) as url:
         extra = {"WBX_API_URL": url, "WBX_API_TOKEN": dev_overlay.token()}
@@ -213,7 +239,7 @@ def confirm_what_is_held(installed: Installed, folder: pathlib.Path) -> None:
 def nothing_is_left(installed: Installed, keys: list[Key]) -> None:
     """Claim: no object in the API server, nothing of ours where sandboxes are, and in `ops` only history."""
     cluster = installed.cluster
-    cluster_server.until("the session is gone", lambda: not remaining(cluster, keys), timeout=200)
+    cluster_server.until("the session is gone", lambda: not remaining(cluster, keys), timeout=600)
 
     def at_provider() -> list[str]:
         return [
@@ -229,7 +255,7 @@ def nothing_is_left(installed: Installed, keys: list[Key]) -> None:
         return {what: rows for what, rows in found.items() if rows}
 
     try:
-        cluster_server.until("only history is left", lambda: not left(), timeout=200)
+        cluster_server.until("only history is left", lambda: not left(), timeout=600)
     except AssertionError:
         raise AssertionError(f"{json.dumps(left(), default=str)}") from None
     buried = installed.rows("select kind, namespace, name from ops.resource_history where deleted")

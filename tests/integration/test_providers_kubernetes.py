@@ -5,6 +5,7 @@ import json
 import pathlib
 from collections.abc import AsyncIterator
 
+import cluster_node
 import cluster_sandbox
 import httpx
 import providers_sandbox
@@ -12,7 +13,7 @@ import pytest
 from cluster_fixtures import cluster, node
 
 from workbenchx import errors
-from workbenchx.providers.sandbox.kubernetes import names
+from workbenchx.providers.sandbox.kubernetes import execution, names, statuses
 
 __all__ = ["cluster", "node"]
 
@@ -159,6 +160,97 @@ async def test_an_app_has_an_address(bench: cluster_sandbox.Bench) -> None:
     assert [each["port"] for each in policy["ingress"][0]["ports"]] == [8080]
     await bench.sandbox.delete(NAME)
     await bench.nothing_left()
+
+
+_SERVE = """
+import http.server
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"I am {name}")
+http.server.HTTPServer(("", 8080), Answer).serve_forever()
+"""
+_ASK = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).read().decode())"
+
+
+async def _served(bench: cluster_sandbox.Bench, name: str) -> str:
+    """A service that says its name: its URL."""
+    code = _SERVE.replace("{name}", name)
+    spec = bench.python(code, name, shape="service", ports=(8080,), restart="Always", cpu=0.2)
+    return str((await bench.begin(spec)).url)
+
+
+async def _answered(bench: cluster_sandbox.Bench, url: str, name: str) -> None:
+    """Claim: whoever asks at `url` from another pod of the cluster is answered by `name`."""
+
+    async def told() -> bool:
+        try:
+            return f"I am {name}".encode() in await bench.inside(
+                "caller", "python", "-c", _ASK, url
+            )
+        except (execution.FailedError, errors.Waiting):
+            return False
+
+    await providers_sandbox.until(told)
+
+
+async def test_a_service_keeps_its_name(bench: cluster_sandbox.Bench) -> None:
+    """Another pod is answered through the Service; the next attempt takes it over, name and all, and it goes with the last."""
+    first, second = "wbx-0a1b2c3d-4e5f6a7b-1", "wbx-0a1b2c3d-4e5f6a7b-2"
+    await bench.begin(
+        bench.python("import time; time.sleep(900)", "caller", egress=("*",), cpu=0.2)
+    )
+    await _answered(bench, await _served(bench, first), first)
+    url = await _served(bench, second)
+    await bench.sandbox.delete(first)
+    await _answered(bench, url, second)
+    (service,) = bench.cluster.admin.list("Service", bench.namespace)
+    assert service["metadata"]["name"] == "wbx-0a1b2c3d-4e5f6a7b"
+    assert service["metadata"]["labels"][names.SANDBOX] == second
+    for name in (second, "caller"):
+        await bench.sandbox.delete(name)
+    await bench.nothing_left()
+
+
+async def test_a_node_that_does_not_answer_is_not_waited_for(
+    bench: cluster_sandbox.Bench, node: cluster_node.Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster has given its pod up: the sandbox is Lost, and deleting it ends, though no kubelet says that it has."""
+    monkeypatch.setattr(statuses, "GIVEN_UP_SECONDS", 1.0)
+    await bench.begin(bench.python("import time; time.sleep(900)"))
+    with node.silent():
+        pod = _pod(bench)
+        _give_up(bench, pod)
+
+        async def lost() -> bool:
+            status = await bench.sandbox.status(NAME)
+            return status is not None and status.reason == "Lost"
+
+        await providers_sandbox.until(lost)
+        await bench.sandbox.delete(NAME)
+        await bench.nothing_left()
+    assert (await bench.run(bench.spec("wbx-test-2", "true"))).exit_code == 0
+
+
+def _give_up(bench: cluster_sandbox.Bench, name: str) -> None:
+    """As the cluster does with pods of a node of which nothing was heard for five minutes."""
+    admin = bench.cluster.admin
+    found = admin.get("Pod", name, bench.namespace) or {}
+    told = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByTaintManager",
+        "message": "Taint manager: deleting due to NoExecute taint",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    admin.call(
+        "PATCH",
+        f"/api/v1/namespaces/{bench.namespace}/pods/{name}/status",
+        json={"status": {"conditions": [*found["status"]["conditions"], told]}},
+        headers={"Content-Type": "application/merge-patch+json"},
+    )
+    admin.delete("Pod", name, bench.namespace)
 
 
 async def test_the_api_server_goes_and_comes_back(bench: cluster_sandbox.Bench) -> None:

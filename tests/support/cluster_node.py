@@ -4,10 +4,13 @@ It has network and mount namespaces and cgroups of its own, so that nothing of i
 the session. Two addresses join it to this machine: `near`, ours, and `own`. It needs root.
 """
 
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import cluster_node_files as files
 import cluster_server
@@ -112,6 +115,16 @@ class Node:
         """Store an image; the name by digest under which pods can have it."""
         return f"{files.REGISTRY}/{oci_images.push(f'http://{self.own}:5000', name, image)}"
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """A node of which nothing is heard: its containers run on, its kubelet does not."""
+        self.keeper.stop("kubelet", signal.SIGKILL)
+        try:
+            yield
+        finally:
+            self._start_kubelet()
+            cluster_server.until("the node is Ready again", self._ready, timeout=180)
+
     def close(self) -> None:
         """End it."""
         self.keeper.close()
@@ -171,6 +184,19 @@ class Node:
         near = f"{self.near}:{self.cluster.port}"
         target = f"127.0.0.1:{self.cluster.port}"
         self.cluster.keeper.start("forward", [sys.executable, _FORWARD, near, target])
+        self._start_kubelet()
+        self.keeper.start(
+            "kube-proxy",
+            [
+                self.programs["kube-proxy"],
+                f"--kubeconfig={self.folder}/kube-proxy.kubeconfig",
+                f"--hostname-override={NAME}",
+                "--proxy-mode=iptables",
+                "--conntrack-max-per-core=0",
+            ],
+        )
+
+    def _start_kubelet(self) -> None:
         self.keeper.start(
             "kubelet",
             [
@@ -180,16 +206,6 @@ class Node:
                 f"--root-dir={self.folder}/kubelet",
                 f"--hostname-override={NAME}",
                 f"--node-ip={self.own}",
-            ],
-        )
-        self.keeper.start(
-            "kube-proxy",
-            [
-                self.programs["kube-proxy"],
-                f"--kubeconfig={self.folder}/kube-proxy.kubeconfig",
-                f"--hostname-override={NAME}",
-                "--proxy-mode=iptables",
-                "--conntrack-max-per-core=0",
             ],
         )
 

@@ -73,8 +73,8 @@ def install(cluster: cluster_server.Cluster, folder: pathlib.Path) -> None:
     assert done.returncode == 0, done.stderr
     done = cluster.kubectl(
         *("-n", "wbx-system", "wait", "--for=condition=Available", "deployment", "--all"),
-        "--timeout=300s",
-        timeout=310,
+        "--timeout=900s",
+        timeout=910,
     )
     assert done.returncode == 0, f"{done.stderr}\n{explain(cluster)}"
 

@@ -18,6 +18,7 @@ from workbenchx.providers.sandbox.kubernetes import (
 )
 
 _AGAIN_SECONDS = 1.0
+_LOOK_SECONDS = 5.0
 
 
 class Seen(NamedTuple):
@@ -121,14 +122,27 @@ class Maker:
             await self._api.create(names.policies(self._namespace), policy)
         if not spec.ports:
             return
-        with contextlib.suppress(client.TakenError):
-            service = objects.service(spec, self._installation, job)
-            await self._api.create(names.services(self._namespace), service)
-        found = await self._api.get(names.services(self._namespace, spec.name))
+        found = await self._service(objects.service(spec, self._installation, job))
         host = found["spec"]["clusterIP"]
         shown = f"[{host}]" if ":" in host else host
         urls = {str(port): f"http://{shown}:{port}" for port in spec.ports}
         await self._note(spec.name, {names.PORTS: json.dumps(urls)})
+
+    async def _service(self, document: client.Json) -> client.Json:
+        """The Service; that of an attempt before this one, while it is being collected, becomes this one's."""
+        with contextlib.suppress(client.TakenError):
+            return await self._api.create(names.services(self._namespace), document)
+        name = document["metadata"]["name"]
+        where = names.services(self._namespace, name)
+        try:
+            found = await self._api.get(where)
+            if found["metadata"].get("labels", {}).get(names.INSTALLATION) != self._installation:
+                raise errors.Conflict(
+                    f'name is taken by a Service that is not ours: "{name}"', reason="NameTaken"
+                )
+            return await self._api.merge(where, document)
+        except client.MissingError as problem:
+            raise unavailable(f'the Service "{name}" went while it was taken over') from problem
 
     async def _bind(self, name: str, pod: client.Json) -> None:
         """From here on this is the sandbox's pod, and no other one will ever be told to start."""
@@ -230,13 +244,24 @@ class Maker:
         await self._next_event(names.pods(self._namespace), name, seen.version)
 
     async def until_gone(self, name: str) -> None:
-        """Return when the Job is gone, and so all that it owned first."""
+        """Return when the Job is gone, and so all that it owned first; a pod that the cluster has given up is not waited for."""
         path = names.jobs(self._namespace)
         while True:
             jobs, version = await self._listed(path, name)
             if not jobs:
                 return
-            await self._next_event(path, name, version)
+            await self._let_go(name)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._next_event(path, name, version)
+
+    async def _let_go(self, name: str) -> None:
+        now = datetime.datetime.now(datetime.UTC).timestamp()
+        pods, _ = await self._listed(names.pods(self._namespace), name)
+        for pod in pods:
+            if statuses.given_up(pod, now):
+                where = names.pods(self._namespace, pod["metadata"]["name"])
+                await self._api.delete(where, {"gracePeriodSeconds": 0})
 
     async def _listed(self, path: str, name: str) -> tuple[list[client.Json], str]:
         try:

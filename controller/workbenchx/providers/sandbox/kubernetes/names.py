@@ -1,5 +1,7 @@
 """Labels, annotations, containers and paths that the objects of a sandbox have in common."""
 
+import re
+
 PREFIX = "workbenchx.dev"
 INSTALLATION = f"{PREFIX}/installation"
 SANDBOX = f"{PREFIX}/sandbox"
@@ -18,7 +20,15 @@ STARTED = f"{PREFIX}/started"
 PORTS = f"{PREFIX}/ports"
 """Annotation: the ports and their addresses, as JSON."""
 
+_ATTEMPT = re.compile(r"(wbx-[0-9a-f]{8}-[0-9a-f]{8})-[0-9]+")
+
 MAIN, KEEPER, KIT = "main", "keeper", "kit"
+
+
+def address(sandbox: str) -> str:
+    """The name of its Service: the same for every attempt of a resource, so that others may refer to it."""
+    found = _ATTEMPT.fullmatch(sandbox)
+    return found[1] if found else sandbox
 
 
 def jobs(namespace: str, name: str = "") -> str:

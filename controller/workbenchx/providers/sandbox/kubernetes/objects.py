@@ -113,8 +113,10 @@ def _address(host: str) -> str:
 
 
 def service(spec: ports.SandboxSpec, installation: str, owner: Json) -> Json:
-    """An address for its ports that stays while the sandbox does."""
-    return _owned(spec, installation, owner) | {
+    """A name that outlives the sandbox, and an address for its ports that stays while the sandbox does."""
+    owned = _owned(spec, installation, owner)
+    owned["metadata"]["name"] = names.address(spec.name)
+    return owned | {
         "apiVersion": "v1",
         "kind": "Service",
         "spec": {

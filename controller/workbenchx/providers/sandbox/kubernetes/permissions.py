@@ -14,10 +14,11 @@ RULES: tuple[dict[str, Any], ...] = (
     },
     # What a Job owns goes before it; some clusters ask for this right of who says so.
     {"apiGroups": ["batch"], "resources": ["jobs/finalizers"], "verbs": ["update"]},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    # Deleted is only a pod that the cluster has given up, on a node that does not answer.
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
     # Over a WebSocket the verb is `get` for older servers and `create` for newer ones.
     {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get", "create"]},
-    {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "create"]},
+    {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "create", "patch"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
     {
         "apiGroups": ["networking.k8s.io"],

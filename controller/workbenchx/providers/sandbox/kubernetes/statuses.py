@@ -24,6 +24,8 @@ _NEVER = {
     "StartError",
 }
 _KILLED = 137
+GIVEN_UP_SECONDS = 30.0
+"""So long after its time a pod may still be ending where its node is only slow."""
 _DISK = ("emptydir", "ephemeral", "disk")
 
 
@@ -101,6 +103,19 @@ def up(pod: Json) -> bool:
 def readable(pod: Json | None) -> bool:
     """Whether files can be had: the keeper runs."""
     return pod is not None and "running" in _states(pod).get(names.KEEPER, {})
+
+
+def given_up(pod: Json, now: float) -> bool:
+    """Whether the cluster has given it up on a node that does not answer: it should have ended long ago, and nobody says so."""
+    ends = _seconds(pod["metadata"].get("deletionTimestamp"))
+    if ends is None or now < ends + GIVEN_UP_SECONDS:
+        return False
+    return any(
+        each["type"] == "DisruptionTarget"
+        and each["status"] == "True"
+        and each.get("reason") == "DeletionByTaintManager"
+        for each in pod["status"].get("conditions") or ()
+    )
 
 
 def _verdict(job: Json, pod: Json | None) -> Json | None:
