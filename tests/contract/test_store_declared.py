@@ -181,3 +181,56 @@ async def test_a_lost_server_is_a_wait(server: embedded.Server, database: str) -
         with pytest.raises(errors.Waiting):
             await store.installation()
         assert (await store.installation()).environment == "test"
+
+
+async def test_the_sweep_waits_a_day_with_what_nobody_knows(store: postgres.Postgres) -> None:
+    """A run's sandbox goes after a day in quarantine, a session's never by itself, what we let go neither."""
+    found = [
+        ports.SandboxStatus(f"sb-{kind}", "running", {"wbx-kind": kind} if kind else {})
+        for kind in ("RunnerJob", "Session", "")
+    ]
+    names = [each.name for each in found]
+    await store.quarantine("box", found)
+    assert set((await store.standing("box", names)).values()) == {"quarantined"}
+    await store.record_objects("box", ["sb-let-go"], state="quarantined")
+    async with store.connections.transaction() as conn:
+        await conn.execute(
+            "update ops.provider_objects set updated_at = now() - interval '25 hours',"
+            " found_at = found_at - interval '25 hours' where provider = 'box'"
+        )
+    standing = await store.standing("box", [*names, "sb-let-go"])
+    assert standing == {
+        "sb-RunnerJob": "condemned",
+        "sb-Session": "quarantined",
+        "sb-": "quarantined",
+        "sb-let-go": "quarantined",
+    }
+
+
+async def test_a_provider_object_condemns_by_name(store: postgres.Postgres) -> None:
+    """`retire` is a person's word: what it names may go at once, whatever it is, if nobody knows it."""
+    epoch, uid = await worlds.project_with_job(store)
+    key = model.Key("SandboxProvider", "", "box")
+    spec = {"adapter": "box", "default": True, "retire": ["sb-old", "sb"]}
+    option = worlds.created(worlds.declared(key, spec))
+    await store.settle(epoch, worlds.batch(rows=[option]))
+    await worlds.claimed(store, uid, operation="create", intent=("box", "sb"))
+    await store.quarantine(
+        "box", [ports.SandboxStatus("sb-old", "running", {"wbx-kind": "Session"})]
+    )
+    assert await store.standing("box", ["sb-old", "sb"]) == {"sb-old": "condemned", "sb": "live"}
+
+
+async def test_what_a_living_resource_names_is_known_again(store: postgres.Postgres) -> None:
+    """The ledger lost a row, as when an older copy of the database was brought back: it is written anew, not swept."""
+    _, uid = await worlds.project_with_job(store)
+    run = await worlds.claimed(store, uid, operation="create", intent=("local", "sb"))
+    await store.finish(run.run_id, run.fencing, worlds.outcome(facts={"external_id": "sb"}))
+    async with store.connections.transaction() as conn:
+        await conn.execute("update ops.provider_objects set external_id = 'other'")
+    assert await store.standing("local", ["sb"]) == {"sb": "live"}
+    async with store.connections.transaction() as conn:
+        found = await conn.execute(
+            "select state, resource_uid::text from ops.provider_objects where external_id = 'sb'"
+        )
+        assert await found.fetchall() == [("exists", uid)]

@@ -306,6 +306,7 @@ _A_COLUMN = {
     "installation": "environment",
     "leader": "holder",
     "observation_epochs": "at",
+    "provider_gates": "message",
     "plans": "commit",
     "removals": "bytes",
     "runner_output": "at_byte",

@@ -26,6 +26,7 @@ OF_THE_INSTALLATION = {
     "installation",
     "leader",
     "observation_epochs",
+    "provider_gates",
 }
 BY_NAME = {"declared", "declared_history", "declared_timeline"}
 CLOSED = {"plans", "removals", "runner_output", "runners", "webhook_deliveries"}

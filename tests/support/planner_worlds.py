@@ -155,6 +155,8 @@ class Life:
         self.seen: dict[str, model.ObservedObject] = {}
         self.interventions: dict[str, model.Intervention] = {}
         self.destroyed: list[model.Destroyed] = []
+        self.strays: list[model.Stray] = []
+        self.outages: dict[str, str] = {}
         self.confirmed: set[model.Key] = set()
         self.code = {PROJECT: model.Code("c" * 64, "c0ffee")}
         self.policy = model.Policy(**{"stand_in": "local", **policy})
@@ -201,6 +203,8 @@ class Life:
             executions=tuple(self.executions.values()),
             observed=tuple(self.seen.values()),
             epochs=tuple(self.epochs.values()),
+            strays=tuple(self.strays),
+            outages=self.outages,
             interventions=tuple(self.interventions.values()),
             destroyed=tuple(self.destroyed),
             code=self.code,

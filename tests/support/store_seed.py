@@ -75,6 +75,7 @@ async def fill(conn: psycopg.AsyncConnection, projects: Mapping[str, str]) -> No
     await conn.execute(
         "insert into ops.observation_epochs (provider, complete, at) values ('seed', true, now())"
     )
+    await conn.execute("insert into ops.provider_gates (provider) values ('seed')")
     await conn.execute("insert into ops.declared_epochs (source) values ('seed')")
     await conn.execute(
         "insert into ops.anchors (number, day, root, runs, events, key)"

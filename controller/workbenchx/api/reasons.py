@@ -108,7 +108,7 @@ class Reason(vocabulary.Word):
     )
     RATE_LIMITED = (
         "RateLimited",
-        "The provider limits how often it may be asked, and says when to ask again.",
+        "The provider asked to be called less often, or the limit of its provider object is reached. All workers wait together; nothing fails because of it.",
     )
     MODEL_MISSING = (
         "ModelMissing",

@@ -25,11 +25,16 @@ class Context:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Held:
-    """A run that this worker holds. `cancel` is set when a person wants it to stop."""
+    """A run that this worker holds. `cancel` is set when a person wants it to stop.
+
+    `begun` is set once its command may have started; `pauses` has the seconds after which it is due again, if it waits.
+    """
 
     context: Context
     run: ports.ClaimedRun
     cancel: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    begun: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    pauses: list[float] = dataclasses.field(default_factory=list)
 
     @property
     def provider(self) -> ports.SandboxProvider:
@@ -57,10 +62,10 @@ class Held:
     def tags(self) -> dict[str, str]:
         """What the sandbox is tagged with, so that a later look knows whose it is."""
         return {
-            "wbx-installation": self.context.installation.id,
+            ports.INSTALLATION_TAG: self.context.installation.id,
             ports.RESOURCE_TAG: self.run.resource_uid,
             "wbx-run": self.run.run_id,
-            "wbx-kind": self.run.key.kind,
+            ports.KIND_TAG: self.run.key.kind,
         }
 
 

@@ -19,6 +19,7 @@ from workbenchx.planner import model
 LOG = logging.getLogger(__name__)
 EVERY_SECONDS = 60.0
 _LATELY = 45.0
+_REMOVED = frozenset({"ended", "condemned"})
 
 
 def overlay(world: model.World, adapter: str, seen: ports.Observation) -> model.World:
@@ -61,6 +62,7 @@ class Observer:
     def __init__(self, store: ports.Store, sandboxes: Mapping[str, ports.SandboxProvider]) -> None:
         self._store = store
         self._sandboxes = sandboxes
+        self._installation: str | None = None
         self._watched: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
 
@@ -104,26 +106,41 @@ class Observer:
                 LOG.warning("observe: %s: %s", adapter, problem.message)
                 continue
             await self._store.record_observation(adapter, seen)
-            await self._sweep(adapter, provider, seen)
+            try:
+                await self._sweep(adapter, provider, seen)
+            except errors.WorkbenchError as problem:
+                LOG.warning("sweep: %s: %s", adapter, problem.message)
             self._watch(provider, seen)
         failpoints.reach("observe.after")
 
     async def _sweep(
         self, adapter: str, provider: ports.SandboxProvider, seen: ports.Observation
     ) -> None:
-        """Remove what belongs to a run that has ended; report what no ledger row knows."""
+        """Remove what belongs to a run that has ended; quarantine what no row explains; leave alone what is another's."""
         if not seen.complete:
             return
-        names = [status.name for status in seen.objects]
-        standing = await self._store.standing(adapter, names)
-        for name in names:
-            verdict = standing.get(name, "unknown")
-            if verdict == "ended":
-                await provider.delete(name)
-                await self._store.record_objects(adapter, [name], state="gone")
-            elif verdict == "unknown":
-                LOG.warning("sweep: %s at %s has our tag and no ledger row", name, adapter)
-                await self._store.record_objects(adapter, [name], state="quarantined")
+        ours = [each for each in seen.objects if await self._is_ours(each)]
+        standing = await self._store.standing(adapter, [each.name for each in ours])
+        unknown = [each for each in ours if each.name not in standing]
+        for each in unknown:
+            LOG.warning("sweep: %s at %s has our tag and no ledger row", each.name, adapter)
+        await self._store.quarantine(adapter, unknown)
+        gone = []
+        try:
+            for name, verdict in standing.items():
+                if verdict in _REMOVED:
+                    LOG.info("sweep: %s at %s is removed: %s", name, adapter, verdict)
+                    await provider.delete(name)
+                    gone.append(name)
+        finally:
+            if gone:
+                await self._store.record_objects(adapter, gone, state="gone")
+
+    async def _is_ours(self, status: ports.SandboxStatus) -> bool:
+        """Adapters list what has our tag; what says that it is another installation's is not touched, whoever listed it."""
+        if self._installation is None:
+            self._installation = (await self._store.installation()).id
+        return status.tags.get(ports.INSTALLATION_TAG, self._installation) == self._installation
 
     def _watch(self, provider: ports.SandboxProvider, seen: ports.Observation) -> None:
         """Look again as soon as something that runs has ended."""

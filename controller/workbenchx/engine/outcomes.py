@@ -53,6 +53,15 @@ def lost(message: str) -> ports.Outcome:
     )
 
 
+def timed_out(message: str) -> ports.Outcome:
+    """A run whose sandbox was not there by its deadline."""
+    return ports.Outcome(
+        state=model.ExecutionState.TIMED_OUT,
+        reason=reasons.Reason.TIMED_OUT,
+        message=f"its command never started: {message}",
+    )
+
+
 def failed(reason: str, message: str) -> ports.Outcome:
     """A run that a person must look at."""
     return ports.Outcome(state=model.ExecutionState.FAILED, reason=reason, message=message)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from workbenchx import errors, ports
 from workbenchx.engine import (
+    batches,
     context,
     failpoints,
     operations,
@@ -29,6 +30,8 @@ BEAT_SECONDS = 4.0
 SOON_SECONDS = 0.5
 LOOK_SECONDS = 10.0
 _BUG_DELAY = 15.0
+_LATER = 0.05
+_PROVISIONING = frozenset({"SandboxUnavailable"})
 
 
 @dataclasses.dataclass(slots=True)
@@ -116,6 +119,8 @@ class Worker:
             self._held.pop(held.run.run_id, None)
             self.meters.held = len(self._held)
             self._wake.set()
+            for pause in held.pauses:
+                asyncio.get_running_loop().call_later(pause + _LATER, self._wake.set)
 
     async def _beat(self) -> None:
         """Renew in time; and look soon after a change, which may be that a person wants a run to stop."""
@@ -168,8 +173,10 @@ async def perform(held: context.Held) -> tuple[str, str] | None:
         told = await removed.explained(held, problem)
         done = context.Done(outcomes.failed(told.reason, told.message))
     except errors.Waiting as problem:
-        await _requeue(held, problem.reason, problem.message, problem.retry_after)
-        return None
+        if not _too_late(held, problem):
+            await _requeue(held, problem.reason, problem.message, problem.retry_after)
+            return None
+        done = context.Done(outcomes.timed_out(problem.message), leaves=_leaves_behind(held))
     except errors.Conflict as problem:
         LOG.info("run %s: dropped: %s", held.run.run_id, problem.message)
         return None
@@ -183,6 +190,17 @@ async def perform(held: context.Held) -> tuple[str, str] | None:
         return await asyncio.shield(closing)
     except asyncio.CancelledError:
         return await closing  # whoever is told to stop first puts away what has ended
+
+
+def _too_late(held: context.Held, problem: errors.Waiting) -> bool:
+    """Whether it waited for its sandbox until its deadline. A provider that cannot be called is nobody's time."""
+    if held.begun.is_set() or held.run.started or problem.reason not in _PROVISIONING:
+        return False
+    return held.context.clock.now() >= held.run.deadline
+
+
+def _leaves_behind(held: context.Held) -> str | None:
+    return held.sandbox if held.run.operation in batches.MAKING else None
 
 
 async def _close(held: context.Held, done: context.Done) -> tuple[str, str] | None:
@@ -234,6 +252,7 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 
 async def _requeue(held: context.Held, reason: str, message: str, delay: float) -> None:
     tracing.note(run_state="requeued", run_reason=reason)
+    held.pauses.append(delay)
     await held.context.store.requeue(
         held.run.run_id, held.run.fencing, reason=reason, message=message, delay=delay
     )

@@ -4,9 +4,20 @@ import dataclasses
 from collections.abc import Mapping
 
 from workbenchx.api import reasons, states
-from workbenchx.planner import draft, index, model, removals, rules, subjects, verdicts
+from workbenchx.planner import (
+    draft,
+    index,
+    model,
+    placements,
+    removals,
+    rules,
+    subjects,
+    verdicts,
+)
 
 _LIVING = frozenset({"Session", "AppDeployment"})
+_PLACED = frozenset({"Session", "AppDeployment", "RunnerJob"})
+_WAITING = frozenset({reasons.Reason.QUEUED.value, reasons.Reason.CREATING.value})
 
 
 def run(looked_up: index.Index, held: Mapping[model.Key, model.Because]) -> draft.Draft:
@@ -88,12 +99,28 @@ def _declared(writing: draft.Draft, subject: subjects.Subject) -> None:
 
 def _settled(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     """The ordinary way."""
-    verdict = _apply(writing, subject)
+    verdict = _explained(writing, subject, _apply(writing, subject))
     writing.standings[subject.key] = verdict
     resumed = writing.people.resumed(subject.key)
     if resumed and (subject.key.kind not in _LIVING or not resumed.args.get("revert")):
         writing.consume(resumed)
     return verdict
+
+
+def _explained(
+    writing: draft.Draft, subject: subjects.Subject, verdict: model.Verdict
+) -> model.Verdict:
+    """What waits for a provider that does not answer says so."""
+    outages = writing.index.world.outages
+    if not outages or verdict.message or verdict.reason not in _WAITING:
+        return verdict
+    if subject.key.kind not in _PLACED:
+        return verdict
+    placed = placements.of(writing, subject.project, subject.spec)
+    if isinstance(placed, verdicts.Refusal) or placed.effective not in outages:
+        return verdict
+    message = f"waits for {placed.provider}, which does not answer"
+    return dataclasses.replace(verdict, message=message)
 
 
 def _frozen(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict | None:

@@ -191,6 +191,17 @@ class Epoch:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Stray:
+    """One object at a provider that has our tag and that no row explains. `kind` is what its tags say that it stands for."""
+
+    provider: str
+    external_id: str
+    kind: str
+    since: datetime.datetime
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Intervention:
     """What a person ordered, still in force. The verbs are those of ops.interventions."""
 
@@ -259,7 +270,8 @@ class Mirrored:
 class World:
     """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source.
 
-    `part`: only these are judged, the rest is there to be referred to (see parts); None: all.
+    `outages`: the adapters that are left alone because their provider does not answer, with what it said last. `part`: only
+    these are judged, the rest is there to be referred to (see parts); None: all.
     """
 
     declared: tuple[Declared, ...]
@@ -268,6 +280,8 @@ class World:
     executions: tuple[Execution, ...] = ()
     observed: tuple[ObservedObject, ...] = ()
     epochs: tuple[Epoch, ...] = ()
+    strays: tuple[Stray, ...] = ()
+    outages: Mapping[str, str] = dataclasses.field(default_factory=dict)
     interventions: tuple[Intervention, ...] = ()
     destroyed: tuple[Destroyed, ...] = ()
     code: Mapping[str, Code] = dataclasses.field(default_factory=dict)

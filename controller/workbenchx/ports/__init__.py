@@ -10,6 +10,10 @@ Laws common to every provider verb:
 - Every call has a time-out of its own and may be cancelled; a cancelled call leaves nothing half-written.
 - `create` of what exists under the same name answers the existing object. `delete` of what is gone is a success.
 - `observe` changes nothing outside, and answers one bulk look at everything that carries our tag.
+- A vendor that asks to slow down (429, or a header that says nothing is left) is Waiting(reason="RateLimited") with the time
+  that it names as `retry_after`. One that does not answer, fails by itself (5xx) or cuts the connection is
+  Waiting(reason="ProviderUnavailable"). Neither says that the call had no effect. Other reasons are not the vendor's fault
+  and count for no outage. The engine makes all workers obey both (`Gates`); an adapter retries nothing that makes something.
 """
 
 from workbenchx.ports.access import Access, LogPart, Standing, Standings
@@ -25,12 +29,15 @@ from workbenchx.ports.audit import (
 from workbenchx.ports.clock import Clock
 from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
 from workbenchx.ports.embedding import Embedder
+from workbenchx.ports.gates import Breaker, Gate, Gates
 from workbenchx.ports.inference import AnswerChunk, InferenceProvider, ServedModel
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
 from workbenchx.ports.runners import Desk, Runner, Try
 from workbenchx.ports.sandboxes import (
+    INSTALLATION_TAG,
+    KIND_TAG,
     OUTPUT_LIMIT,
     RESOURCE_TAG,
     Capabilities,
@@ -58,6 +65,8 @@ from workbenchx.ports.store import (
 )
 
 __all__ = [
+    "INSTALLATION_TAG",
+    "KIND_TAG",
     "LINK_LIMIT",
     "OUTPUT_LIMIT",
     "PIN_LIMIT",
@@ -70,6 +79,7 @@ __all__ = [
     "Batch",
     "Beat",
     "Blob",
+    "Breaker",
     "Capabilities",
     "ChainVerdict",
     "Checkout",
@@ -86,6 +96,8 @@ __all__ = [
     "Entry",
     "Event",
     "Executed",
+    "Gate",
+    "Gates",
     "IndexCounts",
     "IndexDue",
     "InferenceProvider",

@@ -6,7 +6,9 @@ import decimal
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
+INSTALLATION_TAG = "wbx-installation"
 RESOURCE_TAG = "wbx-resource"
+KIND_TAG = "wbx-kind"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from workbenchx.planner import model
-from workbenchx.ports.sandboxes import Observation
+from workbenchx.ports.sandboxes import Observation, SandboxStatus
 from workbenchx.ports.storage import Blob
 
 
@@ -29,6 +29,7 @@ class Option:
     default: bool
     settings: Mapping[str, Any]
     credentials: Mapping[str, Any]
+    limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -125,7 +126,8 @@ class Batch:
 class ClaimedRun:
     """A run that this worker holds. `reattach`: another worker held it before; its sandbox may exist.
 
-    `traceparent`: the trace of the request that ordered it.
+    `started`: the command of this attempt was claimed, so it may have been started. `traceparent`: the trace of the request
+    that ordered it.
     """
 
     run_id: str
@@ -142,6 +144,7 @@ class ClaimedRun:
     external_id: str | None
     started_at: datetime.datetime | None = None
     traceparent: str | None = None
+    started: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -288,7 +291,11 @@ class Store(Protocol):
     async def requeue(
         self, run_id: str, fencing: int, *, reason: str, message: str, delay: float
     ) -> bool:
-        """Back to the queue until `delay` seconds have passed (errors.Waiting)."""
+        """Back to the queue until `delay` seconds have passed (errors.Waiting).
+
+        Where the provider is the reason (RateLimited, ProviderUnavailable) and no command was claimed, the time of the run
+        begins anew with its next claim: it waits, it does not time out.
+        """
 
     async def append_events(self, events: Sequence[Event]) -> None:
         """Append to the chains of their runs."""
@@ -318,14 +325,19 @@ class Store(Protocol):
     ) -> None:
         """The ledger's outcome of objects: exists | gone | quarantined."""
 
+    async def quarantine(self, provider: str, found: Sequence[SandboxStatus]) -> None:
+        """Write down what carries our tag and is in no row: since when, and what its tags say that it is."""
+
     async def record_observation(self, provider: str, observation: Observation) -> int:
         """One epoch of `ops.observations`; its number. A look older than the recorded one changes nothing."""
 
     async def standing(self, provider: str, external_ids: Sequence[str]) -> dict[str, str]:
         """What the ledger says of objects that were observed, for the sweep; unknown ids are absent.
 
-        `live`: an open run or a living resource stands behind it; `ended`: its run or resource has ended, so that the
-        object may go; `quarantined`: it was reported before.
+        `live`: an open run or a living resource stands behind it (also where the ledger had lost it: it is written anew);
+        `ended`: its run or resource has ended, so that the object may go; `quarantined`: it was reported before;
+        `condemned`: it was reported long enough ago, or the provider object names it in `retire`. A session in quarantine
+        may hold somebody's work: only `retire` condemns it.
         """
 
     # interventions

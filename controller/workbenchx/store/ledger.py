@@ -9,6 +9,7 @@ from workbenchx import ports
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("ledger")
+_UNEXPLAINED = frozenset({None, "quarantined", "condemned"})
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -24,6 +25,15 @@ class Ledger:
         params = {"provider": provider, "ids": list(external_ids), "state": state}
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["record"], params)
+
+    async def quarantine(self, provider: str, found: Sequence[ports.SandboxStatus]) -> None:
+        """Write down what carries our tag and is in no row."""
+        rows = [_unexplained(status) for status in found]
+        if rows:
+            params = {"provider": provider, "rows": encode.document(rows)}
+            async with self._db.transaction() as conn:
+                await conn.execute(_SQL["quarantine"], params)
+                await conn.execute(_SQL["tell"])
 
     async def record_observation(self, provider: str, observation: ports.Observation) -> int:
         """One epoch of `ops.observations`; its number. A quiet look writes the epoch and nothing else.
@@ -68,19 +78,33 @@ class Ledger:
             return dict(await connections.fetch(conn, _SQL["looked_at"]))
 
     async def standing(self, provider: str, external_ids: Sequence[str]) -> dict[str, str]:
-        """What the ledger says of observed objects: live | ended | quarantined; unknown ids are absent."""
+        """What the ledger says of observed objects: live | ended | quarantined | condemned; unknown ids are absent."""
         if not external_ids:
             return {}
         params = {"provider": provider, "ids": list(external_ids)}
         async with self._db.transaction() as conn:
+            found = dict(await connections.fetch(conn, _SQL["standing"], params))
+            lost = [each for each in external_ids if found.get(each) in _UNEXPLAINED]
+            if not lost:
+                return found
+            await conn.execute(_SQL["known_again"], {"provider": provider, "ids": lost})
             return dict(await connections.fetch(conn, _SQL["standing"], params))
 
 
-def _seen(status: ports.SandboxStatus) -> dict[str, Any]:
+def _unexplained(status: ports.SandboxStatus) -> dict[str, Any]:
+    kind = status.tags.get(ports.KIND_TAG, "")
+    return {"external_id": status.name, "kind": kind, "resource_uid": _resource(status)}
+
+
+def _resource(status: ports.SandboxStatus) -> str | None:
     uid = status.resource.lower()
+    return uid if _UUID.fullmatch(uid) else None
+
+
+def _seen(status: ports.SandboxStatus) -> dict[str, Any]:
     return {
         "external_id": status.name,
-        "resource_uid": uid if _UUID.fullmatch(uid) else None,
+        "resource_uid": _resource(status),
         "state": status.state,
         "fields": status.fields,
         "url": status.url,

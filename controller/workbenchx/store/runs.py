@@ -229,11 +229,12 @@ def _claimed(row: tuple[Any, ...]) -> ports.ClaimedRun:
         document=row[8],
         attempt=row[9],
         fencing=row[10],
-        reattach=row[11],
+        reattach=row[11] or row[17],
         deadline=row[12],
         external_id=row[13],
         started_at=row[14],
         traceparent=row[16],
+        started=row[17],
     )
 
 

@@ -32,12 +32,15 @@ class Worlds:
             declared, recorded = await _of(conn, judged)
             around = await _of(conn, _targets(declared, recorded) - judged)
             mirrored = await connections.fetch(conn, _SQL["mirrored"])
+            strays, outages = await _met(conn)
             interventions = await connections.fetch(conn, _SQL["interventions"])
         ordered = (_intervention(row) for row in interventions)
         return model.World(
             declared=declared + around[0],
             declared_complete=bool(mirrored) and all(complete for _, _, complete in mirrored),
             recorded=recorded + around[1],
+            strays=strays,
+            outages=outages,
             interventions=tuple(order for order in ordered if order.key in judged),
             mirrored=_mirrored(mirrored),
             policy=policy,
@@ -54,6 +57,15 @@ async def _of(
     declared = await connections.fetch(conn, _SQL["declared_part"], asked)
     recorded = await connections.fetch(conn, _SQL["recorded_part"], asked)
     return _declared(declared), _recorded(recorded, {})
+
+
+async def _met(
+    conn: connections.Connection,
+) -> tuple[tuple[model.Stray, ...], dict[str, str]]:
+    """How the providers were met: what lies there that nobody knows, and which do not answer."""
+    strays = await connections.fetch(conn, _SQL["strays"])
+    outages = await connections.fetch(conn, _SQL["outages"])
+    return tuple(model.Stray(*row) for row in strays), dict(outages)
 
 
 def _targets(
@@ -98,6 +110,7 @@ async def _read(
         executions = await connections.fetch(conn, _SQL["executions"], _backfills(interventions))
         observed = await connections.fetch(conn, _SQL["observed"])
         epochs = await connections.fetch(conn, _SQL["epochs"])
+        strays, outages = await _met(conn)
         destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
     return model.World(
         declared=declared,
@@ -106,6 +119,8 @@ async def _read(
         executions=tuple(_execution(row) for row in executions),
         observed=tuple(model.ObservedObject(*row) for row in observed),
         epochs=tuple(model.Epoch(*row) for row in epochs),
+        strays=strays,
+        outages=outages,
         interventions=interventions,
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
         mirrored=_mirrored(mirrored),

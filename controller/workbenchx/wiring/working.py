@@ -17,7 +17,16 @@ import prometheus_client as prometheus
 from prometheus_client import core, registry
 
 from workbenchx import errors, ports
-from workbenchx.engine import coding, context, housekeeping, observer, patience, prober, worker
+from workbenchx.engine import (
+    coding,
+    context,
+    governor,
+    housekeeping,
+    observer,
+    patience,
+    prober,
+    worker,
+)
 from workbenchx.forge import fetching
 from workbenchx.providers import probe
 from workbenchx.wiring import adapters, cluster, health, process, settings
@@ -145,11 +154,13 @@ async def _until_changed(
     standing: Standing,
     stack: contextlib.AsyncExitStack,
 ) -> None:
+    calls = governor.Governor(joined.store, _per_minute(wanted))
+    sandboxes = governor.governed(picked.sandboxes, calls)
     copies = stack.enter_context(tempfile.TemporaryDirectory(prefix="wbx-git-"))
     surroundings = context.Context(
         store=joined.store,
         storage=picked.storage,
-        sandboxes=picked.sandboxes,
+        sandboxes=sandboxes,
         installation=joined.installation,
         clock=joined.clock,
         lookup=os.environ.get,
@@ -169,7 +180,7 @@ async def _until_changed(
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(made.serve()),
-            group.create_task(observer.Observer(joined.store, picked.sandboxes).serve()),
+            group.create_task(observer.Observer(joined.store, sandboxes).serve()),
             group.create_task(coder.serve(joined.store.changes)),
             group.create_task(prober.Prober(joined.store, probe.answers).serve()),
             group.create_task(
@@ -211,6 +222,16 @@ async def _wanted(joined: cluster.Cluster) -> adapters.Wanted:
     return adapters.Wanted(
         options, chosen.stand_in, chosen.stand_in_storage, chosen.stand_in_namespace
     )
+
+
+def _per_minute(wanted: adapters.Wanted) -> dict[str, int]:
+    """Calls a minute, by adapter: of several options that share one, the least."""
+    found: dict[str, int] = {}
+    for each in wanted.options:
+        most = each.limits.get("requestsPerMinute")
+        if each.kind == "SandboxProvider" and most:
+            found[each.adapter] = min(int(most), found.get(each.adapter, int(most)))
+    return found
 
 
 def _counts(option: ports.Option, stand_in: str | None) -> bool:

@@ -1,5 +1,7 @@
 """Bring this attempt's sandbox into being and start its command: at most once, whoever calls and however often."""
 
+import asyncio
+
 from workbenchx import errors, ports
 from workbenchx.engine import context, failpoints, orders, secrets, tracing
 
@@ -11,8 +13,8 @@ async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxSt
         errors.Conflict: another worker holds the run now.
     """
     values = secrets.resolve(held.run.document, held.run.project, held.context.lookup)
-    status = await held.provider.status(held.sandbox)
-    if status is None:
+    status = await _found(held)
+    if status is None or (status.state == "unknown" and not held.run.started):
         status = await _create_and_claim(held, spec)
     else:
         await _claim(held, spec)
@@ -27,11 +29,9 @@ async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxSt
 async def _create_and_claim(
     held: context.Held, spec: ports.SandboxSpec
 ) -> ports.SandboxStatus | None:
-    """A run taken over from a dead worker claims first: if it was claimed before, what it started is gone."""
-    if held.run.reattach:
-        if not await _claim(held, spec):
-            return None
-        return await _create(held, spec)
+    """What was claimed before and is not there is gone: nothing is started in its place."""
+    if held.run.started:
+        return None
     status = await _create(held, spec)
     failpoints.reach("run.created")
     if not await _claim(held, spec):
@@ -39,12 +39,27 @@ async def _create_and_claim(
     return status
 
 
+async def _found(held: context.Held) -> ports.SandboxStatus | None:
+    """The sandbox, if there is one. What a dead worker may have made a moment ago is waited for until it is sure to be listed."""
+    status = await held.provider.status(held.sandbox)
+    if status is None and held.run.reattach and held.provider.capabilities.list_lag:
+        await asyncio.sleep(held.provider.capabilities.list_lag)
+        status = await held.provider.status(held.sandbox)
+    return status
+
+
 async def _create(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxStatus:
-    with tracing.step("provider create", adapter=held.provider.adapter):
-        return await held.provider.create(spec)
+    """Make it. A create that failed may have made it all the same: another is tried once it would be listed."""
+    try:
+        with tracing.step("provider create", adapter=held.provider.adapter):
+            return await held.provider.create(spec)
+    except errors.Waiting as problem:
+        pause = max(problem.retry_after, held.provider.capabilities.list_lag)
+        raise errors.Waiting(problem.message, reason=problem.reason, retry_after=pause) from problem
 
 
 async def _claim(held: context.Held, spec: ports.SandboxSpec) -> bool:
+    held.begun.set()
     return await held.context.store.claim_start(
         held.run.run_id,
         held.run.fencing,

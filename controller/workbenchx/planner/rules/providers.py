@@ -1,7 +1,7 @@
 """SandboxProvider, InferenceProvider, StorageProvider: a row; Unused until somebody uses it."""
 
 from workbenchx.api import reasons, states
-from workbenchx.planner import draft, model, spelling, subjects, verdicts
+from workbenchx.planner import draft, model, spelling, strays, subjects, verdicts
 from workbenchx.planner.rules import row_only
 
 _STAND_INS = {
@@ -28,4 +28,27 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     adapter = str(subject.spec.get("adapter") or "")
     stood_in = stand_in not in {None, adapter}
     message = f"done by {spelling.provider(adapter, stand_in)}" if stood_in else ""
-    return verdicts.ready(subject.key, message)
+    if subject.key.kind != "SandboxProvider":
+        return verdicts.ready(subject.key, message)
+    return _met(writing, subject, stand_in or adapter, message)
+
+
+def _met(
+    writing: draft.Draft, subject: subjects.Subject, adapter: str, message: str
+) -> model.Verdict:
+    """How the provider was met: whether it answers, and what lies there that nobody knows."""
+    found = strays.at(writing.index.world, adapter)
+    facts = {"quarantined": strays.told(found, subject.spec) or None}
+    if found:
+        refusal = verdicts.Refusal("Quarantined", strays.spelled(found, subject.spec))
+        writing.wait(subject.key, refusal)
+        message = "; ".join(part for part in (message, refusal.message) if part)
+    outage = writing.index.world.outages.get(adapter)
+    if outage is None:
+        return verdicts.ready(subject.key, message, facts)
+    refusal = verdicts.Refusal(
+        reasons.Reason.PROVIDER_UNAVAILABLE,
+        f"it is left alone for a while, then one worker tries it; what needs it waits: {outage}",
+    )
+    writing.wait(subject.key, refusal)
+    return verdicts.refused(subject.key, refusal, state=states.State.ACTIVE, facts=facts)

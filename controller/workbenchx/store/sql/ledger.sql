@@ -5,9 +5,42 @@ select %(provider)s, external_id, %(state)s from unnest(%(ids)s::text[]) as i(ex
 on conflict (provider, external_id) do update set state = excluded.state, updated_at = now()
 where o.state <> excluded.state;
 
+-- name: known_again
+-- The ledger lost a row (as when an older copy of the database was brought back) that a living resource or an open run still
+-- explains: it is written anew.
+insert into ops.provider_objects as o (provider, external_id, kind, resource_uid, run_id, project_id, state)
+select %(provider)s, i.external_id, v.kind, v.id, v.last_run_id, v.project_id, 'exists'
+from unnest(%(ids)s::text[]) as i(external_id) join ops.resources v on v.external_id = i.external_id
+where v.provider = %(provider)s or v.provider like %(provider)s || ' (%%'
+union
+select %(provider)s, i.external_id, coalesce(r.kind, ''), r.resource_uid, r.run_id, r.project_id, 'exists'
+from unnest(%(ids)s::text[]) as i(external_id)
+join ops.runs r on r.external_id = i.external_id and r.provider = %(provider)s and r.state in ('queued', 'running')
+on conflict (provider, external_id) do update set state = 'exists', kind = excluded.kind, updated_at = now(), found_at = null,
+  resource_uid = excluded.resource_uid, run_id = excluded.run_id, project_id = excluded.project_id
+where o.state = 'quarantined';
+
+-- name: quarantine
+-- Since when, and what its tags say that it is.
+insert into ops.provider_objects as o (provider, external_id, kind, resource_uid, state, found_at)
+select %(provider)s, i.external_id, i.kind, i.resource_uid, 'quarantined', statement_timestamp()
+from json_to_recordset(%(rows)s::json) as i(external_id text, kind text, resource_uid uuid)
+on conflict (provider, external_id) do update set state = 'quarantined', found_at = excluded.found_at, updated_at = now()
+where o.state = 'gone' and o.found_at is not null;
+
+-- name: tell
+-- The look that saw it was told before it was known to be a stray.
+select pg_notify('ops_changed', '');
+
 -- name: standing
--- Live: an open run, or a living resource that names this very object. Otherwise its time is over.
+-- Live: an open run, or a living resource that names this very object. Otherwise its time is over. What nobody knows has a
+-- day in which somebody may explain it; a session, what does not say what it is, and what we let go stay until retire names it.
 select o.external_id, case
+  when o.state = 'quarantined' and exists (
+    select 1 from ops.providers p where p.deleted_at is null and p.kind = 'SandboxProvider' and p.adapter = o.provider
+      and p.spec -> 'retire' ? o.external_id) then 'condemned'
+  when o.state = 'quarantined' and o.kind not in ('', 'Session')
+    and o.found_at < statement_timestamp() - interval '24 hours' then 'condemned'
   when o.state = 'quarantined' then 'quarantined'
   when exists (select 1 from ops.runs r where r.run_id = o.run_id and r.state in ('queued', 'running')) then 'live'
   when exists (select 1 from ops.resources v where v.id = o.resource_uid and v.external_id = o.external_id) then 'live'
@@ -83,5 +116,5 @@ delete from ops.observations where provider = %(provider)s and not external_id =
 -- name: gone
 -- A complete look did not see it and no run is at work on it: it is gone, also if nobody lived to say so.
 update ops.provider_objects o set state = 'gone', updated_at = now()
-where o.provider = %(provider)s and o.state in ('intended', 'exists') and not o.external_id = any(%(ids)s)
+where o.provider = %(provider)s and o.state in ('intended', 'exists', 'quarantined') and not o.external_id = any(%(ids)s)
   and not exists (select 1 from ops.runs r where r.resource_uid = o.resource_uid and r.state in ('queued', 'running'));

@@ -1,4 +1,5 @@
 -- name: recorded
 -- Every provider object that is in force. Credentials here are references, never values.
-select kind, name, adapter, is_default, coalesce(spec -> 'settings', '{}'), coalesce(spec -> 'credentials', '{}')
+select kind, name, adapter, is_default, coalesce(spec -> 'settings', '{}'), coalesce(spec -> 'credentials', '{}'),
+  coalesce(spec -> 'limits', '{}')
 from ops.providers where deleted_at is null order by kind, not is_default, name;

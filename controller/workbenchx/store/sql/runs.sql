@@ -4,7 +4,8 @@ select pg_advisory_xact_lock(7762310005);
 
 -- name: claim
 -- Expired leases first, then the oldest due runs of each provider that has room. Providers are walked by a loose index
--- scan, so that a full one does not hide the others.
+-- scan, so that a full one does not hide the others. Of one that is held or left alone none is taken, of one that is to be
+-- tried again one.
 with recursive queues(provider) as (
   (select provider from ops.runs where state = 'queued' order by provider limit 1)
   union all
@@ -15,13 +16,20 @@ with recursive queues(provider) as (
   select l.provider, min(l.most) as most from (
     select key as provider, value::integer as most from json_each_text(%(limits)s::json)
     union all
-    select name, (spec #>> '{limits,concurrency}')::integer from ops.providers
+    select called, (spec #>> '{limits,concurrency}')::integer from ops.providers
+    cross join lateral unnest(array[name, adapter]) called
     where deleted_at is null and kind = 'SandboxProvider' and spec #>> '{limits,concurrency}' ~ '^[0-9]{1,6}$'
   ) l group by l.provider
+), gates as (
+  select g.provider, case
+      when g.held_until > statement_timestamp() or g.retry_at > statement_timestamp()
+        or g.probe_until > statement_timestamp() then 0
+      when g.opened_at is not null then 1 end as most
+  from ops.provider_gates g
 ), room as (
-  select q.provider, least(%(limit)s, coalesce(l.most - (
+  select q.provider, least(%(limit)s, g.most, coalesce(l.most - (
     select count(*) from ops.runs r where r.state = 'running' and r.provider = q.provider), %(limit)s)) as free
-  from queues q left join limits l using (provider) where q.provider is not null
+  from queues q left join limits l using (provider) left join gates g using (provider) where q.provider is not null
 ), expired as (
   select run_id, queued_at from ops.runs
   where state = 'running' and lease_until < statement_timestamp()
@@ -47,8 +55,8 @@ update ops.runs r set state = 'running', lease_owner = %(worker)s,
 from picked p where r.run_id = p.run_id
 returning r.run_id::text, coalesce(r.kind, ''), r.namespace, coalesce(r.name, ''), coalesce(r.resource_uid::text, ''),
   (select name from ops.projects where id = r.project_id), r.operation, r.provider, r.document, r.attempt, r.fencing,
-  p.taken_over or exists (select 1 from ops.sandbox_runs s where s.run_id = r.run_id and s.attempt = r.attempt),
-  r.deadline, r.external_id, r.started_at, r.queued_at, r.traceparent;
+  p.taken_over, r.deadline, r.external_id, r.started_at, r.queued_at, r.traceparent,
+  exists (select 1 from ops.sandbox_runs s where s.run_id = r.run_id and s.attempt = r.attempt);
 
 -- name: beat
 -- Only what is still held under the same token.
@@ -66,6 +74,9 @@ with started as (
   for update
   on conflict (run_id, attempt) do nothing
   returning run_id
+), ledger as (
+  update ops.provider_objects o set updated_at = now(), state = 'exists' from started s
+  where o.provider = %(provider)s and o.external_id = %(external_id)s and o.state = 'intended'
 )
 update ops.runs r set external_id = coalesce(r.external_id, %(external_id)s)
 from started s where r.run_id = s.run_id
@@ -132,9 +143,11 @@ update ops.experiment_runs t set metrics = i.metrics
 from json_to_recordset(%(rows)s::json) as i(id uuid, metrics jsonb) where t.id = i.id;
 
 -- name: requeue
--- Back to the queue: the lease is given up, the deadline stays.
-update ops.runs set state = 'queued', lease_owner = null, lease_until = null, reason = %(reason)s, message = %(message)s,
-  not_before = now() + make_interval(secs => %(delay)s)
+-- Back to the queue: the lease is given up, the deadline stays; unless the provider cannot be called and nothing was started.
+update ops.runs r set state = 'queued', lease_owner = null, lease_until = null, reason = %(reason)s, message = %(message)s,
+  not_before = now() + make_interval(secs => %(delay)s),
+  deadline = case when %(reason)s not in ('RateLimited', 'ProviderUnavailable') or exists (
+    select 1 from ops.sandbox_runs s where s.run_id = r.run_id and s.attempt = r.attempt) then deadline end
 where run_id = %(run_id)s and fencing = %(fencing)s and state = 'running'
 returning 1;
 

@@ -76,6 +76,15 @@ select provider, external_id, coalesce(resource_uid::text, ''), state, fields, u
 -- How far to trust them.
 select provider, complete, at, number from ops.observation_epochs;
 
+-- name: strays
+-- What lies in quarantine because no row explains it.
+select o.provider, o.external_id, o.kind, o.found_at, v.fields from ops.provider_objects o
+join ops.observations v using (provider, external_id) where o.state = 'quarantined' and o.found_at is not null;
+
+-- name: outages
+-- The providers that are left alone because they do not answer.
+select provider, message from ops.provider_gates where opened_at is not null;
+
 -- name: interventions
 -- What people ordered and what has not taken effect yet.
 select id::text, verb, kind, namespace, name, args, at, actor from ops.interventions where applied_at is null;

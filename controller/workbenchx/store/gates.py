@@ -1,0 +1,54 @@
+"""`ops.provider_gates`: rate limits and outages of providers, as all workers obey them together."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.store import connections, encode, queries
+
+_SQL = queries.load("gates")
+
+
+class Gates:
+    """The part of the store that `ports.Gates` asks for."""
+
+    _db: connections.Connections
+
+    async def gates(self) -> Mapping[str, ports.Gate]:
+        """Every gate by provider; one that was never needed is absent."""
+        async with self._db.transaction() as conn:
+            return {
+                row[0]: ports.Gate(*row) for row in await connections.fetch(conn, _SQL["gates"])
+            }
+
+    async def reserve(self, provider: str, *, wanted: int, most: int) -> tuple[int, float]:
+        """A share of the minute's calls, and the seconds until the next minute."""
+        params = {"provider": provider, "wanted": wanted, "most": most}
+        async with self._db.transaction(pipelined=True) as conn:
+            await conn.execute(_SQL["gate"], params)
+            ((given, seconds),) = await connections.fetch(conn, _SQL["reserve"], params)
+        return given, seconds
+
+    async def hold(self, provider: str, *, seconds: float, message: str) -> None:
+        """Nobody calls the provider for so long."""
+        await self._say("hold", provider, seconds=seconds, message=encode.text(message))
+
+    async def failed(self, provider: str, message: str, breaker: ports.Breaker) -> None:
+        """A call failed by the provider's fault."""
+        told = dataclasses.asdict(breaker) | {"message": encode.text(message)}
+        await self._say("failed", provider, **told)
+
+    async def recovered(self, provider: str, *, probing: bool) -> None:
+        """A call was answered."""
+        await self._say("recovered", provider, probing=probing)
+
+    async def probe(self, provider: str, *, seconds: float) -> bool:
+        """Whether this process is the one that tries."""
+        params = {"provider": provider, "seconds": seconds}
+        async with self._db.transaction() as conn:
+            return bool(await connections.fetch(conn, _SQL["probe"], params))
+
+    async def _say(self, statement: str, provider: str, **params: Any) -> None:
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL[statement], {"provider": provider, **params})

@@ -1,0 +1,57 @@
+-- name: gates
+-- Every gate, with seconds instead of times: the clock is the database's.
+select provider, coalesce(greatest(extract(epoch from held_until - statement_timestamp()), 0), 0)::double precision,
+  failures, opened_at is not null,
+  coalesce(greatest(extract(epoch from retry_at - statement_timestamp()), 0), 0)::double precision, message
+from ops.provider_gates;
+
+-- name: gate
+-- The row that reserve counts in.
+insert into ops.provider_gates (provider) values (%(provider)s) on conflict (provider) do nothing;
+
+-- name: reserve
+-- A share of this minute's calls, and the seconds until the next minute. Whoever reserves at the same time waits for the row.
+with old as (
+  select minute, taken, date_trunc('minute', statement_timestamp()) as now from ops.provider_gates
+  where provider = %(provider)s for update
+), share as (
+  select now, used, least(%(wanted)s, greatest(%(most)s - used, 0)) as given
+  from (select now, case when minute = now then taken else 0 end as used from old) o
+)
+update ops.provider_gates g set minute = s.now, taken = s.used + s.given from share s where g.provider = %(provider)s
+returning s.given, extract(epoch from s.now + interval '1 minute' - statement_timestamp())::double precision;
+
+-- name: hold
+-- The longest wish to slow down counts.
+insert into ops.provider_gates as g (provider, held_until, message)
+values (%(provider)s, statement_timestamp() + make_interval(secs => %(seconds)s), %(message)s)
+on conflict (provider) do update set held_until = excluded.held_until, message = excluded.message, updated_at = now()
+where g.held_until is null or g.held_until < excluded.held_until;
+
+-- name: failed
+-- One more failure. Enough of them in a row: left alone for a while; a probe that fails: for twice as long. What fails late
+-- while it is left alone says nothing new.
+insert into ops.provider_gates as g (provider, failures, opens, opened_at, retry_at, message)
+values (%(provider)s, 1, case when %(threshold)s <= 1 then 1 else 0 end,
+  case when %(threshold)s <= 1 then statement_timestamp() end,
+  case when %(threshold)s <= 1 then statement_timestamp() + make_interval(secs => %(pause)s) end, %(message)s)
+on conflict (provider) do update set failures = g.failures + 1, message = excluded.message, probe_until = null,
+  opens = case when g.failures + 1 >= %(threshold)s then g.opens + 1 else g.opens end,
+  opened_at = case when g.failures + 1 >= %(threshold)s then coalesce(g.opened_at, statement_timestamp()) end,
+  retry_at = case when g.failures + 1 >= %(threshold)s
+    then statement_timestamp() + make_interval(secs => least(%(pause)s * 2 ^ least(g.opens, 20), %(longest)s)) end,
+  updated_at = case when g.failures + 1 >= %(threshold)s then now() else g.updated_at end
+where g.opened_at is null or g.retry_at <= statement_timestamp();
+
+-- name: recovered
+-- It answers. While it is left alone only the answer to a probe counts.
+update ops.provider_gates set failures = 0, opens = 0, opened_at = null, retry_at = null, probe_until = null, message = '',
+  updated_at = case when opened_at is null then updated_at else now() end
+where provider = %(provider)s and failures > 0 and (opened_at is null or %(probing)s);
+
+-- name: probe
+-- One of all may try.
+update ops.provider_gates set probe_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+where provider = %(provider)s and opened_at is not null and retry_at <= statement_timestamp()
+  and (probe_until is null or probe_until < statement_timestamp())
+returning 1;
