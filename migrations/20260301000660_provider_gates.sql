@@ -12,7 +12,6 @@ create table ops.provider_gates (
   held_until timestamptz,
   minute timestamptz,
   taken integer not null default 0 check (taken >= 0),
-  failures integer not null default 0 check (failures >= 0),
   opens integer not null default 0 check (opens >= 0),
   opened_at timestamptz,
   retry_at timestamptz,
@@ -26,7 +25,6 @@ comment on column ops.provider_gates.provider is 'The adapter.';
 comment on column ops.provider_gates.held_until is 'The provider asked us to slow down: nobody calls it before.';
 comment on column ops.provider_gates.minute is 'The minute that taken counts.';
 comment on column ops.provider_gates.taken is 'Calls of that minute that workers have reserved.';
-comment on column ops.provider_gates.failures is 'How many calls failed in a row.';
 comment on column ops.provider_gates.opens is 'How many times in a row the provider was left alone; each pause is longer.';
 comment on column ops.provider_gates.opened_at is 'Since when it is left alone because it does not answer; null: it is called.';
 comment on column ops.provider_gates.retry_at is 'From when on one worker may try whether it answers again.';

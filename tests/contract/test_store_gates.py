@@ -41,45 +41,34 @@ async def test_the_longest_wish_to_slow_down_counts(store: postgres.Postgres) ->
     assert (found.held > 500, found.message, found.open) == (True, "429", False)
 
 
-async def test_enough_failures_in_a_row_open_the_gate(store: postgres.Postgres) -> None:
-    """Two and an answer are no outage; three are. What fails late says nothing new."""
-    for _ in range(2):
-        await store.failed("box", "503", RULES)
-    await store.recovered("box", probing=False)
-    for _ in range(2):
-        await store.failed("box", "503", RULES)
-    assert not (await gate(store)).open
-    await store.failed("box", "503 again", RULES)
-    await store.failed("box", "503 late", RULES)
+async def test_who_fails_late_says_nothing_new(store: postgres.Postgres) -> None:
+    """Left alone once, the pause does not grow by those that called before."""
+    for message in ("503", "503 late"):
+        await store.leave_alone("box", message, RULES)
     found = await gate(store)
-    assert (found.open, found.failures, found.message) == (True, 3, "503 again")
-    assert found.retry > 300
+    assert (found.open, found.message, 300 < found.retry <= 600) == (True, "503", True)
 
 
 async def test_one_of_all_tries_and_its_answer_closes(store: postgres.Postgres) -> None:
-    """Nobody before the pause is over; then exactly one; another's late answer closes nothing."""
-    for _ in range(3):
-        await store.failed("box", "503", RULES)
+    """Nobody before the pause is over; then exactly one."""
+    await store.leave_alone("box", "503", RULES)
     assert not await store.probe("box", seconds=600)
     await due(store)
     tries = await asyncio.gather(*(store.probe("box", seconds=600) for _ in range(8)))
     assert sum(tries) == 1
-    await store.recovered("box", probing=False)
-    assert (await gate(store)).open
-    await store.recovered("box", probing=True)
+    await store.answers("box")
     found = await gate(store)
-    assert (found.open, found.failures, found.message) == (False, 0, "")
+    assert (found.open, found.message) == (False, "")
 
 
 async def test_a_failed_try_waits_for_twice_as_long(store: postgres.Postgres) -> None:
     """600 seconds, then 1,200, and no more than the longest."""
-    for _ in range(3):
-        await store.failed("box", "503", RULES)
+    await store.leave_alone("box", "503", RULES)
     pauses = []
     for _ in range(3):
         await due(store)
         assert await store.probe("box", seconds=600)
-        await store.failed("box", "503", RULES)
+        await store.leave_alone("box", "503", RULES)
         pauses.append((await gate(store)).retry)
     assert [round(each / 600) for each in pauses] == [2, 4, 6]
 

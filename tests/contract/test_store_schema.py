@@ -33,7 +33,7 @@ NAMED = dict.fromkeys(KINDS.split(), RESOURCE) | {
     "provider_objects": "provider external_id state",
     "observations": "provider external_id state",
     "observation_epochs": "provider complete at",
-    "provider_gates": "provider held_until minute taken failures opened_at retry_at message",
+    "provider_gates": "provider held_until minute taken opened_at retry_at message",
     "plans": "id destroy_token document created_at",
     "interventions": "verb kind namespace name args actor at",
     "fix_proposals": "fingerprint state",

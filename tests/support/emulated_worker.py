@@ -1,6 +1,7 @@
 """`wbx worker` with the emulated provider: everything of the real program but the adapters.
 
-Usage: python tests/support/emulated_worker.py FOLDER LATENCY (settings as WBX_* variables). Prints its health URL.
+Usage: python tests/support/emulated_worker.py FOLDER LATENCY FAULTS (settings as WBX_* variables). Prints its health URL.
+FAULTS: the share of the vendor's calls that go wrong; above 0 it is the vendor of faulty_provider.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 import emulated_provider
+import faulty_provider
 
 from workbenchx import ports
 from workbenchx.cli import interrupts
@@ -20,7 +22,7 @@ from workbenchx.wiring import adapters, settings, working
 _FOLDER = pathlib.Path(__file__).parent
 
 
-def main(folder: pathlib.Path, latency: float) -> None:
+def main(folder: pathlib.Path, latency: float, faults: float) -> None:
     """Work until a signal."""
 
     def pick(
@@ -29,6 +31,9 @@ def main(folder: pathlib.Path, latency: float) -> None:
         stack: contextlib.AsyncExitStack,
     ) -> adapters.Picked:
         made = emulated_provider.EmulatedSandbox(folder, latency)
+        if faults:
+            vendor = faulty_provider.Vendor(folder, faults)
+            made = faulty_provider.FaultySandbox(vendor, installation.id)
         return adapters.Picked(local_storage.LocalStorage(folder / "storage"), {made.adapter: made})
 
     def announce(where: str) -> None:
@@ -44,7 +49,15 @@ def main(folder: pathlib.Path, latency: float) -> None:
 class Process:
     """One worker process; `health` is where its probes answer."""
 
-    def __init__(self, url: str, folder: pathlib.Path, *, latency: float, slots: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: pathlib.Path,
+        *,
+        latency: float,
+        slots: int,
+        faults: float = 0.0,
+    ) -> None:
         folder.mkdir(exist_ok=True)
         own = {
             "WBX_DATABASE_URL": url,
@@ -53,7 +66,7 @@ class Process:
             "PYTHONPATH": str(_FOLDER),
         }
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(folder), str(latency)],
+            [sys.executable, __file__, str(folder), str(latency), str(faults)],
             cwd=folder,
             env={"PATH": os.environ["PATH"]} | own,
             stdout=subprocess.PIPE,
@@ -90,4 +103,4 @@ def workers(
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), float(sys.argv[2]))
+    main(pathlib.Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]))

@@ -1,8 +1,8 @@
 """How a worker calls a provider: no faster than it allows, and not at all while it does not answer.
 
 One `Governor` a process; what it knows it shares with every other process through `ports.Gates`, in few statements: a
-look at all gates a second at most, a share of a minute's calls at a time, and one for each failure. A call that is
-answered while nothing is wrong costs none.
+look at all gates a second at most, a share of a minute's calls at a time, and one for each hold or outage. Failures in
+a row are counted by each process for itself: of many that call, some always answer late about what is over.
 """
 
 import asyncio
@@ -45,6 +45,7 @@ class Governor:
         self._known: Mapping[str, ports.Gate] = {}
         self._looked = -LOOK_SECONDS
         self._looking = asyncio.Lock()
+        self._streaks: dict[str, int] = {}
         self._shares: dict[str, tuple[int, float]] = {}
 
     @contextlib.asynccontextmanager
@@ -124,14 +125,17 @@ class Governor:
                 await self._gates.hold(provider, seconds=seconds, message=problem.message)
                 self._looked = -LOOK_SECONDS
             elif problem.reason in _OUTAGES:
-                await self._gates.failed(provider, problem.message, self._breaker)
-                self._looked = -LOOK_SECONDS
+                self._streaks[provider] = self._streaks.get(provider, 0) + 1
+                if probing or self._streaks[provider] >= self._breaker.threshold:
+                    self._streaks[provider] = 0
+                    await self._gates.leave_alone(provider, problem.message, self._breaker)
+                    self._looked = -LOOK_SECONDS
 
     async def _answered(self, provider: str, *, probing: bool) -> None:
-        gate = self._known.get(provider)
-        if probing or (gate and gate.failures and not gate.open):
+        self._streaks[provider] = 0
+        if probing:
             with contextlib.suppress(errors.WorkbenchError):
-                await self._gates.recovered(provider, probing=probing)
+                await self._gates.answers(provider)
                 self._looked = -LOOK_SECONDS
 
 
@@ -139,7 +143,6 @@ def _aged(gate: ports.Gate, seconds: float) -> ports.Gate:
     return ports.Gate(
         gate.provider,
         max(gate.held - seconds, 0.0),
-        gate.failures,
         gate.open,
         max(gate.retry - seconds, 0.0),
         gate.message,

@@ -9,13 +9,12 @@ from typing import Protocol
 class Gate:
     """How a provider (an adapter's name) is to be called now; a provider without a gate is called freely.
 
-    `held`: seconds for which it asked everybody to slow down. `failures`: in a row. `open`: it is left alone, and in `retry`
-    seconds one process may try it. `message`: what it said last.
+    `held`: seconds for which it asked everybody to slow down. `open`: it is left alone, and in `retry` seconds one process
+    may try it. `message`: what it said last.
     """
 
     provider: str
     held: float
-    failures: int
     open: bool
     retry: float
     message: str
@@ -23,7 +22,10 @@ class Gate:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Breaker:
-    """How much failing is an outage: the `threshold`th failure in a row. Each pause is twice the last, up to `longest` seconds."""
+    """How much failing is an outage: the `threshold`th failure in a row that one process sees.
+
+    It is left alone for `pause` seconds, after each failed probe for twice as long, up to `longest`.
+    """
 
     threshold: int = 5
     pause: float = 15.0
@@ -47,11 +49,11 @@ class Gates(Protocol):
     async def hold(self, provider: str, *, seconds: float, message: str) -> None:
         """Nobody calls the provider for so long: it said so (429, Retry-After, a header that says nothing is left)."""
 
-    async def failed(self, provider: str, message: str, breaker: Breaker) -> None:
-        """A call failed by the provider's fault: enough of it opens the gate, and a failed probe keeps it open for longer."""
+    async def leave_alone(self, provider: str, message: str, breaker: Breaker) -> None:
+        """It does not answer: nobody calls it for a while, for longer each time that a probe failed."""
 
-    async def recovered(self, provider: str, *, probing: bool) -> None:
-        """A call was answered: failures are counted from 0. `probing`: it was the probe, the gate closes."""
+    async def answers(self, provider: str) -> None:
+        """It answered this process's probe: it is called again."""
 
     async def probe(self, provider: str, *, seconds: float) -> bool:
         """Whether this process may try an open gate that is due, for so long; False: it is not due, or another tries."""

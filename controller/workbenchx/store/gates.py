@@ -1,6 +1,5 @@
 """`ops.provider_gates`: rate limits and outages of providers, as all workers obey them together."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,14 +33,14 @@ class Gates:
         """Nobody calls the provider for so long."""
         await self._say("hold", provider, seconds=seconds, message=encode.text(message))
 
-    async def failed(self, provider: str, message: str, breaker: ports.Breaker) -> None:
-        """A call failed by the provider's fault."""
-        told = dataclasses.asdict(breaker) | {"message": encode.text(message)}
-        await self._say("failed", provider, **told)
+    async def leave_alone(self, provider: str, message: str, breaker: ports.Breaker) -> None:
+        """It does not answer."""
+        pauses = {"pause": breaker.pause, "longest": breaker.longest}
+        await self._say("leave_alone", provider, **pauses, message=encode.text(message))
 
-    async def recovered(self, provider: str, *, probing: bool) -> None:
-        """A call was answered."""
-        await self._say("recovered", provider, probing=probing)
+    async def answers(self, provider: str) -> None:
+        """It answered a probe."""
+        await self._say("answers", provider)
 
     async def probe(self, provider: str, *, seconds: float) -> bool:
         """Whether this process is the one that tries."""

@@ -1,7 +1,7 @@
 -- name: gates
 -- Every gate, with seconds instead of times: the clock is the database's.
 select provider, coalesce(greatest(extract(epoch from held_until - statement_timestamp()), 0), 0)::double precision,
-  failures, opened_at is not null,
+  opened_at is not null,
   coalesce(greatest(extract(epoch from retry_at - statement_timestamp()), 0), 0)::double precision, message
 from ops.provider_gates;
 
@@ -28,26 +28,20 @@ values (%(provider)s, statement_timestamp() + make_interval(secs => %(seconds)s)
 on conflict (provider) do update set held_until = excluded.held_until, message = excluded.message, updated_at = now()
 where g.held_until is null or g.held_until < excluded.held_until;
 
--- name: failed
--- One more failure. Enough of them in a row: left alone for a while; a probe that fails: for twice as long. What fails late
--- while it is left alone says nothing new.
-insert into ops.provider_gates as g (provider, failures, opens, opened_at, retry_at, message)
-values (%(provider)s, 1, case when %(threshold)s <= 1 then 1 else 0 end,
-  case when %(threshold)s <= 1 then statement_timestamp() end,
-  case when %(threshold)s <= 1 then statement_timestamp() + make_interval(secs => %(pause)s) end, %(message)s)
-on conflict (provider) do update set failures = g.failures + 1, message = excluded.message, probe_until = null,
-  opens = case when g.failures + 1 >= %(threshold)s then g.opens + 1 else g.opens end,
-  opened_at = case when g.failures + 1 >= %(threshold)s then coalesce(g.opened_at, statement_timestamp()) end,
-  retry_at = case when g.failures + 1 >= %(threshold)s
-    then statement_timestamp() + make_interval(secs => least(%(pause)s * 2 ^ least(g.opens, 20), %(longest)s)) end,
-  updated_at = case when g.failures + 1 >= %(threshold)s then now() else g.updated_at end
+-- name: leave_alone
+-- For a while; for twice as long each time that a probe failed. What fails late while it is left alone says nothing new.
+insert into ops.provider_gates as g (provider, opens, opened_at, retry_at, message)
+values (%(provider)s, 1, statement_timestamp(), statement_timestamp() + make_interval(secs => %(pause)s), %(message)s)
+on conflict (provider) do update set message = excluded.message, probe_until = null, opens = g.opens + 1,
+  opened_at = coalesce(g.opened_at, excluded.opened_at), updated_at = now(),
+  retry_at = statement_timestamp() + make_interval(secs => least(%(pause)s * 2 ^ least(g.opens, 20), %(longest)s))
 where g.opened_at is null or g.retry_at <= statement_timestamp();
 
--- name: recovered
--- It answers. While it is left alone only the answer to a probe counts.
-update ops.provider_gates set failures = 0, opens = 0, opened_at = null, retry_at = null, probe_until = null, message = '',
-  updated_at = case when opened_at is null then updated_at else now() end
-where provider = %(provider)s and failures > 0 and (opened_at is null or %(probing)s);
+-- name: answers
+-- It answered a probe.
+update ops.provider_gates set opens = 0, opened_at = null, retry_at = null, probe_until = null, message = '',
+  updated_at = now()
+where provider = %(provider)s and opened_at is not null;
 
 -- name: probe
 -- One of all may try.
