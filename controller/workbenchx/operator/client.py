@@ -14,7 +14,7 @@ from workbenchx.operator import kubeconfig
 MANAGER = "workbenchx"
 FINALIZING = "workbenchx-finalizer"
 FINALIZER = "workbenchx.dev/provider"
-PAGE = 500
+PAGE = 200
 CONNECTIONS = 48
 SECONDS = 30.0
 _VERSION = re.compile(rb'"resourceVersion": ?"(\d+)"')

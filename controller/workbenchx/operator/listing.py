@@ -8,6 +8,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from workbenchx.api import registry
 from workbenchx.operator import client, source
@@ -64,10 +65,10 @@ class Lister:
         return True
 
 
-def _whole(kind: str, item: dict[str, object]) -> dict[str, object]:
+def _whole(kind: str, item: dict[str, Any]) -> dict[str, Any]:
     """An item of a list does not say what it is."""
-    return {"apiVersion": registry.API_VERSION, "kind": kind, **item}
+    return {"apiVersion": registry.API_VERSION, "kind": kind, **source.lighten(item)}
 
 
-def _name(item: dict[str, dict[str, str]]) -> tuple[str, str]:
+def _name(item: dict[str, Any]) -> tuple[str, str]:
     return item["metadata"].get("namespace", ""), item["metadata"]["name"]

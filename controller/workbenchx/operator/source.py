@@ -34,6 +34,14 @@ class Unlisted(NamedTuple):
 Item = Change | Listed | Unlisted
 
 
+def lighten(body: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a body what no decision needs and what weighs the most: who wrote which field, and annotations."""
+    metadata = body["metadata"]
+    metadata.pop("managedFields", None)
+    metadata.pop("annotations", None)
+    return body
+
+
 class EventSource(Protocol):
     """What the API server has, as a stream.
 

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import kopf
 import yarl
+from kopf._core.reactor import inventory
 
 from workbenchx.api import registry
 from workbenchx.operator import kubeconfig, source
@@ -50,6 +51,14 @@ class _NoDiffs(kopf.DiffBaseStorage):
         return None
 
 
+class Forgetful(inventory.ResourceMemories):
+    """What kopf would keep of every object for handlers that we do not have: about a kilobyte each."""
+
+    async def recall(self, raw_body: Any, **asked: Any) -> inventory.ResourceMemory:
+        """A new one, each time."""
+        return await super().recall(raw_body, **(asked | {"ephemeral": True}))
+
+
 def settings() -> kopf.OperatorSettings:
     """kopf's settings, each for a reason measured in reference/kopf.md."""
     chosen = kopf.OperatorSettings()
@@ -60,7 +69,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.queueing.worker_limit = None
     chosen.queueing.idle_timeout = 0.2
     chosen.queueing.exit_timeout = 0.5
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = 200
     chosen.watching.inactivity_timeout = 70
     chosen.watching.server_timeout = 600
     chosen.watching.reconnect_backoff = 0.2
@@ -154,6 +163,7 @@ class Watcher:
             tasks = await kopf.spawn_tasks(
                 registry=self._registry(),
                 settings=settings(),
+                memories=Forgetful(),
                 standalone=True,
                 clusterwide=True,
             )
@@ -176,7 +186,7 @@ class Watcher:
         return handlers
 
     async def _happened(self, event: Any, **_: Any) -> None:
-        body = event["object"]
+        body = source.lighten(event["object"])
         self.received += 1
         self._put([source.Change(body["kind"], body, gone=event["type"] == "DELETED")])
 

@@ -3,7 +3,8 @@
 import contextlib
 import datetime
 import gc
-from collections.abc import Collection, Iterable, Iterator
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from workbenchx.api import references
@@ -11,6 +12,7 @@ from workbenchx.planner import backfills, model
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("world")
+_BATCH = 500
 _Row = tuple[Any, ...]
 
 
@@ -56,7 +58,11 @@ async def _of(
     asked = {"keys": encode.document([key._asdict() for key in keys])}
     declared = await connections.fetch(conn, _SQL["declared_part"], asked)
     recorded = await connections.fetch(conn, _SQL["recorded_part"], asked)
-    return _declared(declared), _recorded(recorded, {})
+    same = _Same()
+    return (
+        tuple(_declaration(row, row[4], same) for row in declared),
+        tuple(_recorded(row, {}, same) for row in recorded),
+    )
 
 
 async def _met(
@@ -101,10 +107,10 @@ async def _read(
 ) -> model.World:
     async with source.transaction() as conn:
         await conn.execute(_SQL["snapshot"])
-        declared = _declared(await connections.fetch(conn, _SQL["declared"]))
+        declared = await _documents(conn)
         mirrored = await connections.fetch(conn, _SQL["mirrored"])
         code = await connections.fetch(conn, _SQL["code"])
-        recorded = await connections.fetch(conn, _SQL["recorded"])
+        recorded = await _rows(conn, {row.key: row for row in declared})
         ordered = await connections.fetch(conn, _SQL["interventions"])
         interventions = tuple(_intervention(row) for row in ordered)
         executions = await connections.fetch(conn, _SQL["executions"], _backfills(interventions))
@@ -115,7 +121,7 @@ async def _read(
     return model.World(
         declared=declared,
         declared_complete=bool(mirrored) and all(complete for _, _, complete in mirrored),
-        recorded=_recorded(recorded, {row.key: row.spec for row in declared}),
+        recorded=recorded,
         executions=tuple(_execution(row) for row in executions),
         observed=tuple(model.ObservedObject(*row) for row in observed),
         epochs=tuple(model.Epoch(*row) for row in epochs),
@@ -157,53 +163,68 @@ def _backfills(interventions: Iterable[model.Intervention]) -> dict[str, str]:
     return {"backfills": encode.document(found)}
 
 
-def _declared(rows: Iterable[_Row]) -> tuple[model.Declared, ...]:
-    return tuple(
-        model.Declared(
-            model.Key(kind, namespace, name),
-            project,
-            spec,
-            digest,
-            model.SourceRef(source, repo, commit, path, line),
-            problem,
-        )
-        for (
-            kind,
-            namespace,
-            name,
-            project,
-            spec,
-            digest,
-            source,
-            repo,
-            commit,
-            path,
-            line,
-            problem,
-        ) in rows
+async def _documents(conn: connections.Connection) -> tuple[model.Declared, ...]:
+    """All that is declared, a batch of rows at a time: one text of many specs is read faster, and its names are kept once."""
+    cursor = await conn.execute(_SQL["declared"])
+    found: list[model.Declared] = []
+    same = _Same()
+    while rows := await cursor.fetchmany(_BATCH):
+        specs = json.loads(f"[{','.join([row[4] for row in rows])}]")
+        found += [_declaration(row, spec, same) for row, spec in zip(rows, specs, strict=True)]
+    return tuple(found)
+
+
+async def _rows(
+    conn: connections.Connection, declared: Mapping[model.Key, model.Declared]
+) -> tuple[model.Recorded, ...]:
+    """All that is recorded, likewise; what a row shares with its document is kept once."""
+    cursor = await conn.execute(_SQL["recorded"])
+    found: list[model.Recorded] = []
+    same = _Same()
+    while rows := await cursor.fetchmany(_BATCH):
+        found += [_recorded(row, declared, same) for row in rows]
+    return tuple(found)
+
+
+class _Same(dict[Any, Any]):
+    """Equal values, each kept once: few different ones fill whole columns."""
+
+    def __missing__(self, value: Any) -> Any:
+        self[value] = value
+        return value
+
+
+def _declaration(row: _Row, spec: Any, same: _Same) -> model.Declared:
+    return model.Declared(
+        model.Key(same[row[0]], same[row[1]], row[2]),
+        same[row[3]],
+        spec,
+        row[5],
+        same[model.SourceRef(row[6], row[7], row[8], row[9], row[10])],
+        row[11],
     )
 
 
-def _recorded(rows: Iterable[_Row], specs: dict[model.Key, Any]) -> tuple[model.Recorded, ...]:
-    return tuple(_one_recorded(row, specs) for row in rows)
-
-
-def _one_recorded(row: _Row, specs: dict[model.Key, Any]) -> model.Recorded:
-    key = model.Key(row[0], row[1], row[2])
+def _recorded(
+    row: _Row, declared: Mapping[model.Key, model.Declared], same: _Same
+) -> model.Recorded:
+    key = model.Key(same[row[0]], same[row[1]], row[2])
+    document = declared.get(key)
+    alike = document is not None and document.hash == row[6]
     return model.Recorded(
-        key,
+        document.key if document else key,
         row[3],
-        row[4],
-        specs[key] if row[5] is None else row[5],
-        row[6],
-        row[7],
+        same[row[4]],
+        document.spec if document is not None and row[5] is None else row[5],
+        document.hash if document is not None and alike else row[6],
+        same[row[7]],
         row[8],
-        row[9],
-        row[10],
+        same[row[9]],
+        same[row[10]],
         row[11],
-        row[12],
-        row[13],
-        model.SourceRef(row[14], row[15], row[16], row[17], row[18]),
+        same[row[12]],
+        same[row[13]],
+        same[model.SourceRef(row[14], row[15], row[16], row[17], row[18])],
         row[19] or {},
         row[20],
         row[21],

@@ -58,6 +58,8 @@ def command(
     chosen = invocation.settings_of(context, health_host=health_host, health_port=health_port)
     serving, access = _room("serving"), _room("kubeconfig").load(os.environ, kubeconfig)
 
+    _room("memory").prepare()
+
     def announce(where: str) -> None:
         invocation.tell(f"serving {access.server} until Ctrl-C")
         if as_json:

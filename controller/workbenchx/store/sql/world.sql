@@ -3,8 +3,8 @@
 set transaction isolation level repeatable read, read only;
 
 -- name: declared
--- The planner's declared input.
-select kind, namespace, name, project, spec, hash, source, repo, "commit", path, line, problem from ops.declared;
+-- The planner's declared input. Specs as text: many are read at once.
+select kind, namespace, name, project, spec::text, hash, source, repo, "commit", path, line, problem from ops.declared;
 
 -- name: mirrored
 -- Absence means something only if every source was read whole.
