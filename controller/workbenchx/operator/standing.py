@@ -46,14 +46,18 @@ class Standing(registry.Collector):
             return "the kinds have not been listed for too long"
         if not self._source.watcher.alive:
             return "the watch has ended"
+        if self._source.watcher.watches.stuck:
+            return "the watch has not been renewed for too long"
         return None
 
     def ready(self) -> str | None:
-        """None: caches are full, the database answers, and what is declared is written or another leads."""
-        if self.waits is not None or self._operator is None:
+        """None: caches are full and kept so, the database answers, and what is declared is written or another leads."""
+        if self.waits is not None or self._operator is None or self._source is None:
             return self.waits
         if unlisted := self._operator.cache.unlisted:
             return f"cannot be listed yet: {', '.join(unlisted)}"
+        if trouble := self._source.watcher.watches.trouble():
+            return trouble
         engine = self._operator.engine
         if time.monotonic() - engine.reached > REACH_SECONDS:
             return "the database does not answer"
@@ -72,6 +76,11 @@ class Standing(registry.Collector):
             "wbx_operator_kinds_unlisted",
             "Kinds that cannot be read.",
             len(operator.cache.unlisted),
+        )
+        yield _gauge(
+            "wbx_operator_kinds_unwatched",
+            "Kinds that are not watched now.",
+            self._source.watcher.watches.unwatched,
         )
         yield _gauge(
             "wbx_operator_undeclared",

@@ -19,7 +19,7 @@ import yarl
 from kopf._core.reactor import inventory
 
 from workbenchx.api import registry
-from workbenchx.operator import kubeconfig, source
+from workbenchx.operator import kubeconfig, source, watches
 
 LOG = logging.getLogger(__name__)
 _AGAIN = 1.0
@@ -101,6 +101,7 @@ class Watcher:
         self._sessions: list[aiohttp.ClientSession] = []
         self._lists: set[str] = set()
         self._since = time.monotonic()
+        self.watches = watches.Watches()
         self.begun = 0
         self.received = 0
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
@@ -144,6 +145,7 @@ class Watcher:
                 self._on_return()
             first = False
             self.begun += 1
+            self.watches.begun()
             self._since = time.monotonic()
             try:
                 with contextlib.closing(asyncio.new_event_loop()) as loop:
@@ -206,7 +208,24 @@ class Watcher:
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
         self._notice(request.url)
-        return await handler(request)
+        return await self._heard(request, handler)
+
+    async def _heard(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Pass it on, and learn from the answer what is watched."""
+        self.watches.asked()
+        url = request.url
+        if url.name not in _PLURALS:
+            return await handler(request)
+        try:
+            answer = await handler(request)
+        except Exception as problem:
+            self.watches.failed(url.name, type(problem).__name__)
+            raise
+        if "watch" in url.query or not answer.ok:
+            self.watches.answered(url.name, answer.status)
+        return answer
 
     def _notice(self, url: yarl.URL) -> None:
         """A kind that kopf lists a second time was Gone: deletes of meanwhile are told by nobody but our own list."""
