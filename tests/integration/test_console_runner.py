@@ -93,13 +93,13 @@ async def test_a_person_is_no_runner(lab: console_lab.Lab, ordered: postgres.Pos
 
 async def test_its_program_is_served_by_digest(lab: console_lab.Lab) -> None:
     """The parts are what their sha256 says; the archive holds what it runs and nothing of the installation."""
+    parts = kit.parts()
     async with machine(lab) as api:
-        archive = (await api.get(f"/dist/{kit.archive()}")).content
-        program = (await api.get(f"/dist/{kit.bubblewrap()}")).content
+        found = {name: (await api.get(f"/dist/{digest}")).content for name, digest in parts.items()}
         unknown = await api.get(f"/dist/{'0' * 64}")
-    assert hashlib.sha256(archive).hexdigest() == kit.archive()
-    assert hashlib.sha256(program).hexdigest() == kit.bubblewrap()
-    names = zipfile.ZipFile(io.BytesIO(archive)).namelist()
+    assert {name: hashlib.sha256(data).hexdigest() for name, data in found.items()} == parts
+    assert kit.PROGRAM in found
+    names = zipfile.ZipFile(io.BytesIO(found[kit.ARCHIVE])).namelist()
     assert "workbenchx/providers/sandbox/supervision/supervisor.py" in names
     assert not [name for name in names if "store" in name or "adapter" in name]
     assert unknown.status_code == 404

@@ -150,14 +150,14 @@ _pushed: dict[int, tuple[str, str]] = {}
 def images(node: cluster_node.Node) -> tuple[str, str]:
     """Our own image, and one of a Runtime with a shell and Python; pushed once for each node."""
     if id(node) not in _pushed:
-        base = _system(node.tools["busybox"])
+        base = system(node.tools["busybox"])
         ours = node.push("workbenchx", oci_images.make(base | _package()))
         theirs = node.push("runtime", oci_images.make(base))
         _pushed[id(node)] = ours, theirs
     return _pushed[id(node)]
 
 
-def _system(busybox: pathlib.Path) -> dict[str, bytes | str]:
+def system(busybox: pathlib.Path) -> dict[str, bytes | str]:
     """A small system from files of this machine: a shell and Python."""
     if not PYTHON.exists():
         pytest.skip("needs Debian's Python 3.11: apt-get install python3.11")

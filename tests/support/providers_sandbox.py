@@ -165,9 +165,18 @@ def _vercel(
     return vercel_sandbox.bench(path)
 
 
+def _do_runner(
+    request: pytest.FixtureRequest, path: pathlib.Path
+) -> contextlib.AbstractContextManager[Bench]:
+    import droplet_sandbox  # noqa: PLC0415 - it builds on this module
+
+    return droplet_sandbox.bench(request, path)
+
+
 Factory = Callable[[pytest.FixtureRequest, pathlib.Path], contextlib.AbstractContextManager[Bench]]
 
 FACTORIES: dict[str, Factory] = {
+    "do_runner": _do_runner,
     "kubernetes": _kubernetes,
     "local-isolated": _isolated,
     "local-plain": lambda _, path: local(path, isolate=False),

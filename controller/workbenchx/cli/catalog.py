@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Operate": {
         "login": Entry("login", "Sign in to an API, which WBX_API_URL then names."),
         "worker": Entry("worker", "Perform runs of a cluster's database; any number of them."),
+        "runner": Entry("runner", "Carry out the one run of a machine of a provider."),
         "console": Entry("console", "Serve the HTTP API and its pages."),
         "operator": Entry("operator", "Reconcile custom resources of a Kubernetes cluster."),
         "db": Entry("db", "The database: migrate, psql, verify, anchor, status, bootstrap."),

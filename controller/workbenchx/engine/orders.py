@@ -8,7 +8,7 @@ from typing import Any
 
 from workbenchx import ports
 
-METRICS_FILE = ".wbx-metrics.json"
+METRICS_FILE = ports.METRICS_FILE
 OUTPUTS_FOLDER = "outputs"
 _NOT_ENV = re.compile(r"[^A-Z0-9]+")
 

@@ -38,6 +38,7 @@ from workbenchx.ports.runners import Desk, Runner, Try
 from workbenchx.ports.sandboxes import (
     INSTALLATION_TAG,
     KIND_TAG,
+    METRICS_FILE,
     OUTPUT_LIMIT,
     RESOURCE_TAG,
     Capabilities,
@@ -68,6 +69,7 @@ __all__ = [
     "INSTALLATION_TAG",
     "KIND_TAG",
     "LINK_LIMIT",
+    "METRICS_FILE",
     "OUTPUT_LIMIT",
     "PIN_LIMIT",
     "RESOURCE_TAG",

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 INSTALLATION_TAG = "wbx-installation"
 RESOURCE_TAG = "wbx-resource"
 KIND_TAG = "wbx-kind"
+METRICS_FILE = ".wbx-metrics.json"
+"""Where a program leaves its metrics: an output of every sandbox that may be missing."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Option:
     settings: Mapping[str, Any]
     credentials: Mapping[str, Any]
     limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    prices: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

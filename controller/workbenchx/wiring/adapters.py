@@ -17,11 +17,13 @@ from typing import Any
 from workbenchx import errors, ports
 
 MODULES: Mapping[tuple[str, str], str] = {
+    ("SandboxProvider", "do_runner"): "workbenchx.providers.sandbox.do_runner",
     ("SandboxProvider", "kubernetes"): "workbenchx.providers.sandbox.kubernetes",
     ("SandboxProvider", "vercel_sandbox"): "workbenchx.providers.sandbox.vercel_sandbox",
     ("StorageProvider", "s3_compatible"): "workbenchx.providers.storage.s3_compatible",
     ("StorageProvider", "supabase_storage"): "workbenchx.providers.storage.supabase_storage",
 }
+_MEET_AT_A_DESK = frozenset({"do_runner"})
 _ACCESS_KEY, _SECRET_KEY = "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"
 
 
@@ -36,12 +38,13 @@ class Picked:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wanted:
-    """The question that `pick` answers: picked again when it changes."""
+    """The question that `pick` answers: picked again when it changes. `desk`: where runners are met, by a worker."""
 
     options: tuple[ports.Option, ...]
     stand_in: str | None = None
     storage_url: str | None = None
     namespace: str = "wbx-sandboxes"
+    desk: ports.Desk | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 Pick = Callable[[Wanted, ports.Installation, contextlib.AsyncExitStack], Picked]
@@ -61,7 +64,7 @@ def pick(
         if each.adapter in sandboxes:
             continue
         try:
-            sandboxes[each.adapter] = _made(each, installation, storage, stack)
+            sandboxes[each.adapter] = _made(each, installation, storage, stack, wanted.desk)
         except errors.Stalled as problem:
             problems.append(problem.message)
     return Picked(storage, sandboxes, tuple(problems))
@@ -136,6 +139,7 @@ def _made(
     installation: ports.Installation | None,
     storage: ports.StorageProvider | None,
     stack: contextlib.AsyncExitStack,
+    desk: ports.Desk | None = None,
 ) -> Any:
     """The adapter of an option. Its module's `from_option` says how it is made.
 
@@ -149,8 +153,9 @@ def _made(
             f"{_why_not(option.adapter)}",
             reason="ProviderMissing",
         )
+    more = {"desk": desk} if option.adapter in _MEET_AT_A_DESK else {}
     made = importlib.import_module(name).from_option(
-        option, installation, storage, functools.partial(credential, option)
+        option, installation, storage, functools.partial(credential, option), **more
     )
     stack.push_async_callback(made.aclose)
     return made

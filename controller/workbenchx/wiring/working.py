@@ -220,7 +220,11 @@ async def _wanted(joined: cluster.Cluster) -> adapters.Wanted:
     chosen = joined.settings
     options = tuple(each for each in await joined.store.options() if _counts(each, chosen.stand_in))
     return adapters.Wanted(
-        options, chosen.stand_in, chosen.stand_in_storage, chosen.stand_in_namespace
+        options,
+        chosen.stand_in,
+        chosen.stand_in_storage,
+        chosen.stand_in_namespace,
+        desk=joined.store,
     )
 
 

@@ -127,6 +127,17 @@ def _told() -> Iterator[None]:
         raise _away(str(problem)) from problem
 
 
+def surely_not(problem: errors.WorkbenchError) -> bool:
+    """Whether a create that was refused so certainly made nothing: the vendor said no, or was never reached."""
+    match problem.__cause__:
+        case exceptions.HttpResponseError() as answer:
+            status = answer.status_code or 0
+            return 400 <= status < 500 and status not in {408, 409}
+        case exceptions.ServiceRequestError():
+            return True
+    return False
+
+
 def _page(api: aio.Client, *, page: int, asked: Mapping[str, str]) -> Awaitable[Any]:
     found: Awaitable[Any] = api.droplets.list(per_page=_PAGE, page=page, **asked)
     return found

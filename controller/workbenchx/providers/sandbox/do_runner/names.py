@@ -7,7 +7,9 @@ that counts is ours to use.
 import re
 from collections.abc import Iterable, Mapping
 
-INSTALLATION = "wbx-installation"
+from workbenchx import ports
+
+INSTALLATION = ports.INSTALLATION_TAG
 TRY = "wbx-try"
 # The vendor's grammar of a tag; what does not fit it stays in our own row alone.
 _FITS = re.compile(r"[A-Za-z0-9_-]+:[A-Za-z0-9_-]+")
@@ -22,7 +24,8 @@ def tags(installation_id: str, attempt: str, given: Mapping[str, str]) -> list[s
     """The tags of a new droplet."""
     own = [installation(installation_id), f"{TRY}:{attempt}"]
     told = [f"{name}:{value}" for name, value in sorted(given.items())]
-    return own + [each for each in told if _FITS.fullmatch(each) and len(each) <= 255]
+    fitting = [each for each in told if _FITS.fullmatch(each) and len(each) <= 255]
+    return list(dict.fromkeys([*own, *fitting]))
 
 
 def read(found: Iterable[str]) -> dict[str, str]:

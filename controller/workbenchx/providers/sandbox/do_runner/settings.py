@@ -1,8 +1,9 @@
 """What an option of this adapter may set, in `spec.settings` of a SandboxProvider with `adapter: do_runner`."""
 
 import dataclasses
+import decimal
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx import errors, ports
@@ -20,7 +21,8 @@ class Settings:
     `api_url`: where a runner finds the API of this installation. `image`, `gpu_image`: of the vendor, with Python 3.11 or
     later. `endpoint`: of the vendor's API. `timeout`: of one call. `patience`: how long a droplet may take until its runner
     answers, before `create` says what it waits for. `silence`: how long a runner may say nothing until it counts as lost.
-    `grace`: what is added to the deadline for what comes after the command.
+    `grace`: what is added to the deadline for what comes after the command. `pace`: from one sign of life of a runner to the
+    next. `prices`: of the provider object.
     """
 
     region: str
@@ -36,6 +38,8 @@ class Settings:
     silence: float = 180.0
     grace: float = 900.0
     list_lag: float = 10.0
+    pace: float = 2.0
+    prices: tuple[Mapping[str, Any], ...] = ()
 
     def size(self, spec: ports.SandboxSpec) -> str:
         """The first machine that is large enough.
@@ -53,8 +57,15 @@ class Settings:
             reason="InvalidSpec",
         )
 
+    def price(self, size: str) -> decimal.Decimal:
+        """USD per hour of a machine; 0 where no price is known (the planner refuses that)."""
+        for each in self.prices:
+            if each.get("unit") == "instance-hour" and each.get("name") in {None, size}:
+                return decimal.Decimal(str(each["usd"]))
+        return decimal.Decimal(0)
 
-def read(document: Mapping[str, Any]) -> Settings:
+
+def read(document: Mapping[str, Any], prices: Sequence[Mapping[str, Any]] = ()) -> Settings:
     """The settings of an option. `size` is short for a list of one.
 
     Raises:
@@ -65,7 +76,7 @@ def read(document: Mapping[str, Any]) -> Settings:
     found["sizes"] = [*([one] if one else []), *_words(found.get("sizes"))]
     for name in _LISTS:
         found[name] = tuple(_words(found.get(name)))
-    known = {field.name for field in dataclasses.fields(Settings)}
+    known = {field.name for field in dataclasses.fields(Settings)} - {"prices"}
     if unknown := sorted(set(found) - known):
         raise _invalid(f'"{unknown[0]}" is not known (known: size, {", ".join(sorted(known))})')
     for name in ("region", "sizes"):
@@ -73,7 +84,20 @@ def read(document: Mapping[str, Any]) -> Settings:
             raise _invalid(f'"{name.removesuffix("s")}" is missing')
     if not str(found.get("endpoint", "https://")).startswith(("https://", "http://127.0.0.1:")):
         raise _invalid('"endpoint" must be https')
-    return Settings(**found)
+    return Settings(**found, prices=tuple(prices))
+
+
+def check_api(chosen: Settings) -> None:
+    """A runner that does not find us would cost until its deadline, for nothing.
+
+    Raises:
+        errors.Stalled: reason InvalidSpec.
+    """
+    if not chosen.api_url.startswith(("https://", "http://127.0.0.1:")):
+        told = f'is "{chosen.api_url}"' if chosen.api_url else "is missing"
+        raise _invalid(
+            f'"apiUrl" {told}, must be https: where droplets reach the API (wbx console)'
+        )
 
 
 def _large_enough(name: str, spec: ports.SandboxSpec) -> bool:

@@ -1,0 +1,262 @@
+"""`DropletSandbox`: the adapter of `ports.SandboxProvider` for DigitalOcean's droplets.
+
+A sandbox is a droplet with our runner on it, and a row at the desk, through which the two sides talk (decision 111). What
+ended is read from the desk and from storage, so its droplet is destroyed at once.
+"""
+
+import asyncio
+import contextlib
+import datetime
+import decimal
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import NoReturn
+
+from workbenchx import errors, ports
+from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox.do_runner import (
+    bell,
+    droplets,
+    making,
+    orders,
+    sealing,
+    settings,
+    statuses,
+)
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SPELLED = 'at most 63 lower-case letters, digits, "-"'
+_LOOK_SECONDS = 2.0
+_CHECK_SECONDS = 15.0
+_GONE_SECONDS = 120.0
+_STOP_SECONDS = 120.0
+_NOTHING: tuple[bytes, ...] = ()
+
+
+class DropletSandbox:
+    """Droplets of one account. Several processes may share it; `aclose` gives up nothing that runs."""
+
+    adapter = "do_runner"
+
+    def __init__(
+        self,
+        desk: ports.Desk,
+        api: droplets.Droplets,
+        storage: ports.StorageProvider,
+        installation: str,
+        chosen: settings.Settings,
+    ) -> None:
+        self.capabilities = ports.Capabilities(
+            isolates=True, list_lag=chosen.list_lag, gpu=True, restarts=True
+        )
+        self._desk = desk
+        self._api = api
+        self._storage = storage
+        self._chosen = chosen
+        self._bell = bell.Bell(desk.runner_changes)
+        self._maker = making.Maker(
+            desk, api, storage, installation=installation, chosen=chosen, ring=self._bell
+        )
+        self._checked: dict[str, float] = {}
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._bell.close()
+        await self._api.close()
+
+    def price(self, spec: ports.SandboxSpec) -> decimal.Decimal:
+        """See ports.SandboxProvider.price. That of the provider object, for the machine that would be asked for."""
+        return self._chosen.price(self._chosen.size(spec))
+
+    async def observe(self) -> ports.Observation:
+        """See ports.SandboxProvider.observe. The rows of the desk, and the droplets that no row knows."""
+        at = datetime.datetime.now(datetime.UTC)
+        there = await self._api.all()
+        rows = await self._desk.runners()
+        known = {row.name for row in rows}
+        alive = {each["name"] for each in there.values()}
+        seen = [
+            statuses.of(row)
+            for row in rows
+            if row.name in alive or row.state in {"running", "ended"}
+        ]
+        seen += [statuses.orphan(each) for each in there.values() if each["name"] not in known]
+        return ports.Observation(complete=True, at=at, objects=tuple(seen))
+
+    async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+        """See ports.SandboxProvider.create. Waiting while there is no room for it, or its machine boots."""
+        specs.check(spec, _NAME, _SPELLED)
+        orders.check(spec)
+        return await self._maker.make(spec)
+
+    async def start(self, name: str, env: Mapping[str, str]) -> ports.SandboxStatus:
+        """See ports.SandboxProvider.start. `env` is sealed for the machine."""
+        row = await self._known(name)
+        if row.state == "staged" and row.start_at is None and row.certificate:
+            sealed = await asyncio.to_thread(sealing.seal, env, row.certificate)
+            await self._desk.start_runner(name, sealed)
+            row = await self._known(name)
+        return statuses.of(row)
+
+    async def wait(self, name: str) -> ports.SandboxStatus:
+        """See ports.SandboxProvider.wait. Meanwhile uploads are signed, and a machine that is lost is noticed."""
+        while True:
+            row = await self._known(name)
+            found = statuses.of(row)
+            if found.state != "running":
+                return found
+            if time.monotonic() - self._checked.get(name, 0.0) > _CHECK_SECONDS:
+                self._checked[name] = time.monotonic()
+                await self._settle(row)
+            await self._bell.wait(_LOOK_SECONDS)
+
+    async def status(self, name: str) -> ports.SandboxStatus | None:
+        """See ports.SandboxProvider.status. A sandbox whose making broke off is None: `create` goes on with it."""
+        row = await self._look(name)
+        if row is None or row.state in {"ordered", "claimed"}:
+            return None
+        if row.state != "ended":
+            await self._settle(row)
+            row = await self._look(name)
+        return statuses.of(row) if row else None
+
+    async def read_log(self, name: str, offset: int, limit: int = 1 << 16) -> bytes:
+        """See ports.SandboxProvider.read_log."""
+        return await self._desk.runner_output(name, offset, limit)
+
+    async def follow_log(self, name: str, offset: int = 0) -> AsyncGenerator[bytes, None]:
+        """See ports.SandboxProvider.follow_log."""
+        while True:
+            row = await self._desk.runner(name)
+            over = row is None or row.state == "ended"
+            while data := await self._desk.runner_output(name, offset, 1 << 16):
+                offset += len(data)
+                yield data
+            if over:
+                return
+            await self._bell.wait(_LOOK_SECONDS)
+
+    async def read_file(self, name: str, path: str) -> AsyncIterator[bytes]:
+        """See ports.SandboxProvider.read_file. Declared outputs, once it has ended."""
+        row = await self._look(name)
+        kept = row.files.get(path) if row else None
+        if kept is None:
+            raise errors.Stalled(
+                f'output is missing: "{path}" was not left by the command as a regular file, or was not declared',
+                reason="OutputMissing",
+            )
+        try:
+            async for data in self._storage.open(kept["sha256"]):
+                yield data
+        except errors.Stalled as problem:
+            if problem.reason == "DigestMismatch":
+                await self._storage.delete(kept["sha256"])
+            raise
+
+    async def archive(self, name: str) -> AsyncIterator[bytes]:
+        """See ports.SandboxProvider.archive: not here."""
+        for never in _NOTHING:
+            yield never
+        self._refuse(name, "SnapshotsUnsupported", "keeps no working folder")
+
+    async def execute(
+        self,
+        name: str,
+        key: str,
+        command: Sequence[str],
+        *,
+        seconds: float,
+    ) -> ports.Executed:
+        """See ports.SandboxProvider.execute: not here."""
+        del key, command, seconds
+        self._refuse(name, "NotRunning", "executes nothing beside its command")
+
+    async def extend(self, name: str, deadline: datetime.datetime) -> None:
+        """See ports.SandboxProvider.extend. Of a sandbox that has ended: nothing happens."""
+        await self._known(name)
+        await self._desk.extend_runner(name, deadline)
+
+    async def stop(self, name: str, reason: str = "Cancelled") -> ports.SandboxStatus | None:
+        """See ports.SandboxProvider.stop. A runner that does not answer loses its machine."""
+        await self._desk.stop_runner(name, reason)
+        end = time.monotonic() + _STOP_SECONDS
+        while (row := await self._look(name)) is not None and row.state != "ended":
+            if row.state == "ordered" or time.monotonic() > end:
+                await self._destroy(row)
+                report = {"state": "exited", "reason": reason, "ended_at": row.now.timestamp()}
+                await self._desk.conclude_runner(name, report)
+                continue
+            await self._settle(row)
+            await self._bell.wait(_LOOK_SECONDS)
+        return statuses.of(row) if row else None
+
+    async def delete(self, name: str) -> None:
+        """See ports.SandboxProvider.delete. With its machine ends everything of it."""
+        row = await self._desk.runner(name)
+        if row is not None:
+            await self._desk.stop_runner(name, "Cancelled")
+            unsure = row.external_id is None and not _listed(row, self._chosen)
+            if unsure and not await self._api.named(name):
+                raise errors.Waiting(
+                    f'do_runner: whether there is a droplet "{name}" is not sure yet',
+                    reason="SandboxUnavailable",
+                    retry_after=self._chosen.list_lag,
+                )
+            await self._destroy(row)
+            await self._desk.remove_runner(name)
+        self._checked.pop(name, None)
+
+    async def _known(self, name: str) -> ports.Runner:
+        row = await self._look(name)
+        if row is None:
+            raise errors.Stalled(f'there is no sandbox "{name}"', reason="SandboxMissing")
+        return row
+
+    async def _look(self, name: str) -> ports.Runner | None:
+        """The row. What its runner wishes for is signed on the way, and the machine of what ended is destroyed."""
+        row = await self._desk.runner(name)
+        if row is None:
+            return None
+        if row.state != "ended" and set(row.wishes) - set(row.uploads):
+            signed = await orders.uploads(self._storage, row, self._chosen.api_url)
+            await self._desk.sign_runner(name, signed)
+        if row.state == "ended" and row.external_id is not None:
+            with contextlib.suppress(errors.Waiting):
+                await self._destroy(row)
+                await self._desk.bind_runner(name, None)
+        return row
+
+    async def _settle(self, row: ports.Runner) -> None:
+        """Conclude for a runner that cannot any more. While the vendor does not answer nothing is known."""
+        with contextlib.suppress(errors.Waiting):
+            droplet = await self._api.get(int(row.external_id)) if row.external_id else None
+            again = await self._desk.runner(row.name)
+            if again is None or again.state in {"ordered", "claimed", "ended"}:
+                return
+            report = statuses.lost(again, droplet, self._chosen.silence, self._chosen.grace)
+            if report is not None:
+                await self._destroy(again)
+                await self._desk.conclude_runner(row.name, report)
+
+    async def _destroy(self, row: ports.Runner) -> None:
+        """Every machine of that name; returns once they are gone."""
+        ids = {int(each["id"]) for each in await self._api.named(row.name)}
+        ids |= {int(row.external_id)} if row.external_id else set()
+        end = time.monotonic() + _GONE_SECONDS
+        for each in ids:
+            await self._api.destroy(each)
+            while await self._api.get(each) is not None:
+                if time.monotonic() > end:
+                    raise errors.Waiting(
+                        f"do_runner: droplet {each} is being destroyed", reason="SandboxUnavailable"
+                    )
+                await asyncio.sleep(1.0)
+
+    def _refuse(self, name: str, reason: str, what: str) -> NoReturn:
+        raise errors.Stalled(f'do_runner: sandbox "{name}" {what}', reason=reason)
+
+
+def _listed(row: ports.Runner, chosen: settings.Settings) -> bool:
+    """Whether a machine that the last try made would be listed by now."""
+    return row.try_at is None or (row.now - row.try_at).total_seconds() > chosen.list_lag

@@ -1,0 +1,188 @@
+"""A runner from boot to its end: claims its run, prepares, waits for the start, tells how it goes, asks to be destroyed.
+
+`wbx runner FILE`, or the archive itself. The file is what the user data wrote: where the API is, the token, the sandbox
+program. It ends, and its machine powers off, when the run is over, is somebody else's, or its time is up. Standard
+library only.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import sys
+import time
+import uuid
+from typing import Any
+
+from workbenchx import errors
+from workbenchx.providers.sandbox.do_runner.agent import calls, sealing, work
+from workbenchx.providers.sandbox.supervision import layout
+
+_BOOT_SECONDS = 3600.0
+_FAILED = "failed"
+
+
+class Runner:
+    """One machine and its one run."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        self._folder = pathlib.Path(config["folder"])
+        self._keys = sealing.Keys(pathlib.Path(config["keys"]))
+        self._api = calls.Api(
+            config["api"], config["token"], _machine(pathlib.Path(config["keys"]))
+        )
+        self._until = float(config["until"])
+        self._says = "claimed"
+        self._sent = 0
+        self._stopping = False
+
+    def run(self) -> None:
+        """Until there is nothing more to do.
+
+        Raises:
+            calls.RefusedError: the run is not ours, or not any more.
+        """
+        claimed = self._insist("claim", certificate=self._keys.make())
+        self._sent = int(claimed["output_end"])
+        made = work.Work(self._folder, self._config["bubblewrap"], claimed["work"])
+        made.deadline = claimed["deadline"]
+        if not made.begun():
+            try:
+                self._prepare(made)
+            except errors.WorkbenchError as problem:
+                self._finish(_report(problem.reason, problem.message), [])
+                return
+        self._says = "running" if made.begun() else "staged"
+        report = self._follow(made)
+        self._print(made)
+        self._finish(report, self._collect(made))
+
+    def _prepare(self, made: work.Work) -> None:
+        """Try for as long as it may help; the last reason is the one that is told."""
+        why = "its time was over"
+        until = min(self._until, time.time() + float(self._config["patience"]))
+        for _ in calls.pauses(until):
+            try:
+                made.prepare()
+            except calls.AwayError as problem:
+                why = str(problem)
+                self._beat()
+            else:
+                return
+        raise errors.Stalled(
+            f"image or files cannot be had: {' '.join(why.split())[:300]}",
+            reason="RuntimeUnavailable",
+        )
+
+    def _follow(self, made: work.Work) -> layout.Json:
+        """Do what is ordered until it has ended; how it did."""
+        started = made.begun()
+        while True:
+            orders = self._beat()
+            if orders is None and time.time() > self._until:
+                made.tell(op="stop", reason="DeadlineExceeded")
+            elif orders is not None:
+                if orders["state"] == "ended":
+                    raise calls.RefusedError(410, "its end is recorded already")
+                self._obey(made, orders, started=started)
+                if orders["stop"] and not started:
+                    return _report(
+                        str(orders["stop"]), "stopped before its command started", "exited"
+                    )
+                if orders["start"] and not started:
+                    started, self._says = True, "running"
+                    made.start(self._keys.opened(orders["sealed"]))
+            found = made.ended() if started else None
+            if found is not None:
+                return found
+            self._print(made)
+            time.sleep(float(self._config["pace"]))
+
+    def _obey(self, made: work.Work, orders: calls.Json, *, started: bool) -> None:
+        if orders["deadline"] != made.deadline:
+            made.deadline = orders["deadline"]
+            made.tell(op="extend", deadline=made.deadline)
+        if orders["stop"] and started and not self._stopping:
+            self._stopping = True
+            made.tell(op="stop", reason=orders["stop"])
+
+    def _print(self, made: work.Work) -> None:
+        """Send what was printed, all of it."""
+        while data := made.printed(self._sent):
+            try:
+                self._sent = self._api.logs(self._sent, data)
+            except calls.AwayError:
+                if made.ended() is None or time.time() > self._until:
+                    return
+                time.sleep(float(self._config["pace"]))
+
+    def _collect(self, made: work.Work) -> list[str]:
+        """Upload the declared outputs that are there; their paths."""
+        return [path for path in made.outputs() if self._upload(made, path)]
+
+    def _upload(self, made: work.Work, path: str) -> bool:
+        found = made.open(path)
+        if found is None:
+            return False
+        descriptor, digest, size = found
+        try:
+            for _ in calls.pauses(self._until):
+                with contextlib.suppress(calls.AwayError):
+                    signed = self._api.say("upload", path=path, sha256=digest, bytes=size)
+                    if signed.get("stored"):
+                        return True
+                    if signed.get("url"):
+                        calls.upload(signed["url"], descriptor, size, signed["headers"])
+                        return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _finish(self, report: layout.Json, paths: list[str]) -> None:
+        report = {**report, "log_bytes": self._sent}
+        self._insist("finish", report=report, paths=paths)
+
+    def _beat(self) -> calls.Json | None:
+        """A sign of life; None where nobody hears it."""
+        try:
+            return self._api.say("heartbeat", says=self._says)
+        except calls.AwayError:
+            return None
+
+    def _insist(self, verb: str, **said: Any) -> calls.Json:
+        why: Exception = calls.AwayError("its time was over")
+        for _ in calls.pauses(self._until):
+            try:
+                return self._api.say(verb, **said)
+            except calls.AwayError as problem:
+                why = problem
+        raise why
+
+
+def _machine(folder: pathlib.Path) -> str:
+    """The name of this boot: it lies in a memory file system, so another boot has another."""
+    path = folder / "machine"
+    if not path.exists():
+        path.write_text(str(uuid.uuid4()), "ascii")
+    return path.read_text("ascii")
+
+
+def _report(reason: str, message: str, state: str = _FAILED) -> layout.Json:
+    return {"state": state, "reason": reason, "message": message, "ended_at": time.time()}
+
+
+def run(path: str) -> int:
+    """The exit code. What went wrong is one line on the console of the machine; it holds no secret."""
+    config = json.loads(pathlib.Path(path).read_text("utf-8"))
+    try:
+        Runner(config).run()
+    except (calls.AwayError, calls.RefusedError, OSError) as problem:
+        sys.stderr.write(f"wbx runner: {' '.join(str(problem).split())[:500]}\n")
+        return 1
+    return 0
+
+
+def main() -> None:
+    """The archive's entry."""
+    sys.exit(run(sys.argv[1]))

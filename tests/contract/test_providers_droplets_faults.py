@@ -1,0 +1,411 @@
+"""The `do_runner` adapter on the vendor's bad days: verb by verb, and over whole lives. Runners are played by hand here."""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime
+import json
+import pathlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import droplet_emulator
+import providers_sandbox
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from store_fixtures import database, server, store
+
+from workbenchx import errors, ports
+from workbenchx.providers.sandbox.do_runner import adapter, droplets, settings
+from workbenchx.providers.storage import local as local_storage
+from workbenchx.store import callers, embedded, postgres, runners
+
+__all__ = ["database", "server", "store"]
+
+INSTALLATION = "11111111-2222-3333-4444-555555555555"
+NAME = "wbx-11111111-22222222-1"
+IMAGE = "registry.example.org/python@sha256:" + "1" * 64
+
+
+def certificate() -> str:
+    """Of a machine that nobody has the key of."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wbx")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name)
+    made = made.public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+CERTIFICATE = certificate()
+
+
+@dataclasses.dataclass
+class Place:
+    """An account, a desk, adapters, and hands that act as runners."""
+
+    vendor: droplet_emulator.Emulator
+    store: postgres.Postgres
+    source: callers.Callers
+    storage: ports.StorageProvider
+    made: list[adapter.DropletSandbox]
+
+    def sandbox(self, **more: Any) -> adapter.DropletSandbox:
+        """An adapter, as one process of ours has it."""
+        document = {
+            "region": "nyc2",
+            "size": "s-2vcpu-4gb",
+            "endpoint": self.vendor.url,
+            "apiUrl": "https://wbx.example.org",
+            "listLag": 0.0,
+            "patience": 120.0,
+            **more,
+        }
+        chosen = settings.read(document, [{"unit": "instance-hour", "usd": 0.5}])
+        api = droplets.Droplets(chosen, INSTALLATION, lambda: droplet_emulator.TOKEN)
+        made = adapter.DropletSandbox(self.store, api, self.storage, INSTALLATION, chosen)
+        self.made.append(made)
+        return made
+
+    def hand(self, droplet: droplet_emulator.Droplet) -> runners.Called:
+        """The runner of a droplet, by the token in its user data."""
+        told = droplet.body["user_data"]
+        config = json.loads(told[told.index("{") : told.index("}") + 1])
+        return runners.Called(self.source, config["token"], f"boot-{droplet.id}")
+
+    async def stage(self) -> runners.Called:
+        """Wait for a droplet whose token counts; it says that its files are in place."""
+        found: list[runners.Called] = []
+
+        async def claimed() -> bool:
+            for droplet in self.vendor.named(NAME):
+                with contextlib.suppress(errors.Stalled):
+                    hand = self.hand(droplet)
+                    await hand.claim(CERTIFICATE)
+                    await hand.heartbeat("staged")
+                    found.append(hand)
+                    return True
+            return False
+
+        await providers_sandbox.until(claimed, seconds=120)
+        return found[0]
+
+    async def begin(
+        self, sandbox: adapter.DropletSandbox, spec: ports.SandboxSpec | None = None
+    ) -> runners.Called:
+        """A sandbox whose command was started; its runner."""
+        making = asyncio.create_task(sandbox.create(spec or order()))
+        hand = await self.stage()
+        assert (await making).state == "created"
+        assert (await sandbox.start(NAME, {"SECRET": "hush"})).state == "running"
+        await hand.heartbeat("running")
+        return hand
+
+
+def order(**more: Any) -> ports.SandboxSpec:
+    """One command."""
+    values = {"command": ("true",), "outputs": ("out.csv",), **more}
+    return ports.SandboxSpec(NAME, {"run": "r"}, "execution", IMAGE, **values)
+
+
+@pytest.fixture
+async def place(
+    store: postgres.Postgres, server: embedded.Server, database: str, tmp_path: pathlib.Path
+) -> AsyncIterator[Place]:
+    """Nothing yet."""
+    vendor = droplet_emulator.Emulator()
+    vendor.start()
+    source = callers.Callers(server.url_for("wbx_api", database))
+    made = Place(vendor, store, source, local_storage.LocalStorage(tmp_path / "storage"), [])
+    yield made
+    for each in made.made:
+        await each.aclose()
+    await source.close()
+    vendor.stop()
+
+
+Verb = Callable[[adapter.DropletSandbox], Awaitable[Any]]
+# What a person must act on, what passes, and what needs no vendor.
+STALLED, WAITING, FINE = errors.Stalled, errors.Waiting, None
+
+
+async def _read(sandbox: adapter.DropletSandbox) -> bytes:
+    return b"".join([data async for data in sandbox.follow_log(NAME)])
+
+
+OF_THE_LIVING: dict[str, tuple[Verb, dict[str, type[Exception] | None]]] = {
+    "observe": (
+        lambda it: it.observe(),
+        {"busy": WAITING, "broken": WAITING, "expired": STALLED, "slow": WAITING},
+    ),
+    "create another": (
+        lambda it: it.create(dataclasses.replace(order(), name="wbx-other")),
+        {"busy": WAITING, "broken": WAITING, "expired": STALLED, "slow": WAITING, "full": WAITING},
+    ),
+    "create again": (
+        lambda it: it.create(order()),
+        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE, "full": FINE},
+    ),
+    "start again": (
+        lambda it: it.start(NAME, {}),
+        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE},
+    ),
+    "status": (
+        lambda it: it.status(NAME),
+        {"busy": FINE, "broken": FINE, "expired": STALLED, "slow": FINE},
+    ),
+    "read_log": (
+        lambda it: it.read_log(NAME, 0),
+        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE},
+    ),
+    "extend": (
+        lambda it: it.extend(NAME, datetime.datetime.now(datetime.UTC)),
+        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE},
+    ),
+    "delete": (
+        lambda it: it.delete(NAME),
+        {"busy": WAITING, "broken": WAITING, "expired": STALLED, "slow": WAITING},
+    ),
+}
+TABLE = [(verb, fault) for verb, (_, told) in OF_THE_LIVING.items() for fault in told]
+SWITCHES: dict[str, dict[str, Any]] = {
+    "busy": {"busy": 1},
+    "broken": {"broken": 1},
+    "expired": {"expired": True},
+    "slow": {"slow": 3600.0},
+    "full": {"full": True},
+}
+
+
+@pytest.mark.parametrize(("verb", "fault"), TABLE)
+async def test_a_verb_under_a_fault(place: Place, verb: str, fault: str) -> None:
+    """It waits, needs a person, or goes on without the vendor; afterwards the same verb succeeds, and nothing was lost."""
+    await place.begin(place.sandbox())
+    for name, value in SWITCHES[fault].items():
+        setattr(place.vendor.faults, name, value)
+    call, told = OF_THE_LIVING[verb]
+    slow = place.sandbox(timeout=1.0 if fault == "slow" else 60.0)
+    expected = told[fault]
+    if expected is None:
+        await call(slow)
+    else:
+        with pytest.raises(expected):
+            await call(slow)
+    place.vendor.faults = droplet_emulator.Faults()
+    assert [each.body["name"] for each in place.vendor.droplets.values()] == [NAME]
+    row = await place.store.runner(NAME)
+    assert row is not None
+    assert row.state == "running"
+    if verb not in {"create another", "delete"}:
+        await call(place.sandbox())
+    elif verb == "delete":
+        await place.sandbox().delete(NAME)
+        assert place.vendor.droplets == {}
+
+
+async def test_a_create_in_doubt_is_adopted(place: Place) -> None:
+    """503 after the droplet was made, and then no answer at all: asked again it is found, and there is one."""
+    for fault in ("lost", "silent"):
+        setattr(place.vendor.faults, fault, 1)
+        sandbox = place.sandbox(timeout=2.0)
+        with pytest.raises(errors.Waiting):
+            await sandbox.create(order())
+        making = asyncio.create_task(place.sandbox().create(order()))
+        await place.stage()
+        assert (await making).state == "created"
+        assert len(place.vendor.droplets) == 1
+        assert place.vendor.asked.count("POST /v2/droplets") == 1
+        await place.sandbox().delete(NAME)
+        assert place.vendor.droplets == {}
+        place.vendor.asked.clear()
+
+
+async def test_a_list_that_lags_makes_no_second_machine(place: Place) -> None:
+    """Within the lag nobody asks again; and a delete waits until it is sure that there is nothing."""
+    place.vendor.faults.lost = 1
+    place.vendor.faults.lag = 3600.0
+    sandbox = place.sandbox(listLag=3600.0, patience=1.0)
+    for _ in range(3):
+        with pytest.raises(errors.Waiting):
+            await sandbox.create(order())
+    assert place.vendor.asked.count("POST /v2/droplets") == 1
+    with pytest.raises(errors.Waiting, match="not sure yet"):
+        await sandbox.delete(NAME)
+    place.vendor.faults.lag = 0.0
+    await sandbox.delete(NAME)
+    assert place.vendor.droplets == {}
+
+
+async def test_a_twin_is_destroyed(place: Place) -> None:
+    """A droplet of an earlier try, which was listed too late, cannot claim and goes; the one that counts stays."""
+    place.vendor.faults.lost = 1
+    place.vendor.faults.lag = 3600.0
+    sandbox = place.sandbox()
+    with pytest.raises(errors.Waiting):
+        await sandbox.create(order())
+    (early,) = place.vendor.named(NAME)
+    making = asyncio.create_task(sandbox.create(order()))
+
+    async def twins() -> bool:
+        return len(place.vendor.named(NAME)) == 2
+
+    await providers_sandbox.until(twins, seconds=120)
+    with pytest.raises(errors.Stalled, match="token is not known"):
+        await place.hand(early).claim(CERTIFICATE)
+    place.vendor.faults.lag = 0.0
+    await providers_sandbox.until(lambda: _gone(place, early.id), seconds=120)
+    await place.stage()
+    assert (await making).state == "created"
+    assert len(place.vendor.droplets) == 1
+
+
+async def _gone(place: Place, droplet: int) -> bool:
+    return droplet not in place.vendor.droplets
+
+
+async def test_no_room_is_waited_for(place: Place) -> None:
+    """422 for capacity says when to ask again; then there is one machine."""
+    place.vendor.faults.full = True
+    sandbox = place.sandbox()
+    with pytest.raises(errors.Waiting, match="no room"):
+        await sandbox.create(order())
+    place.vendor.faults.full = False
+    await place.begin(sandbox)
+
+
+async def test_what_stays_pending_is_waited_for(place: Place) -> None:
+    """A droplet that never becomes active: `create` says so, again and again, and makes no other one."""
+    place.vendor.faults.stuck = True
+    sandbox = place.sandbox(patience=1.0)
+    for _ in range(2):
+        with pytest.raises(errors.Waiting, match="its runner does not answer yet"):
+            await sandbox.create(order())
+    assert len(place.vendor.droplets) == 1
+    assert await sandbox.status(NAME) is None
+    await sandbox.stop(NAME)
+    await sandbox.delete(NAME)
+    assert place.vendor.droplets == {}
+
+
+async def test_a_machine_that_dies_before_the_start_is_replaced(place: Place) -> None:
+    """Its files are staged anew on another one; a start was never told to the first."""
+    sandbox = place.sandbox()
+    making = asyncio.create_task(sandbox.create(order()))
+    await place.stage()
+    await making
+    (dead,) = place.vendor.named(NAME)
+    dead.off = True
+    making = asyncio.create_task(sandbox.create(order()))
+    await providers_sandbox.until(lambda: _gone(place, dead.id), seconds=120)
+    await place.stage()
+    assert (await making).state == "created"
+    assert len(place.vendor.droplets) == 1
+
+
+@pytest.mark.parametrize("end", ["gone", "off", "silent"])
+async def test_a_machine_that_dies_is_lost(place: Place, end: str) -> None:
+    """Destroyed by somebody, powered off, or silent for too long: Lost, never started again, and no longer paid for."""
+    sandbox = place.sandbox(silence=0.5 if end == "silent" else 3600.0)
+    await place.begin(sandbox)
+    (droplet,) = place.vendor.named(NAME)
+    if end == "gone":
+        place.vendor.droplets.clear()
+    elif end == "off":
+        droplet.off = True
+
+    async def over() -> bool:
+        found = await sandbox.status(NAME)
+        return found is not None and found.state == "exited"
+
+    await providers_sandbox.until(over, seconds=120)
+    found = await sandbox.wait(NAME)
+    assert found.reason == "Lost"
+    assert (await sandbox.start(NAME, {})).state == "exited"
+    assert place.vendor.droplets == {}
+
+
+async def test_what_never_reports_ends_at_its_deadline(place: Place) -> None:
+    """Past its deadline and the grace a worker concludes: DeadlineExceeded, and the machine is destroyed."""
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=3)
+    sandbox = place.sandbox(grace=1.0)
+    long = place.sandbox(grace=3600.0)
+    await place.begin(long, order(deadline=past))
+    found = await sandbox.status(NAME)
+    assert found is not None
+    assert (found.state, found.reason) == ("exited", "DeadlineExceeded")
+    assert place.vendor.droplets == {}
+
+
+async def test_the_end_destroys_the_machine(place: Place) -> None:
+    """`finish` is the request: whoever waits destroys it, and how it ended, its output and files stay readable."""
+    sandbox = place.sandbox()
+    hand = await place.begin(sandbox)
+    waiting = asyncio.create_task(sandbox.wait(NAME))
+    await hand.logs(0, b"hello")
+    await hand.finish({"state": "exited", "exit_code": 0, "reason": "Exited"}, [])
+    async with asyncio.timeout(120):
+        found = await waiting
+    assert (found.state, found.exit_code) == ("exited", 0)
+    assert place.vendor.droplets == {}
+    assert await _read(sandbox) == b"hello"
+    assert (await sandbox.status(NAME)) == found
+
+
+async def test_an_upload_that_is_not_what_was_promised(place: Place) -> None:
+    """The bytes behind an output are checked where they are read, and what is wrong is removed from the storage."""
+    sandbox = place.sandbox()
+    hand = await place.begin(sandbox)
+    await place.store.sign_runner(NAME, {"out.csv": {"url": "x", "headers": {}}})
+    await hand.upload("out.csv", "b" * 64, 3)
+    await hand.finish({"state": "exited", "exit_code": 0}, ["out.csv"])
+    with pytest.raises(errors.Stalled) as told:
+        [data async for data in sandbox.read_file(NAME, "out.csv")]
+    assert told.value.reason == "ArtifactMissing"
+
+
+async def test_secrets_are_sealed(place: Place) -> None:
+    """What `start` was given stands nowhere in the database in clear, and is gone from it after the end."""
+    sandbox = place.sandbox()
+    hand = await place.begin(sandbox)
+    orders = await hand.heartbeat("running")
+    assert orders["sealed"]
+    assert "hush" not in orders["sealed"]
+    await hand.finish({"state": "exited", "exit_code": 0}, [])
+    assert (await hand.heartbeat("running"))["sealed"] is None
+
+
+async def test_what_nobody_knows_is_seen(place: Place) -> None:
+    """A droplet with our tag and no row is observed as unknown; other people's are not."""
+    tag = f"wbx-installation:{INSTALLATION}"
+    for tags in ([tag, "wbx-resource:r"], ["theirs"]):
+        body = {"name": "x", "size": "s-2vcpu-4gb", "region": "nyc2", "tags": tags, "image": "i"}
+        number = len(place.vendor.droplets) + 1
+        place.vendor.droplets[number] = droplet_emulator.Droplet(number, body, 0.0)
+    seen = await place.sandbox().observe()
+    assert [(each.state, each.resource) for each in seen.objects] == [("unknown", "r")]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"ports": (8080,)}, "opens no ports"),
+        ({"image": "python:3.12"}, "not pinned"),
+        ({"cpu": 64.0}, "large enough"),
+        ({"files": (ports.StagedFile("x", "0" * 64),)}, "artifact"),
+    ],
+)
+async def test_what_cannot_be_leaves_nothing(place: Place, more: dict[str, Any], told: str) -> None:
+    """Refused with the reason before a machine is asked for; no row stays."""
+    spec = dataclasses.replace(order(), **more)
+    with pytest.raises(errors.Stalled, match=told):
+        await place.sandbox().create(spec)
+    assert await place.store.runners() == []
+    assert "POST /v2/droplets" not in place.vendor.asked
+
+
+def test_its_price_is_that_of_the_provider_object(place: Place) -> None:
+    """For the machine that would be asked for."""
+    assert str(place.sandbox().price(order())) == "0.5"

@@ -1,0 +1,75 @@
+"""An OCI registry on the loopback interface, for this test process, with an image of a small system in it."""
+
+import contextlib
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import cluster_sandbox
+import httpx
+import oci_images
+import pytest
+import tools
+import yaml
+
+_kept: list["Registry"] = []
+
+
+class Registry:
+    """One that serves. `address`: HOST:PORT."""
+
+    def __init__(self) -> None:
+        program = tools.need("docker-registry", "apt-get install docker-registry")
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="wbx-registry-"))
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        config = {
+            "version": 0.1,
+            "log": {"level": "error", "accesslog": {"disabled": True}},
+            "storage": {"filesystem": {"rootdirectory": str(self._folder / "registry")}},
+            "http": {"addr": self.address},
+        }
+        path = self._folder / "registry.yaml"
+        path.write_text(yaml.safe_dump(config))
+        self._process = subprocess.Popen(
+            [program, "serve", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._images: dict[str, str] = {}
+        deadline = time.monotonic() + 120
+        while not self._answers():
+            assert time.monotonic() < deadline, "the registry does not answer"
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"http://{self.address}/v2/", trust_env=False).status_code == 200
+        return False
+
+    def push(self, name: str, image: oci_images.Image) -> str:
+        """Store an image; its name by digest."""
+        return f"{self.address}/{oci_images.push(f'http://{self.address}', name, image)}"
+
+    def system(self) -> str:
+        """An image with a shell and Python; pushed once."""
+        if "system" not in self._images:
+            busybox = tools.need("busybox", "apt-get install busybox-static")
+            made = oci_images.make(cluster_sandbox.system(busybox), Env=["OF_THE_IMAGE=yes"])
+            self._images["system"] = self.push("runtime", made)
+        return self._images["system"]
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def shared(config: pytest.Config) -> Registry:
+    """The one of this test process."""
+    if not _kept:
+        _kept.append(Registry())
+        config.add_cleanup(_kept[0].close)
+    return _kept[0]
