@@ -79,6 +79,11 @@ class Bench:
         assert set(last) <= {1}, f"preStop ran {last} times"
         self.no_leaks()
 
+    def last_words(self) -> int:
+        """How often a preStop has run."""
+        starts = self.watching.starts.items()
+        return sum(n for (said, _), n in starts if said == crash_tree.LAST_WORD)
+
     def no_leaks(self) -> None:
         """Only what is declared to live has a sandbox; no half-written file; no stray process."""
         wanted = int(self.session)
@@ -136,13 +141,23 @@ def test_a_kill_at_each_failpoint_is_survived(bench: Bench, name: str) -> None:
 
 
 # What must stand before, so that the change creates or deletes the session. Few rounds do: the brakes count deletes.
-NEEDS_SESSION = {
-    "service.started": False,
-    "prestop.intended": True,
-    "prestop.ended": True,
-    "delete.before": True,
-    "delete.after": True,
-}
+NEEDS_SESSION = {"service.started": False, "delete.before": True, "delete.after": True}
+
+
+@pytest.mark.parametrize("name", failpoints.PARTING)
+def test_a_kill_while_a_session_says_its_last_word_is_survived(bench: Bench, name: str) -> None:
+    """A stop, which no brake counts: the process dies before or after preStop ran; it ran once, and the session is stopped."""
+    if not bench.session:
+        bench.proven(bench.change(session=True))
+    before = bench.last_words()
+    process = bench.start("session", "stop", "box", failpoint=name)
+    output, _ = process.communicate(timeout=_LIMIT)
+    assert process.returncode == -signal.SIGKILL, f"{name} was not reached:\n{output}"
+    after, _ = bench.start("up", "--once").communicate(timeout=_LIMIT)
+    assert "Stopped" in after
+    assert bench.last_words() == before + 1
+    bench.wbx("session", "start", "box")
+    bench.proven([])
 
 
 def test_a_kill_at_random_moments_is_survived(bench: Bench) -> None:

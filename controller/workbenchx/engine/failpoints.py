@@ -22,8 +22,6 @@ NAMES = (
     "run.finished",
     "run.deleted",
     "service.started",
-    "prestop.intended",
-    "prestop.ended",
     "delete.before",
     "delete.after",
     "observe.before",
@@ -35,6 +33,7 @@ INDEXING = (
     "index.finished",
 )  # reached only where texts are indexed
 
+PARTING = ("prestop.intended", "prestop.ended")  # reached only where a session has a preStop
 ANCHORING = ("anchor.stored", "anchor.pinned", "anchor.marked")
 LOGS = ("log.stored", "log.recorded", "log.verified")
 REMOVING = ("removal.intended", "removal.begun", "removal.deleted")
