@@ -112,3 +112,25 @@ def test_a_rival_manager_is_overruled_without_a_race(lab: operator_lab.Lab) -> N
             written = process.metric("wbx_operator_statuses_total") - before
         assert written < forced / 2
         lab.until_ready([("Project", "", "one")], timeout=180)
+
+
+def test_a_rival_that_takes_our_finalizer_away(lab: operator_lab.Lab) -> None:
+    """It is put back, beside those of others; the object goes when it is deleted."""
+    job = {"project": "none", "runtime": "py", "command": ["true"]}
+    ours, theirs = "workbenchx.dev/provider", "example.org/rival"
+
+    def finalizers() -> list[str]:
+        found = lab.cluster.admin.get("RunnerJob", "job", lab.namespace) or {"metadata": {}}
+        return sorted(found["metadata"].get("finalizers", []))
+
+    with lab.operator() as process:
+        lab.cluster.admin.create(operator_lab.manifest("RunnerJob", "job", job, lab.namespace))
+        operator_lab.until(lambda: finalizers() == [ours], lambda: process.log)
+        for _ in range(3):
+            change = {"metadata": {"finalizers": [theirs]}}
+            lab.cluster.admin.merge("RunnerJob", "job", change, lab.namespace)
+            operator_lab.until(
+                lambda: finalizers() == [theirs, ours], lambda: f"{finalizers()} {process.log}"
+            )
+        lab.cluster.admin.delete("RunnerJob", "job", lab.namespace)
+        operator_lab.until(lambda: finalizers() == [theirs], lambda: process.log)

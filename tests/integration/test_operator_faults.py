@@ -46,11 +46,12 @@ def proxy(lab: operator_lab.Lab) -> Iterator[operator_proxy.Proxy]:
         yield made
 
 
-def test_the_api_server_is_killed_and_comes_back(lab: operator_lab.Lab) -> None:
-    """The same process goes on, is not ready meanwhile alive, and what was declared is still there."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_api_server_ends_and_comes_back(lab: operator_lab.Lab, how: signal.Signals) -> None:
+    """Killed or restarted in order: the same process goes on, is not ready meanwhile alive, and what was declared is still there."""
     with lab.operator() as process:
         _ready(lab, "before")
-        lab.cluster.stop_api(signal.SIGKILL)
+        lab.cluster.stop_api(how)
         try:
             assert process.probe("/healthz")[0] == 200
         finally:

@@ -58,7 +58,7 @@ def proxy(lab: operator_lab.Lab) -> Iterator[operator_proxy.Proxy]:
 
 
 def test_two_minutes_of_errors(lab: operator_lab.Lab, proxy: operator_proxy.Proxy) -> None:
-    """Nothing but 500, 502, 503, 504 and 429 for two minutes: the same process stays alive, deletes nothing, and catches up."""
+    """Nothing but 500, 502, 503, 504 and 429 for two minutes: the same process stays alive, deletes nothing, leaks nothing, catches up."""
     codes = itertools.cycle((500, 502, 503, 504, 429))
 
     def refuse(*_: str) -> operator_proxy.Refusal:
@@ -67,6 +67,8 @@ def test_two_minutes_of_errors(lab: operator_lab.Lab, proxy: operator_proxy.Prox
 
     with lab.operator() as process:
         _ready(lab, "stays", "goes", "changes")
+        process.until_ready(timeout=PATIENCE)
+        threads, files = process.held
         proxy.refuse = refuse
         assert proxy.break_watches(500) > 0
         lab.cluster.admin.delete("Project", "goes")
@@ -88,8 +90,12 @@ def test_two_minutes_of_errors(lab: operator_lab.Lab, proxy: operator_proxy.Prox
             lambda: _living(lab) == set(names), lambda: process.log, timeout=PATIENCE
         )
         process.until_ready(timeout=PATIENCE)
-        assert process.popen.poll() is None
         assert lab.rows("select count(*) from ops.resource_history where deleted") == [(1,)]
+        operator_lab.until(
+            lambda: process.held[0] <= threads + 4 and process.held[1] <= files + 20,
+            lambda: f"nothing is leaked: {process.held} after {threads, files}",
+            timeout=PATIENCE,
+        )
 
 
 def test_a_minute_without_the_database(

@@ -69,6 +69,12 @@ class Process:
         until(lambda: self.metric(name) >= value, lambda: f"{name}: {self.metric(name)} of {value}")
         assert self.metric(name) == value
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """Its threads and its open files, sockets among them."""
+        of = pathlib.Path(f"/proc/{self.popen.pid}")
+        return len(list((of / "task").iterdir())), len(list((of / "fd").iterdir()))
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; its exit code."""
         if self.popen.poll() is None:
