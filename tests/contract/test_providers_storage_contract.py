@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import functools
 import hashlib
 import pathlib
 import tracemalloc
@@ -13,7 +14,7 @@ import storage_server
 import storage_supabase
 
 from workbenchx import errors, ports
-from workbenchx.providers.storage import local
+from workbenchx.providers.storage import local, several
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,21 @@ def _on_disk(request: pytest.FixtureRequest) -> ports.StorageProvider:
     return local.LocalStorage(folder / "storage")
 
 
+def _on_several(request: pytest.FixtureRequest) -> ports.StorageProvider:
+    folder: pathlib.Path = request.getfixturevalue("tmp_path")
+    names = ("near", "far")
+    makers = {name: functools.partial(local.LocalStorage, folder / name) for name in names}
+
+    async def where(_sha256: str) -> tuple[str, ...]:
+        return ()
+
+    return several.Several(several.Places(makers), where, "far")
+
+
 FACTORIES: dict[str, Callable[[pytest.FixtureRequest], ports.StorageProvider]] = {
     "local": _on_disk,
     "s3_compatible": _on_s3,
+    "several": _on_several,
     "supabase_storage": _on_supabase,
 }
 

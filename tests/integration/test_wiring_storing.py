@@ -15,9 +15,10 @@ import store_worlds as worlds
 from console_fixtures import auth
 from store_fixtures import database, server, store
 
-from workbenchx import errors
+from workbenchx import errors, ports
 from workbenchx.cli import auditing
 from workbenchx.planner import model
+from workbenchx.providers.storage import several
 from workbenchx.store import embedded, postgres
 from workbenchx.wiring import settings, storing
 
@@ -143,10 +144,16 @@ async def test_another_default_is_another_storage(
     await _declare(store, epoch, uid, {"bucket": "bucket", "endpoint": s3.url})
     first = await shelf.storage(store.connections)
     assert first.adapter == "s3_compatible"
-    assert await shelf.storage(store.connections) is first
+    again = await shelf.storage(store.connections)
+    assert _places(again) is _places(first)
     await _declare(store, epoch, uid, {"bucket": "other", "endpoint": s3.url})
-    assert await shelf.storage(store.connections) is not first
+    assert _places(await shelf.storage(store.connections)) is not _places(first)
     await shelf.close()
+
+
+def _places(storage: ports.StorageProvider) -> several.Places:
+    assert isinstance(storage, several.Several)
+    return storage.places
 
 
 async def _declare(

@@ -73,6 +73,31 @@ def test_what_has_no_price_is_said_to_have_none() -> None:
     assert "cost more than 1 USD an hour" in worlds.verdict(life.plan(), VERCEL).message
 
 
+def test_another_storage_is_one_field_and_the_report_says_what_moves() -> None:
+    """Nothing is destroyed or made; new bytes go to the new one, old ones stay; said once."""
+    life = worlds.Life(*worlds.platform(), stand_in=None)
+    for name in ("near", "far"):
+        life.add(
+            worlds.declare(
+                f"StorageProvider/{name}", {"adapter": "s3_compatible", "default": name == "near"}
+            )
+        )
+    life.settle()
+    life.add(
+        worlds.declare("Project/penguins", {"runtimes": ["py"], "providers": {"storage": "far"}})
+    )
+    found = life.apply()
+
+    assert [(step.action.value, step.subject.kind, step.destructive) for step in found.steps] == [
+        ("update", "Project", False)
+    ]
+    (wait,) = [wait for wait in found.waits if wait.reason == "StaysInPlace"]
+    assert wait.message == (
+        "what it stores from now on goes to StorageProvider/far; what it has stays readable in StorageProvider/near"
+    )
+    assert "StaysInPlace" not in worlds.waits(life.plan(), "Project/penguins")
+
+
 def test_strays_that_are_gone_are_forgotten() -> None:
     """Row and report are as before."""
     life = worlds.Life(*worlds.platform(), stand_in=None)

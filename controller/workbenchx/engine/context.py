@@ -12,7 +12,10 @@ Probe = Callable[[str, float], Awaitable[bool]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """The worker's surroundings. `sandboxes` are by adapter name; `probe(url, timeout)` says whether a URL answers."""
+    """The worker's surroundings. `sandboxes` are by adapter name; `probe(url, timeout)` says whether a URL answers.
+
+    `storage` is the default one; `storages` where projects choose among several.
+    """
 
     store: ports.Store
     storage: ports.StorageProvider
@@ -21,6 +24,7 @@ class Context:
     clock: ports.Clock
     lookup: secrets.Lookup
     probe: Probe
+    storages: ports.Storages | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,6 +55,11 @@ class Held:
                 reason="ProviderMissing",
             )
         return self.context.sandboxes[adapter]
+
+    async def storage(self) -> ports.StorageProvider:
+        """Where the run leaves what is kept of it: the storage of its project."""
+        chosen = self.context.storages
+        return await chosen.of(self.run.project) if chosen else self.context.storage
 
     @property
     def sandbox(self) -> str:

@@ -24,7 +24,7 @@ async def pump(held: context.Held) -> None:
 
 async def artifact(held: context.Held) -> ports.Blob:
     """The whole output as one content-addressed blob."""
-    return await held.context.storage.put(_whole(held.provider, held.sandbox))
+    return await (await held.storage()).put(_whole(held.provider, held.sandbox))
 
 
 async def _whole(provider: ports.SandboxProvider, name: str) -> AsyncIterator[bytes]:

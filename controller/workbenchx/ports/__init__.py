@@ -49,7 +49,15 @@ from workbenchx.ports.sandboxes import (
     SandboxStatus,
     StagedFile,
 )
-from workbenchx.ports.storage import LINK_LIMIT, PIN_LIMIT, Blob, Link, StorageProvider, Upload
+from workbenchx.ports.storage import (
+    LINK_LIMIT,
+    PIN_LIMIT,
+    Blob,
+    Link,
+    StorageProvider,
+    Storages,
+    Upload,
+)
 from workbenchx.ports.store import (
     Batch,
     Beat,
@@ -128,6 +136,7 @@ __all__ = [
     "Standing",
     "Standings",
     "StorageProvider",
+    "Storages",
     "Store",
     "Try",
     "Upload",

@@ -9,12 +9,13 @@ from typing import Protocol
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes in storage under the key `sha256/<hex>`."""
+    """Bytes in storage under the key `sha256/<hex>`. `storage` is the provider object that has them; "": there is one alone."""
 
     sha256: str
     bytes: int
     bucket: str
     key: str
+    storage: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,3 +102,10 @@ class StorageProvider(Protocol):
 
     def pins(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
         """Every pin whose name begins so, in name order, as the storage lists them."""
+
+
+class Storages(Protocol):
+    """The storages of an installation."""
+
+    async def of(self, project: str | None) -> StorageProvider:
+        """The one that new bytes of a project go to (None: the default one). It reads and deletes wherever bytes lie."""

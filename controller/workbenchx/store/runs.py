@@ -286,6 +286,7 @@ async def _keep_artifacts(conn: connections.Connection, ended: _Ended) -> None:
             "bytes": blob.bytes,
             "media_type": media_type,
             "sha256": blob.sha256,
+            "storage": blob.storage,
         }
         for row, outcome in ended
         for name, blob, media_type in outcome.artifacts

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workbenchx import errors, ports
+from workbenchx.providers.storage import several
 
 MODULES: Mapping[tuple[str, str], str] = {
     ("SandboxProvider", "do_runner"): "workbenchx.providers.sandbox.do_runner",
@@ -29,11 +30,15 @@ _ACCESS_KEY, _SECRET_KEY = "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Picked:
-    """What a worker works with. `problems`: adapters that are declared and cannot be had here, one line each."""
+    """What a worker works with. `problems`: adapters that are declared and cannot be had here, one line each.
+
+    `places`: all storages; `storage` is the default one in front of them.
+    """
 
     storage: ports.StorageProvider
     sandboxes: Mapping[str, ports.SandboxProvider]
     problems: tuple[str, ...] = ()
+    places: several.Places | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,18 +52,27 @@ class Wanted:
     desk: ports.Desk | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
+async def anywhere(sha256: str) -> Sequence[str]:  # noqa: ARG001 - the shape of `several.Where`
+    """No pointers are asked: bytes are looked for in every storage."""
+    return ()
+
+
 Pick = Callable[[Wanted, ports.Installation, contextlib.AsyncExitStack], Picked]
 
 
 def pick(
-    wanted: Wanted, installation: ports.Installation, stack: contextlib.AsyncExitStack
+    wanted: Wanted,
+    installation: ports.Installation,
+    stack: contextlib.AsyncExitStack,
+    where: several.Where = anywhere,
 ) -> Picked:
     """The storage, and a sandbox provider for each adapter; what they hold open is closed with `stack`.
 
     Raises:
         errors.Stalled: reason ProviderMissing: there is no storage to work with, the message says why.
     """
-    storage = pick_storage(wanted, stack)
+    places = pick_places(wanted, stack)
+    storage = several.Several(places, where)
     sandboxes, problems = {}, []
     for each in _sandboxes(wanted):
         if each.adapter in sandboxes:
@@ -67,30 +81,45 @@ def pick(
             sandboxes[each.adapter] = _made(each, installation, storage, stack, wanted.desk)
         except errors.Stalled as problem:
             problems.append(problem.message)
-    return Picked(storage, sandboxes, tuple(problems))
+    return Picked(storage, sandboxes, tuple(problems), places)
 
 
-def pick_storage(wanted: Wanted, stack: contextlib.AsyncExitStack) -> ports.StorageProvider:
-    """The storage alone.
+def pick_places(wanted: Wanted, stack: contextlib.AsyncExitStack) -> several.Places:
+    """The storages alone; the default one is made here and now.
 
     Raises:
         errors.Stalled: as `pick`.
     """
-    made: ports.StorageProvider = _made(_storage(wanted), None, None, stack)
-    return made
+    makers = {
+        each.name: functools.partial(_made, each, None, None, stack) for each in _storages(wanted)
+    }
+    places = several.Places(makers)
+    places.get(places.names[0])
+    return places
 
 
-def _storage(wanted: Wanted) -> ports.Option:
-    """The option that artifacts lie in."""
+def pick_storage(
+    wanted: Wanted, stack: contextlib.AsyncExitStack, where: several.Where
+) -> ports.StorageProvider:
+    """All storages as one. `where`: the storages that pointers say bytes lie in.
+
+    Raises:
+        errors.Stalled: as `pick`.
+    """
+    return several.Several(pick_places(wanted, stack), where)
+
+
+def _storages(wanted: Wanted) -> Sequence[ports.Option]:
+    """The options that artifacts may lie in, the default one first."""
     if wanted.stand_in == "kubernetes":
-        return stand_in_storage(wanted.storage_url)
+        return [stand_in_storage(wanted.storage_url)]
     declared = [each for each in wanted.options if each.kind == "StorageProvider"]
     if not declared or not declared[0].default:
         raise errors.Stalled(
             "storage: no StorageProvider is declared with default: true; declare one, and the worker goes on",
             reason="ProviderMissing",
         )
-    return declared[0]
+    return declared
 
 
 def stand_in_storage(url: str | None) -> ports.Option:

@@ -6,10 +6,12 @@ looks. Nothing is connected before it is used.
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import AsyncIterator
 
 from workbenchx import ports
+from workbenchx.providers.storage import several
 from workbenchx.store import connections, options, postgres, reads
 from workbenchx.wiring import adapters, cluster, settings
 
@@ -36,8 +38,23 @@ async def open(chosen: settings.Settings) -> AsyncIterator[Kept]:  # noqa: A001 
         errors.Waiting: the database does not answer.
     """
     async with cluster.open(chosen) as joined, contextlib.AsyncExitStack() as stack:
-        storage = adapters.pick_storage(wanted(await joined.store.options(), chosen), stack)
+        storage = adapters.pick_storage(
+            wanted(await joined.store.options(), chosen), stack, joined.store.storages_with
+        )
         yield Kept(joined.store, joined.reads, storage, joined.installation, joined.clock)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choices:
+    """The `ports.Storages` of a worker: what a Project chose is asked for at each use, so that one field moves it."""
+
+    store: postgres.Postgres
+    places: several.Places
+
+    async def of(self, project: str | None) -> ports.StorageProvider:
+        """See ports.Storages.of."""
+        first = await self.store.storage_of(project) if project else None
+        return several.Several(self.places, self.store.storages_with, first)
 
 
 class Shelf:
@@ -46,11 +63,11 @@ class Shelf:
     def __init__(self, chosen: settings.Settings) -> None:
         self._chosen = chosen
         self._stack = contextlib.AsyncExitStack()
-        self._made: tuple[adapters.Wanted, ports.StorageProvider] | None = None
+        self._made: tuple[adapters.Wanted, several.Places] | None = None
         self._looked = -LOOK_SECONDS
 
     async def storage(self, source: connections.Transactions) -> ports.StorageProvider:
-        """The storage.
+        """The storage; where bytes lie is asked for as whoever asks.
 
         Raises:
             errors.Stalled: as `adapters.pick_storage`.
@@ -59,9 +76,9 @@ class Shelf:
             now = wanted(await options.recorded(source), self._chosen)
             if self._made is None or self._made[0] != now:
                 # Who reads from the one before may go on: it is closed with the shelf.
-                self._made = now, adapters.pick_storage(now, self._stack)
+                self._made = now, adapters.pick_places(now, self._stack)
             self._looked = time.monotonic()
-        return self._made[1]
+        return several.Several(self._made[1], functools.partial(options.whereabouts, source))
 
     async def close(self) -> None:
         """Close whatever is open."""

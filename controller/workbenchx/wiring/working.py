@@ -6,6 +6,7 @@ Whatever cannot be had yet is waited for, and said by `/readyz`: a cluster start
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import pathlib
@@ -29,7 +30,7 @@ from workbenchx.engine import (
 )
 from workbenchx.forge import fetching
 from workbenchx.providers import probe
-from workbenchx.wiring import adapters, cluster, health, process, settings
+from workbenchx.wiring import adapters, cluster, health, process, settings, storing
 
 LOG = logging.getLogger(__name__)
 AGAIN_SECONDS = 2.0
@@ -96,7 +97,7 @@ async def serve(
     chosen: settings.Settings,
     *,
     announce: Callable[[str], None],
-    pick: adapters.Pick = adapters.pick,
+    pick: adapters.Pick | None = None,
 ) -> None:
     """Work until cancelled; then give back what is held (programs live on where they run).
 
@@ -134,8 +135,9 @@ async def _passing(standing: Standing) -> AsyncIterator[None]:
     await asyncio.sleep(pause)
 
 
-async def _work(joined: cluster.Cluster, pick: adapters.Pick, standing: Standing) -> None:
+async def _work(joined: cluster.Cluster, pick: adapters.Pick | None, standing: Standing) -> None:
     """Work with what is wanted now, until something else is."""
+    pick = pick or functools.partial(adapters.pick, where=joined.store.storages_with)
     await process.bury_the_dead(joined.store)
     while True:
         wanted = await _wanted(joined)
@@ -165,6 +167,7 @@ async def _until_changed(
         clock=joined.clock,
         lookup=os.environ.get,
         probe=probe.answers,
+        storages=storing.Choices(joined.store, picked.places) if picked.places else None,
     )
     made = worker.Worker(
         surroundings, name=process.identity("worker"), slots=joined.settings.concurrency

@@ -83,7 +83,7 @@ async def _outputs(held: context.Held) -> list[tuple[str, ports.Blob, str]]:
     for item in held.run.document.get("outputs") or ():
         stream = held.provider.read_file(held.sandbox, item["path"])
         with tracing.step("upload output"):
-            blob = await held.context.storage.put(stream)
+            blob = await (await held.storage()).put(stream)
         collected.append((str(item["name"]), blob, media_type(item["path"])))
     return collected
 

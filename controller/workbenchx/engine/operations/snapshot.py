@@ -40,7 +40,7 @@ async def taken(held: context.Held, external: str) -> Artifact:
             f'snapshot: the adapter "{held.provider.adapter}" cannot give out the files of a sandbox',
             reason=reasons.Reason.SNAPSHOTS_UNSUPPORTED,
         )
-    blob = await held.context.storage.put(held.provider.archive(external))
+    blob = await (await held.storage()).put(held.provider.archive(external))
     return "snapshot", blob, "application/x-tar"
 
 

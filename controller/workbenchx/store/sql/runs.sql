@@ -106,13 +106,13 @@ select run_id::text, kind, resource_uid::text from ended;
 
 -- name: keep_artifacts
 -- Pointers of ended runs; the same output again is the same pointer.
-insert into ops.artifacts (run_id, project_id, name, bucket, key, bytes, media_type, sha256, created_at)
-select i.run_id, r.project_id, i.name, i.bucket, i.key, i.bytes, i.media_type, i.sha256, now()
+insert into ops.artifacts (run_id, project_id, name, bucket, key, bytes, media_type, sha256, storage, created_at)
+select i.run_id, r.project_id, i.name, i.bucket, i.key, i.bytes, i.media_type, i.sha256, nullif(i.storage, ''), now()
 from json_to_recordset(%(rows)s::json) as i(run_id uuid, name text, bucket text, key text, bytes bigint, media_type text,
-  sha256 text)
+  sha256 text, storage text)
 join ops.runs r on r.run_id = i.run_id
 on conflict ((run_id::text), name) where key = 'sha256/' || sha256 do update set bucket = excluded.bucket, key = excluded.key, bytes = excluded.bytes,
-  media_type = excluded.media_type, sha256 = excluded.sha256, removed_at = null;
+  media_type = excluded.media_type, sha256 = excluded.sha256, storage = excluded.storage, removed_at = null;
 
 -- name: merge_facts
 -- What a run found out about its resource; a change of the living object or revision is history.
