@@ -79,6 +79,7 @@ class SandboxStatus:
     """What a provider says about one sandbox.
 
     `state`: created (made, command not started) | running | exited | failed (never could run) | unknown.
+    `fields`: owned, comparable fields; `usd_per_hour` among them is what the provider says that it costs.
     `reason` once it ended: Exited, Signalled, DeadlineExceeded, OutOfMemory, Cancelled, DiskFull, StartFailed, Lost.
     """
 

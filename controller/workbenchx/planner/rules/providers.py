@@ -28,7 +28,7 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     adapter = str(subject.spec.get("adapter") or "")
     stood_in = stand_in not in {None, adapter}
     message = f"done by {spelling.provider(adapter, stand_in)}" if stood_in else ""
-    if subject.key.kind != "SandboxProvider":
+    if subject.key.kind == "StorageProvider":
         return verdicts.ready(subject.key, message)
     return _met(writing, subject, stand_in or adapter, message)
 

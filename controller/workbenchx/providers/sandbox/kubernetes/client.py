@@ -212,7 +212,7 @@ def _mapped(what: str) -> Any:
     except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as problem:
         raise errors.Waiting(
             f"kubernetes: the API server does not answer: {what}: {type(problem).__name__}",
-            reason="SandboxUnavailable",
+            reason="ProviderUnavailable",
         ) from problem
 
 
@@ -235,7 +235,7 @@ def _error(status: int, text: str, what: str, later: str | None) -> Exception:
         pause = float(later) if later and later.isdigit() else 5.0
         return errors.Waiting(
             f"kubernetes: the API server is busy: {what}: {status} {text}",
-            reason="SandboxUnavailable",
+            reason="RateLimited" if status == 429 else "ProviderUnavailable",
             retry_after=pause,
         )
     kind = _RefusedError if _reason(status, text) == "ProviderUnavailable" else errors.Stalled
