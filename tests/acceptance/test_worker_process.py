@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+import emulated_provider
 import emulated_runs
 import emulated_worker
 import httpx
@@ -15,6 +16,7 @@ import pytest
 import store_server
 from store_fixtures import database, server, store
 
+from workbenchx.engine import observer
 from workbenchx.store import bootstrap, embedded, migrate, postgres
 
 __all__ = ["database", "server", "store"]
@@ -121,6 +123,9 @@ async def test_two_workers_share_the_queue_and_a_killed_one_loses_nothing(
     assert (found.succeeded, found.attempts) == (60, 60)
     starts = (folder / "starts.log").read_text().split()
     assert len(starts) == len(set(starts)) == 60
+    # It may have died between the end of a run and that of its sandbox: the next look sweeps what it left.
+    left = emulated_provider.EmulatedSandbox(folder, 0.0)
+    await observer.Observer(store, {left.adapter: left}).observe()
     assert not list((folder / "sandboxes").iterdir())
 
 
