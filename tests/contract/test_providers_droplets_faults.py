@@ -378,14 +378,17 @@ async def test_secrets_are_sealed(place: Place) -> None:
 
 
 async def test_what_nobody_knows_is_seen(place: Place) -> None:
-    """A droplet with our tag and no row is observed as unknown; other people's are not."""
+    """A droplet with our tag and no row is observed as unknown, and can be deleted; other people's are neither."""
     tag = f"wbx-installation:{INSTALLATION}"
     for tags in ([tag, "wbx-resource:r"], ["theirs"]):
         body = {"name": "x", "size": "s-2vcpu-4gb", "region": "nyc2", "tags": tags, "image": "i"}
         number = len(place.vendor.droplets) + 1
         place.vendor.droplets[number] = droplet_emulator.Droplet(number, body, 0.0)
-    seen = await place.sandbox().observe()
+    sandbox = place.sandbox()
+    seen = await sandbox.observe()
     assert [(each.state, each.resource) for each in seen.objects] == [("unknown", "r")]
+    await sandbox.delete("x")
+    assert [each.body["tags"] for each in place.vendor.droplets.values()] == [["theirs"]]
 
 
 @pytest.mark.parametrize(

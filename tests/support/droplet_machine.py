@@ -69,6 +69,11 @@ class Machine:
             )
 
     @property
+    def pid(self) -> int:
+        """Of the process that everything on it descends from."""
+        return self._process.pid
+
+    @property
     def console(self) -> str:
         """What it said."""
         return (self.state / "console").read_text(errors="replace")

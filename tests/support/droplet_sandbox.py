@@ -77,6 +77,7 @@ class Bench(providers_sandbox.Bench):
     made: list[adapter.DropletSandbox]
     stores: list[postgres.Postgres]
     kept: supabase_storage.SupabaseStorage
+    storage_url: str
     pace = 10.0
     many = 2
 
@@ -162,6 +163,7 @@ def bench(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> It
         this = Bench(make(), storage, path, make, image=image)
         this.vendor, this.yard, this.desk, this.made = vendor, yard, desk, made
         this.stores, this.url, this.kept = stores, url, storage
+        this.storage_url = supabase.url
         try:
             yield this
         finally:

@@ -1,6 +1,7 @@
 """An OCI registry on the loopback interface, for this test process, with an image of a small system in it."""
 
 import contextlib
+import hashlib
 import pathlib
 import shutil
 import socket
@@ -15,6 +16,7 @@ import pytest
 import tools
 import yaml
 
+INDEX = "application/vnd.oci.image.index.v1+json"
 _kept: list["Registry"] = []
 
 
@@ -52,6 +54,18 @@ class Registry:
         """Store an image; its name by digest."""
         return f"{self.address}/{oci_images.push(f'http://{self.address}', name, image)}"
 
+    def push_index(self, name: str, index: bytes) -> str:
+        """Store an index of images that lie in the same repository; its name by digest."""
+        digest = f"sha256:{hashlib.sha256(index).hexdigest()}"
+        done = httpx.put(
+            f"http://{self.address}/v2/{name}/manifests/{digest}",
+            content=index,
+            headers={"Content-Type": INDEX},
+            trust_env=False,
+        )
+        done.raise_for_status()
+        return f"{self.address}/{name}@{digest}"
+
     def system(self) -> str:
         """An image with a shell and Python; pushed once."""
         if "system" not in self._images:
@@ -65,6 +79,13 @@ class Registry:
         self._process.terminate()
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def small() -> oci_images.Image:
+    """An image with a shell alone."""
+    busybox = tools.need("busybox", "apt-get install busybox-static").read_bytes()
+    names = {f"bin/{name}": "busybox" for name in ("sh", "ls", "cat", "true")}
+    return oci_images.make({"bin/busybox": busybox, **names})
 
 
 def shared(config: pytest.Config) -> Registry:

@@ -192,9 +192,11 @@ class DropletSandbox:
         return statuses.of(row) if row else None
 
     async def delete(self, name: str) -> None:
-        """See ports.SandboxProvider.delete. With its machine ends everything of it."""
+        """See ports.SandboxProvider.delete. With its machine ends everything of it; a machine that no row knows goes too."""
         row = await self._desk.runner(name)
-        if row is not None:
+        if row is None:
+            await self._destroy_all(await self._ids(name))
+        else:
             await self._desk.stop_runner(name, "Cancelled")
             unsure = row.external_id is None and not _listed(row, self._chosen)
             if unsure and not await self._api.named(name):
@@ -241,8 +243,13 @@ class DropletSandbox:
 
     async def _destroy(self, row: ports.Runner) -> None:
         """Every machine of that name; returns once they are gone."""
-        ids = {int(each["id"]) for each in await self._api.named(row.name)}
-        ids |= {int(row.external_id)} if row.external_id else set()
+        own = {int(row.external_id)} if row.external_id else set()
+        await self._destroy_all(own | await self._ids(row.name))
+
+    async def _ids(self, name: str) -> set[int]:
+        return {int(each["id"]) for each in await self._api.named(name)}
+
+    async def _destroy_all(self, ids: set[int]) -> None:
         end = time.monotonic() + _GONE_SECONDS
         for each in ids:
             await self._api.destroy(each)

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import time
 import uuid
@@ -101,8 +102,10 @@ class Runner:
 
     def _obey(self, made: work.Work, orders: calls.Json, *, started: bool) -> None:
         if orders["deadline"] != made.deadline:
+            self._until += max(0.0, orders["deadline"] - (made.deadline or orders["deadline"]))
             made.deadline = orders["deadline"]
             made.tell(op="extend", deadline=made.deadline)
+            _power_off_at(self._until)
         if orders["stop"] and started and not self._stopping:
             self._stopping = True
             made.tell(op="stop", reason=orders["stop"])
@@ -166,6 +169,13 @@ def _machine(folder: pathlib.Path) -> str:
     if not path.exists():
         path.write_text(str(uuid.uuid4()), "ascii")
     return path.read_text("ascii")
+
+
+def _power_off_at(moment: float) -> None:
+    """The machine's own end, which its user data set, goes with the deadline."""
+    minutes = max(1, round((moment - time.time()) / 60) + 1)
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(["shutdown", "-P", f"+{minutes}"], timeout=30, check=False)
 
 
 def _report(reason: str, message: str, state: str = _FAILED) -> layout.Json:

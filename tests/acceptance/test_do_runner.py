@@ -1,0 +1,165 @@
+"""The sample's job on a droplet: the same files but for one line, a real `wbx worker`, a machine that boots."""
+
+import asyncio
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import droplet_emulator
+import droplet_sandbox
+import providers_sandbox
+import pytest
+import storage_supabase
+import tree
+
+from workbenchx.engine import clock, loop
+from workbenchx.planner import model
+from workbenchx.store import reads
+from workbenchx.wiring import declaring
+
+PATIENCE = 600.0
+SSOT = pathlib.Path("ssot")
+PROJECT, SANDBOX = "projects/penguins/project.yaml", "providers/vercel/sandbox.yaml"
+FILES = (
+    PROJECT,
+    "projects/penguins/data.yaml",
+    "projects/penguins/code",
+    "runtimes/python.yaml",
+    SANDBOX,
+    "providers/storage/provider.yaml",
+    "providers/ai/provider.yaml",
+)
+
+
+@pytest.fixture
+def bench(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> Iterator[droplet_sandbox.Bench]:
+    """An account, machines, a console and a storage."""
+    with droplet_sandbox.bench(request, tmp_path) as made:
+        yield made
+
+
+def sample(bench: droplet_sandbox.Bench, root: pathlib.Path) -> None:
+    """The sample's job and what it refers to, here: the image is of this registry, the vendor's API is the emulator."""
+    for name in FILES:
+        source, target = tree.ROOT / SSOT / name, root / SSOT / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copy2(source, target)
+    image = "docker.io/library/python:3.12-slim@sha256:"
+    runtimes = root / SSOT / "runtimes/python.yaml"
+    lines = runtimes.read_text().splitlines()
+    lines = [f"  image: {bench.image}" if image in line else line for line in lines]
+    runtimes.write_text("\n".join(lines))
+    replace(
+        root / SSOT / SANDBOX,
+        "apiUrl: https://wbx.example.org # where droplets reach `wbx console`",
+        f"apiUrl: {bench.desk.url}\n    endpoint: {bench.vendor.url}\n    pace: 0.2",
+    )
+
+
+def replace(path: pathlib.Path, before: str, after: str) -> None:
+    """One place of a file."""
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+
+
+@contextlib.contextmanager
+def worker(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """`wbx worker` with the credentials that the sample's provider objects name; its log."""
+    own = {
+        "PATH": os.environ["PATH"],
+        "WBX_DATABASE_URL": bench.url,
+        "WBX_HEALTH_PORT": "0",
+        "DIGITALOCEAN_TOKEN": droplet_emulator.TOKEN,
+        "SUPABASE_URL": bench.storage_url,
+        "SUPABASE_SERVICE_ROLE_KEY": storage_supabase.key(),
+    }
+    told = folder / "worker.log"
+    with told.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workbenchx.cli.main", "worker"],
+            cwd=folder,
+            env=own,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield told
+        finally:
+            process.terminate()
+            process.wait(timeout=120)
+
+
+@contextlib.asynccontextmanager
+async def engine(bench: droplet_sandbox.Bench, root: pathlib.Path) -> AsyncIterator[None]:
+    """Mirrors the files and plans, as a cluster's operator does."""
+    store = bench.stores[0]
+    found = await declaring.read(bench.storage, root, root / SSOT, known={})
+    assert [each for each in found.report.problems if each.severity == "error"] == []
+    installation = await store.installation()
+    policy = model.Policy(installation=installation.id, environment=installation.environment)
+    made = loop.Engine(
+        store, clock=clock.SystemClock(), policy=policy, holder="test", reading=found.reading
+    )
+    task = asyncio.create_task(made.serve(lambda _: None))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def ended(asked: reads.Reads, told: pathlib.Path) -> dict[str, Any]:
+    """The run of the sample's job once it has ended."""
+    row: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while row.get("state", "queued") in {"queued", "running"}:
+                rows = await asked.runs(kind="RunnerJob", name="ingest", limit=1)
+                row = rows[0] if rows else {}
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        said = await asyncio.to_thread(told.read_text)
+        raise AssertionError(f"waited in vain: {row}\n{said}") from None
+    return row
+
+
+async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
+    bench: droplet_sandbox.Bench, tmp_path: pathlib.Path
+) -> None:
+    """`sandbox: do-runner` in the Project: the job's outputs are artifacts, its evidence is there, its droplet is gone."""
+    root = tmp_path / "repository"
+    sample(bench, root)
+    replace(root / SSOT / PROJECT, "sandbox: vercel-sandbox", "sandbox: do-runner")
+    asked = reads.Reads(bench.stores[0].connections)
+    with worker(bench, tmp_path) as told:
+        async with engine(bench, root):
+            row = await ended(asked, told)
+            consoles = [each.console for each in bench.yard.machines]
+            assert row["state"] == "succeeded", (row, told.read_text(), consoles)
+
+            async def swept() -> bool:
+                return not bench.vendor.droplets and not await bench.stores[0].runners()
+
+            await providers_sandbox.until(swept, seconds=PATIENCE)
+    (attempt,) = await asked.sandbox_runs(row["run_id"])
+    assert (attempt["provider"], attempt["exit_code"]) == ("do_runner", 0)
+    assert row["provider"] == "do_runner"
+    kept = await asked.artifacts(run_id=row["run_id"], limit=10)
+    assert {each["name"] for each in kept} == {"log", "profile", "table"}
+    (table,) = [each for each in kept if each["name"] == "table"]
+    data = b"".join([piece async for piece in bench.storage.open(table["sha256"])])
+    assert data.count(b"\n") > 300
+    assert bench.vendor.asked.count("POST /v2/droplets") == 1
+    await bench.rest()

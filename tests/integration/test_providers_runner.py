@@ -1,0 +1,184 @@
+"""A runner on a machine that boots: images of several layers, what its command cannot reach, and its own accidents."""
+
+import gzip
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import tarfile
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import droplet_machine
+import droplet_sandbox
+import oci_images
+import providers_sandbox
+import pytest
+import registry_server
+
+from workbenchx import errors
+from workbenchx.providers.sandbox.do_runner import userdata
+from workbenchx.providers.sandbox.do_runner.agent import registry
+
+NAME = "wbx-test-1"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+@pytest.fixture
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> AsyncIterator[droplet_sandbox.Bench]:
+    """Machines, a console, a storage and a registry."""
+    with droplet_sandbox.bench(request, tmp_path) as made:
+        yield made
+        await made.rest()
+
+
+def entry(name: str, **fields: Any) -> tarfile.TarInfo:
+    """A member without content."""
+    made = tarfile.TarInfo(name)
+    for field, value in fields.items():
+        setattr(made, field, value)
+    return made
+
+
+def layer(*members: tuple[str, bytes] | tarfile.TarInfo) -> bytes:
+    """One layer."""
+    return gzip.compress(providers_sandbox.tar(*members), mtime=0)
+
+
+def stacked(base: oci_images.Image, layers: Iterable[bytes]) -> oci_images.Image:
+    """An image with more layers on top."""
+    manifest, blobs = json.loads(base.manifest), dict(base.blobs)
+    for data in layers:
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        blobs[digest] = data
+        manifest["layers"].append({"mediaType": _LAYER, "digest": digest, "size": len(data)})
+    return oci_images.Image(json.dumps(manifest).encode(), blobs)
+
+
+async def test_layers_lie_on_each_other(
+    bench: droplet_sandbox.Bench, request: pytest.FixtureRequest
+) -> None:
+    """What a layer removes is gone, a file takes the place of a folder, links stay inside, devices are left out.
+
+    The image is found through an index of several machines' images.
+    """
+    shelf = registry_server.shared(request.config)
+    upper = [
+        layer(("a/gone", b"x"), ("a/stays", b"1"), ("b/one", b"x"), ("b/two", b"x"), ("c/d", b"x")),
+        layer(
+            ("a/.wh.gone", b""),
+            ("b/.wh..wh..opq", b""),
+            ("b/three", b"3"),
+            ("c", b"file"),
+            entry("out", type=tarfile.SYMTYPE, linkname="/../../../../a"),
+            ("out/new", b"inside"),
+            ("../../../up", b"kept in"),
+            entry("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3),
+            entry("hard", type=tarfile.LNKTYPE, linkname="a/stays"),
+        ),
+    ]
+    small = registry_server.small()
+    made = stacked(small, upper)
+    told = []
+    for each, machine in ((small, "s390x"), (made, "amd64"), (made, "arm64")):
+        shelf.push("layers", each)
+        described = {"os": "linux", "architecture": machine}
+        size = {"mediaType": _MANIFEST, "size": len(each.manifest)}
+        told.append({"digest": each.digest, "platform": described, **size})
+    index = json.dumps({"schemaVersion": 2, "mediaType": registry_server.INDEX, "manifests": told})
+    image = shelf.push_index("layers", index.encode())
+    script = "cd /; ls a b; cat c a/new up hard; ls null"
+    ended = await bench.run(bench.spec(NAME, "sh", "-c", script, image=image))
+    said = (await bench.log()).decode()
+    assert said.startswith("a:\nnew\nstays\n\nb:\nthree\nfileinsidekept in1"), (ended, said)
+    assert "null: No such file" in said
+
+
+async def test_an_image_that_is_not_there(bench: droplet_sandbox.Bench) -> None:
+    """Told with the registry's answer; no machine, and no row, is left."""
+    image = bench.image.partition("@")[0] + "@sha256:" + "0" * 64
+    with pytest.raises(errors.Stalled, match="its registry refuses it") as told:
+        await bench.sandbox.create(bench.spec(NAME, "true", image=image))
+    assert told.value.reason == "RuntimeUnavailable"
+    await bench.nothing_left()
+
+
+async def test_the_command_sees_nothing_of_the_machine(bench: droplet_sandbox.Bench) -> None:
+    """No token, no key, no folder of the runner, no process of it, no network; the image's environment is there."""
+    script = (
+        "ls /run/wbx /var/lib/wbx /root 2>&1; ls /proc | grep -c '^[0-9]'; id -u;"
+        " wc -l < /proc/net/route; echo $OF_THE_IMAGE"
+    )
+    await bench.run(bench.spec(NAME, "sh", "-c", script))
+    said = (await bench.log()).decode()
+    assert said.count("No such file") == 3
+    assert "wbxr_" not in said
+    processes, user, routes, image = said.splitlines()[-4:]
+    assert int(processes) < 8
+    assert (user, routes, image) == ("1000", "1", "yes")
+
+
+async def test_a_runner_that_is_killed_takes_its_run_up_again(
+    bench: droplet_sandbox.Bench,
+) -> None:
+    """kill -9 of the runner in the middle: the command goes on, is not started again, and its outcome is told."""
+    script = "echo begun; until [ -e go ]; do sleep 0.1; done; echo done; echo x > left"
+    await bench.begin(bench.spec(NAME, "sh", "-c", script))
+    await bench.says(b"begun\n")
+    (machine,) = bench.yard.machines
+    for pid in agents(machine):
+        os.kill(pid, signal.SIGKILL)
+    await bench.touch(NAME, "go")
+    ended = await bench.sandbox.wait(NAME)
+    assert (ended.reason, ended.exit_code) == ("Exited", 0), machine.console
+    assert await bench.log() == b"begun\ndone\n"
+    assert [data async for data in bench.sandbox.read_file(NAME, "left")] == [b"x\n"]
+
+
+def agents(machine: droplet_machine.Machine) -> list[int]:
+    """The runner's own process on a machine."""
+    found, left = [], [machine.pid]
+    while left:
+        pid = left.pop()
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        left += [int(each) for each in children]
+        if b"runner.pyz" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[2:3]:
+            found.append(pid)
+    return found
+
+
+def test_user_data_is_one_script_that_names_what_it_takes() -> None:
+    """It fits the vendor's limit, installs nothing, and every file is taken by its sha256."""
+    told = userdata.Told("n", "https://x", "a token", 5000.0, 300.0, {"runner.pyz": "0" * 64})
+    text = userdata.script(told, 2000.0)
+    assert len(text.encode()) < 4096
+    assert "shutdown -P +51" in text
+    assert ("0" * 64) in text
+    assert not [word for word in ("pip", "apt", "curl", "sudo") if f"{word} " in text]
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        ("python:3.12-slim", ("registry-1.docker.io", "library/python")),
+        ("docker.io/library/python:3.12", ("registry-1.docker.io", "library/python")),
+        ("team/app", ("registry-1.docker.io", "team/app")),
+        ("127.0.0.1:5000/a/b:tag", ("127.0.0.1:5000", "a/b")),
+        ("registry.example.org/app", ("registry.example.org", "app")),
+    ],
+)
+def test_names_of_images_are_read_as_everywhere(image: str, found: tuple[str, str]) -> None:
+    """The usual short names; a tag beside the digest counts nothing."""
+    read = registry.read(f"{image}@sha256:{'1' * 64}")
+    assert (read.registry, read.name) == found
+    assert read.url.startswith("http://" if "127.0.0.1" in image else "https://")
+
+
+def test_what_is_not_pinned_is_refused() -> None:
+    """Only a digest names an image."""
+    with pytest.raises(errors.Stalled, match="not pinned"):
+        registry.read("python:3.12")
