@@ -28,7 +28,7 @@ from workbenchx.store import embedded, postgres
 __all__ = ["database", "server", "store"]
 CREATES = int(os.environ.get("WBX_SOAK_CREATES", "40"))
 SEED = int(os.environ.get("WBX_SOAK_SEED", "20261125"))
-PATIENCE = 300.0 + 6.0 * CREATES
+PATIENCE = 1200.0 + 6.0 * CREATES
 SHARE = 0.2
 WORKERS = 2
 STRAYS = ("wbx-stray-job", "wbx-stray-session")

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 
 import pytest
+import store_worlds as worlds
 from store_fixtures import database, server, store
 
 from workbenchx import errors, ports
@@ -132,6 +133,18 @@ async def test_no_run_of_a_provider_that_is_left_alone_is_claimed(store: postgre
     assert len(await store.claim("w", limit=9, lease=60)) == 1
     await store.answers(BOX)
     assert len(await store.claim("w", limit=9, lease=60)) == 2
+
+
+async def test_the_limit_of_a_provider_object_counts(store: postgres.Postgres) -> None:
+    """`limits.concurrency` of the object whose adapter the runs bear: no more of them are held at once."""
+    epoch, _ = await worlds.project_with_job(store)
+    spec = {"adapter": BOX, "default": True, "limits": {"concurrency": 2}}
+    key = model.Key("SandboxProvider", "", "box-of-ours")
+    option = worlds.created(worlds.declared(key, spec))
+    assert await store.settle(epoch, worlds.batch(rows=[option]))
+    await store.enqueue([_order(BOX) for _ in range(5)])
+    assert len(await store.claim("w", limit=9, lease=60)) == 2
+    assert await store.claim("x", limit=9, lease=60) == []
 
 
 async def test_waiting_for_a_provider_is_not_the_run_s_time(store: postgres.Postgres) -> None:
