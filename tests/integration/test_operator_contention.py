@@ -82,7 +82,7 @@ def test_a_namespace_goes_while_its_objects_reconcile(lab: operator_lab.Lab) -> 
         operator_lab.until(
             lambda: lab.cluster.admin.get("Namespace", space) is None,
             lambda: f"{lab.cluster.admin.list('RunnerJob')[:1]} {process.log}",
-            timeout=90,
+            timeout=400,
         )
         operator_lab.until(
             lambda: not lab.rows("select 1 from ops.resources where kind = 'RunnerJob'"),

@@ -45,7 +45,7 @@ class Process:
             assert self.popen.poll() is None, self.log
             return 0, ""
         try:
-            answer = httpx.get(found[1] + path, timeout=5, trust_env=False)
+            answer = httpx.get(found[1] + path, timeout=_WAIT, trust_env=False)
         except httpx.TransportError:
             return 0, ""
         return answer.status_code, answer.text

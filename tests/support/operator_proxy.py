@@ -54,6 +54,11 @@ class Proxy:
             self._loop.call_soon_threadsafe(watch.put_nowait, line)
         return count
 
+    def blind(self) -> None:
+        """End every open watch and wait until none is left: where new ones are refused, nothing is seen from here on."""
+        self.break_watches(None)
+        cluster_server.until("no watch is open", lambda: not self._watches)
+
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
         """Answer inside the block."""
