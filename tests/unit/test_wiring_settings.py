@@ -81,6 +81,16 @@ def test_another_database_is_not_embedded_and_nothing_stands_in(repository: path
     assert found.stand_in is None
 
 
+def test_nothing_stands_in_where_that_is_said(repository: pathlib.Path) -> None:
+    """`none` is a word for it, since embedded an unset variable means `local`; in a cluster it says what is so anyway."""
+    assert load(repository).stand_in == "local"
+    assert load(repository, WBX_STAND_IN="none").stand_in is None
+    assert load(repository, WBX_STAND_IN="none").embedded
+    assert (
+        load(repository, WBX_STAND_IN="none", WBX_DATABASE_URL="postgresql://x/y").stand_in is None
+    )
+
+
 def test_an_empty_variable_is_not_set(repository: pathlib.Path) -> None:
     """`WBX_API_URL=` switches nothing."""
     assert load(repository, WBX_API_URL="").embedded

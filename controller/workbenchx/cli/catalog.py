@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "runner": Entry("runner", "Carry out the one run of a machine of a provider."),
         "console": Entry("console", "Serve the HTTP API and its pages."),
         "operator": Entry("operator", "Reconcile custom resources of a Kubernetes cluster."),
+        "provider": Entry("provider", "Try a provider with its real credentials, and undo it."),
         "db": Entry("db", "The database: migrate, psql, verify, anchor, status, bootstrap."),
     },
 }

@@ -2,9 +2,10 @@
 
 import datetime
 from collections.abc import Mapping
+from typing import Any
 
 from workbenchx.api import reasons, states
-from workbenchx.planner import cases, draft, errands, executions, gates, model, verdicts
+from workbenchx.planner import cases, draft, errands, executions, gates, model, subjects, verdicts
 
 _TRIES = 3
 
@@ -162,7 +163,7 @@ def make(
             attempt=case.track.next_attempt,
             tries=tries,
             renamed_from=subject.renamed_from,
-            document=blueprint.order,
+            document=_order(subject, blueprint, operation),
         )
     )
     if step.action is model.Action.HOLD:
@@ -176,3 +177,12 @@ def make(
         "stopped_at": None,
     }
     return verdicts.of(subject.key, states.State.CREATING, reasons.Reason.CREATING, facts=facts)
+
+
+def _order(
+    subject: subjects.Subject, blueprint: cases.Blueprint, operation: str
+) -> Mapping[str, Any]:
+    """What is to be made; of a replacement also who has the old one, where that is somebody else."""
+    had = subject.recorded.provider if subject.recorded else None
+    moves = operation == "replace" and had not in {None, blueprint.placed.effective}
+    return {**blueprint.order, "leaves": had} if moves else blueprint.order

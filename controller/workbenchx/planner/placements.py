@@ -39,8 +39,8 @@ class Placement:
 
     @property
     def image(self) -> str:
-        """The image under the name that the provider wants."""
-        named = _mapping(_mapping(self.runtime.spec.get("providers")).get(self.adapter))
+        """The image under the name that whoever carries it out wants."""
+        named = _mapping(_mapping(self.runtime.spec.get("providers")).get(self.effective))
         return str(named.get("image") or self.runtime.spec.get("image") or "")
 
 

@@ -78,7 +78,7 @@ def pick(
         if each.adapter in sandboxes:
             continue
         try:
-            sandboxes[each.adapter] = _made(each, installation, storage, stack, wanted.desk)
+            sandboxes[each.adapter] = make(each, installation, storage, stack, wanted.desk)
         except errors.Stalled as problem:
             problems.append(problem.message)
     return Picked(storage, sandboxes, tuple(problems), places)
@@ -91,7 +91,7 @@ def pick_places(wanted: Wanted, stack: contextlib.AsyncExitStack) -> several.Pla
         errors.Stalled: as `pick`.
     """
     makers = {
-        each.name: functools.partial(_made, each, None, None, stack) for each in _storages(wanted)
+        each.name: functools.partial(make, each, None, None, stack) for each in _storages(wanted)
     }
     places = several.Places(makers)
     places.get(places.names[0])
@@ -163,7 +163,7 @@ def _sandboxes(wanted: Wanted) -> Sequence[ports.Option]:
     return own or [ports.Option("SandboxProvider", "stand-in", wanted.stand_in, True, settings, {})]
 
 
-def _made(
+def make(
     option: ports.Option,
     installation: ports.Installation | None,
     storage: ports.StorageProvider | None,

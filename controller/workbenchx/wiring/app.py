@@ -1,6 +1,7 @@
 """The one place that picks adapters: everything of one process, connected.
 
-Embedded mode: Postgres, storage and sandboxes of `WBX_HOME`; `local` stands in for every declared adapter.
+Embedded mode: Postgres, storage and sandboxes of `WBX_HOME`; `local` stands in for every declared adapter, unless nothing
+shall (`WBX_STAND_IN=none`): then code runs where it is declared to, and bytes stay in `WBX_HOME`.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
-from workbenchx.wiring import handing, output, policies, process, running, settings
+from workbenchx.wiring import handing, output, policies, process, running, sandboxes, settings
 from workbenchx.wiring import home as homes
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class App:
     store: postgres.Postgres
     reads: reads.Reads
     storage: ports.StorageProvider
-    sandboxes: Mapping[str, ports.SandboxProvider]
+    sandboxes: sandboxes.Sandboxes
     installation: ports.Installation
     clock: ports.Clock
     waker: output.Waker
@@ -200,7 +201,9 @@ class App:
 
         scope = readahead.scope_of(self.settings.root, path)
         known = await self.reads.declared_specs(outside=scope)
-        return await declaring.read(storage, self.settings.root, path, known=known)
+        read = await declaring.read(storage, self.settings.root, path, known=known)
+        self.sandboxes.take(sandboxes.options(read.reading.rows))
+        return read
 
     async def _indexer(self) -> "indexer.Indexer | None":
         """Who indexes texts beside all else; None: here nothing can be searched."""
@@ -269,7 +272,7 @@ async def open(chosen: settings.Settings) -> AsyncIterator[App]:  # noqa: A001 -
     await bootstrap.bootstrap(server.url_for(embedded.ADMINISTRATOR, "postgres"))
     await migrate.apply(server.url_for("wbx_migrate"), environment=chosen.environment)
     store = EmbeddedStore(server, home.path)
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         try:
             made = await _assembled(chosen, home, store, stack)
             try:
@@ -284,19 +287,25 @@ async def _assembled(
     chosen: settings.Settings,
     home: homes.Home,
     store: postgres.Postgres,
-    stack: contextlib.ExitStack,
+    stack: contextlib.AsyncExitStack,
 ) -> App:
     installation = await store.installation()
     storage = local_storage.LocalStorage(home.storage)
     sandbox = local_sandbox.LocalSandbox(home.sandboxes, storage, installation.id)
     stack.callback(sandbox.close)
+    declared = chosen.stand_in is None
+    found = sandboxes.Sandboxes(
+        {sandbox.adapter: sandbox}, installation, storage, stack, declared=declared
+    )
+    if declared:
+        found.take(await store.options())
     return App(
         settings=chosen,
         home=home,
         store=store,
         reads=reads.Reads(store.connections),
         storage=storage,
-        sandboxes={sandbox.adapter: sandbox},
+        sandboxes=found,
         installation=installation,
         clock=clock.SystemClock(),
         waker=output.Waker(store.printed),

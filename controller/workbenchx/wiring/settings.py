@@ -20,7 +20,7 @@ FILE = "wbx.toml"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 COLOURS = ("auto", "always", "never")
 EMBEDDINGS = ("auto", "wordllama", "off")
-STAND_INS = ("local", "kubernetes")
+STAND_INS = ("local", "kubernetes", "none")
 WAITING_RUNS = 16  # elsewhere than here a run is mostly waited for
 
 
@@ -45,7 +45,10 @@ KEYS: dict[str, Key] = {
         "a Postgres to use instead of the embedded one; read by the db command and the cluster parts"
     ),
     "api_url": Key("a WorkbenchX API to talk to instead of the embedded engine"),
-    "stand_in": Key("adapters that stand in for the declared ones", STAND_INS),
+    "stand_in": Key(
+        "adapters that stand in for the declared ones; none: the declared ones themselves (default: local if embedded, else none)",
+        STAND_INS,
+    ),
     "repository": Key(
         "in a cluster: URL of the repository that . means in spec.repo, as https://HOST/PATH"
     ),
@@ -164,7 +167,7 @@ def _settle(root: pathlib.Path, chosen: dict[str, Any]) -> Settings:
     embedded = not (chosen.get("database_url") or chosen.get("api_url"))
     at_once = _processors() if embedded else WAITING_RUNS
     chosen = {"home": root / ".wbx", "ssot": root / "ssot", "concurrency": at_once, **chosen}
-    if not embedded and "stand_in" not in chosen:
+    if chosen.get("stand_in", None if embedded else "none") == "none":
         chosen["stand_in"] = None
     return Settings(root=root, **chosen)
 
