@@ -293,11 +293,9 @@ async def _assembled(
     storage = local_storage.LocalStorage(home.storage)
     sandbox = local_sandbox.LocalSandbox(home.sandboxes, storage, installation.id)
     stack.callback(sandbox.close)
-    declared = chosen.stand_in is None
-    found = sandboxes.Sandboxes(
-        {sandbox.adapter: sandbox}, installation, storage, stack, declared=declared
-    )
-    if declared:
+    desk = store if chosen.stand_in is None else None
+    found = sandboxes.Sandboxes({sandbox.adapter: sandbox}, installation, storage, stack, desk=desk)
+    if desk is not None:
         found.take(await store.options())
     return App(
         settings=chosen,

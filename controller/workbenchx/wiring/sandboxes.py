@@ -16,7 +16,7 @@ _Default = TypeVar("_Default")
 
 
 class Sandboxes(Mapping[str, ports.SandboxProvider]):
-    """Adapters by name. `own`: always there. Where `declared` is false, nothing else is."""
+    """Adapters by name. `own`: always there. `desk`: where runners are met; without one nothing else is there."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Sandboxes(Mapping[str, ports.SandboxProvider]):
         storage: ports.StorageProvider,
         stack: contextlib.AsyncExitStack,
         *,
-        declared: bool,
+        desk: ports.Desk | None,
     ) -> None:
         self._made = dict(own)
         self._own = frozenset(own)
@@ -34,11 +34,11 @@ class Sandboxes(Mapping[str, ports.SandboxProvider]):
         self._installation = installation
         self._storage = storage
         self._stack = stack
-        self._declared = declared
+        self._desk = desk
 
     def take(self, options: Iterable[ports.Option]) -> None:
         """Have the adapters of these options; one that did not change stays as it is."""
-        for option in options if self._declared else ():
+        for option in options if self._desk is not None else ():
             first = option.default or option.adapter not in self._options
             if option.kind == "SandboxProvider" and option.adapter not in self._own and first:
                 self._take(option)
@@ -48,7 +48,9 @@ class Sandboxes(Mapping[str, ports.SandboxProvider]):
             return
         self._options[option.adapter] = option
         try:
-            made = adapters.make(option, self._installation, self._storage, self._stack)
+            for name in option.credentials:
+                adapters.credential(option, name)
+            made = adapters.make(option, self._installation, self._storage, self._stack, self._desk)
         except errors.Stalled as problem:
             self._problems[option.adapter] = problem
             return
