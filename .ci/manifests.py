@@ -11,6 +11,7 @@ import yaml
 
 from workbenchx.operator import permissions as of_operator
 from workbenchx.providers.sandbox.kubernetes import permissions as of_sandboxes
+from workbenchx.providers.secrets import permissions as of_secrets
 
 ROOT = pathlib.Path(__file__).parent.parent / "manifests"
 HEAD = "# Written by `make generate` from {source}: what the code needs, and nothing else. Do not edit.\n"
@@ -31,12 +32,19 @@ def documents() -> dict[str, tuple[str, dict[str, Any]]]:
         "metadata": {"name": "wbx-worker", "namespace": "wbx-sandboxes"},
         "rules": list(of_sandboxes.RULES),
     }
+    secrets = {
+        "apiVersion": RBAC,
+        "kind": "ClusterRole",
+        "metadata": {"name": of_secrets.ROLE},
+        "rules": list(of_secrets.RULES),
+    }
     return {
         "base/operator-role.yaml": ("operator/permissions.py", operator),
         "components/sandboxes/role.yaml": (
             "providers/sandbox/kubernetes/permissions.py",
             sandboxes,
         ),
+        "components/project-secrets/role.yaml": ("providers/secrets/permissions.py", secrets),
     }
 
 

@@ -117,7 +117,7 @@ def test_a_worker_reaches_repositories(folder: str, ports: set[int]) -> None:
 
 
 def test_roles_are_what_the_code_says_it_needs() -> None:
-    """Written from the permissions of the operator; no Role grants a Secret or a wildcard."""
+    """Written from the permissions of the code; no Role grants a wildcard, and but one a Secret: `get`, bound in a project's namespace only."""
     done = subprocess.run(
         [sys.executable, ".ci/manifests.py", "--check"],
         cwd=tree.ROOT,
@@ -129,7 +129,16 @@ def test_roles_are_what_the_code_says_it_needs() -> None:
     for role in kustomized("manifests/overlays/dev"):
         for rule in role.get("rules") or []:
             words = {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
-            assert not words & {"*", "secrets", "bind", "escalate", "impersonate"}
+            assert not words & {"*", "bind", "escalate", "impersonate"}
+            if "secrets" in words:
+                assert role["metadata"]["name"] == "wbx-project-secrets"
+                assert (rule["resources"], rule["verbs"]) == (["secrets"], ["get"])
+    bound = [
+        (each["kind"], each["metadata"]["namespace"])
+        for each in kustomized("manifests/overlays/dev")
+        if each["kind"].endswith("Binding") and each["roleRef"]["name"] == "wbx-project-secrets"
+    ]
+    assert bound == [("RoleBinding", "penguins")]
 
 
 def test_installing_again_changes_nothing(

@@ -14,7 +14,7 @@ import store_worlds as worlds
 from store_fixtures import database, server, store
 
 from workbenchx import errors, ports
-from workbenchx.engine import clock, context, governor, observer, worker
+from workbenchx.engine import clock, context, governor, observer, secrets, worker
 from workbenchx.providers.storage import local
 from workbenchx.store import postgres
 
@@ -44,7 +44,7 @@ async def surroundings(
         sandboxes={BOX: sandbox},
         installation=await store.installation(),
         clock=clock.SystemClock(),
-        lookup=lambda _name: None,
+        places=secrets.Places(lambda _name: None),
         probe=no_probe,
     )
 

@@ -12,6 +12,7 @@ import store_server
 
 from workbenchx import ports
 from workbenchx.engine import context, ids, worker
+from workbenchx.engine import secrets as engine_secrets
 from workbenchx.planner import model
 from workbenchx.providers import probe
 from workbenchx.wiring import app, settings
@@ -25,6 +26,7 @@ class Lab:
     """One installation."""
 
     app: app.App
+    kept: ports.Secrets | None = None
 
     def surroundings(self, **secrets: str) -> context.Context:
         """What a worker gets."""
@@ -34,7 +36,7 @@ class Lab:
             sandboxes=self.app.sandboxes,
             installation=self.app.installation,
             clock=self.app.clock,
-            lookup=secrets.get,
+            places=engine_secrets.Places(secrets.get, self.kept),
             probe=probe.answers,
         )
 
@@ -50,7 +52,9 @@ class Lab:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def order(self, command: list[str], *, seconds: float = 60.0, **more: Any) -> str:
+    async def order(
+        self, command: list[str], *, seconds: float = 60.0, namespace: str = "lab", **more: Any
+    ) -> str:
         """Queue one execution; its run id."""
         document = {
             "shape": "execution",
@@ -63,7 +67,7 @@ class Lab:
         run_id = ids.run_id()
         order = ports.RunOrder(
             run_id=run_id,
-            key=model.Key("RunnerJob", "lab", f"job-{run_id[-6:]}"),
+            key=model.Key("RunnerJob", namespace, f"job-{run_id[-6:]}"),
             resource_uid=str(uuid.uuid4()),
             project=None,
             operation="execute",

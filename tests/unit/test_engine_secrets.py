@@ -8,9 +8,10 @@ from workbenchx.engine import secrets
 ORDER = {"env": [{"name": "KEY", "secretRef": {"env": "WBX_SECRET_MY_TEAM_KEY"}}]}
 
 
-def test_a_project_reads_its_own_variables() -> None:
+async def test_a_project_reads_its_own_variables() -> None:
     """The project's name, upper case with underscores, is the prefix."""
-    values = secrets.resolve(ORDER, "my-team", lambda _: "v")
+    places = secrets.Places(lambda _: "v")
+    values = await secrets.resolve(ORDER, project="my-team", namespace="n", places=places)
 
     assert values == {"KEY": "v"}
 
@@ -24,11 +25,13 @@ def test_a_project_reads_its_own_variables() -> None:
         ("my-team", {"secret": "s", "key": "k"}, "SecretMissing"),
     ],
 )
-def test_anything_else_stalls_and_says_no_value(
+async def test_anything_else_stalls_and_says_no_value(
     project: str, reference: dict[str, str], reason: str
 ) -> None:
     """Another project's secret, the host's own variables, an unset one, a Kubernetes Secret: refused."""
+    order = {"env": [{"name": "K", "secretRef": reference}]}
+    places = secrets.Places(lambda _: None)
     with pytest.raises(errors.Stalled) as caught:
-        secrets.resolve({"env": [{"name": "K", "secretRef": reference}]}, project, lambda _: None)
+        await secrets.resolve(order, project=project, namespace="n", places=places)
 
     assert caught.value.reason == reason

@@ -22,7 +22,7 @@ class Context:
     sandboxes: Mapping[str, ports.SandboxProvider]
     installation: ports.Installation
     clock: ports.Clock
-    lookup: secrets.Lookup
+    places: secrets.Places
     probe: Probe
     storages: ports.Storages | None = None
 

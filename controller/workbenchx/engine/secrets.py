@@ -1,37 +1,55 @@
 """Secrets are resolved at use, in the worker, and stored nowhere."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from workbenchx import errors
+from workbenchx import errors, ports
 
 Lookup = Callable[[str], str | None]
 
 
-def resolve(order: Mapping[str, Any], project: str | None, lookup: Lookup) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Places:
+    """Where a worker looks: its own environment, and (in a cluster) Secrets beside the resources."""
+
+    lookup: Lookup
+    kept: ports.Secrets | None = None
+
+
+async def resolve(
+    order: Mapping[str, Any], *, project: str | None, namespace: str, places: Places
+) -> dict[str, str]:
     """The values of the order's secret variables, by variable name.
 
-    A namespaced kind may name only environment variables `WBX_SECRET_<PROJECT>_*` of its own project.
+    A namespaced kind may name only Secrets of its own `namespace`, and environment variables `WBX_SECRET_<PROJECT>_*`
+    of its own project.
 
     Raises:
         errors.Stalled: reason SecretMissing or SecretNotAllowed; the message names the reference, never a value.
+        errors.Waiting: as `ports.Secrets.read`.
     """
     found = {}
     for item in order.get("env") or ():
         reference = item.get("secretRef")
-        if reference:
-            found[item["name"]] = _value(reference, project, lookup)
+        if reference and reference.get("env"):
+            found[item["name"]] = _variable(reference["env"], project, places.lookup)
+        elif reference:
+            found[item["name"]] = await _kept(reference, namespace, places.kept)
     return found
 
 
-def _value(reference: Mapping[str, Any], project: str | None, lookup: Lookup) -> str:
-    name = reference.get("env")
-    if not name:
+async def _kept(reference: Mapping[str, Any], namespace: str, kept: ports.Secrets | None) -> str:
+    name = str(reference.get("secret"))
+    if kept is None:
         raise errors.Stalled(
-            f'secret: "{reference.get("secret")}" is a Kubernetes Secret; embedded mode reads '
-            "secretRef.env only",
+            f'secret: "{name}" is a Kubernetes Secret; embedded mode reads secretRef.env only',
             reason="SecretMissing",
         )
+    return await kept.read(namespace, name, str(reference.get("key")))
+
+
+def _variable(name: str, project: str | None, lookup: Lookup) -> str:
     prefix = f"WBX_SECRET_{(project or '').upper().replace('-', '_')}_"
     if not name.startswith(prefix):
         raise errors.Stalled(

@@ -81,6 +81,10 @@ def _under_way(case: cases.Case, run: model.Execution) -> model.Verdict:
         return verdicts.of(key, states.State.STOPPING, reasons.Reason.STOPPING)
     if run.operation in {"extend", "snapshot"}:
         return verdicts.of(key, states.State.RUNNING, reasons.Reason.READY, ready=True)
+    if verdicts.held_up(run):
+        return verdicts.refused(
+            key, verdicts.Refusal(run.reason, run.message), state=states.State.CREATING
+        )
     return verdicts.of(key, states.State.CREATING, reasons.Reason.CREATING)
 
 

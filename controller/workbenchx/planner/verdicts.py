@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from workbenchx.api import reasons, states
+from workbenchx.api import conditions, reasons, states
 from workbenchx.planner import model
 
 _REASONS = frozenset(str(reason) for reason in reasons.Reason)
+_QUEUED = states.State.QUEUED.value
 _ACTIVE = states.State.ACTIVE.value
 _READY = reasons.Reason.READY.value
 
@@ -76,6 +77,8 @@ def of_execution(
     key: model.Key, run: model.Execution, facts: Mapping[str, Any] | None = None
 ) -> model.Verdict:
     """How the latest execution stands or ended."""
+    if held_up(run):
+        return model.Verdict(key, _QUEUED, False, run.reason, run.message, facts or {})
     state, reason = _EXECUTION[run.state]
     done = run.state is model.ExecutionState.SUCCEEDED
     said = (
@@ -83,6 +86,11 @@ def of_execution(
     )
     message = "" if done or run.state.open else run.message
     return model.Verdict(key, state.value, done, said, message, facts or {})
+
+
+def held_up(run: model.Execution) -> bool:
+    """Whether a run waits for a person to do their part before its command can start; its reason says for what."""
+    return run.state.open and run.external_id is None and run.reason in conditions.STALLED_REASONS
 
 
 _EXECUTION = {

@@ -49,6 +49,7 @@ from workbenchx.ports.sandboxes import (
     SandboxStatus,
     StagedFile,
 )
+from workbenchx.ports.secrets import Secrets
 from workbenchx.ports.storage import (
     LINK_LIMIT,
     PIN_LIMIT,
@@ -130,6 +131,7 @@ __all__ = [
     "SandboxProvider",
     "SandboxSpec",
     "SandboxStatus",
+    "Secrets",
     "Served",
     "ServedModel",
     "StagedFile",

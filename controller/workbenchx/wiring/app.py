@@ -23,6 +23,7 @@ from workbenchx.engine import (
     observer,
     prober,
     reproduction,
+    secrets,
     worker,
 )
 from workbenchx.planner import model
@@ -183,7 +184,7 @@ class App:
             sandboxes=self.sandboxes,
             installation=self.installation,
             clock=self.clock,
-            lookup=os.environ.get,
+            places=secrets.Places(os.environ.get),
             probe=probe.answers,
         )
 

@@ -26,10 +26,12 @@ from workbenchx.engine import (
     observer,
     patience,
     prober,
+    secrets,
     worker,
 )
 from workbenchx.forge import fetching
 from workbenchx.providers import probe
+from workbenchx.providers.secrets import kubernetes as cluster_secrets
 from workbenchx.wiring import adapters, cluster, health, process, settings, storing
 
 LOG = logging.getLogger(__name__)
@@ -159,13 +161,15 @@ async def _until_changed(
     calls = governor.Governor(joined.store, _per_minute(wanted))
     sandboxes = governor.governed(picked.sandboxes, calls)
     copies = stack.enter_context(tempfile.TemporaryDirectory(prefix="wbx-git-"))
+    kept = cluster_secrets.Secrets()
+    stack.push_async_callback(kept.aclose)
     surroundings = context.Context(
         store=joined.store,
         storage=picked.storage,
         sandboxes=sandboxes,
         installation=joined.installation,
         clock=joined.clock,
-        lookup=os.environ.get,
+        places=secrets.Places(os.environ.get, kept),
         probe=probe.answers,
         storages=storing.Choices(joined.store, picked.places) if picked.places else None,
     )

@@ -12,7 +12,10 @@ async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxSt
     Raises:
         errors.Conflict: another worker holds the run now.
     """
-    values = secrets.resolve(held.run.document, held.run.project, held.context.lookup)
+    run = held.run
+    values = await secrets.resolve(
+        run.document, project=run.project, namespace=run.key.namespace, places=held.context.places
+    )
     status = await _found(held)
     if status is None or (status.state == "unknown" and not held.run.started):
         status = await _create_and_claim(held, spec)

@@ -143,10 +143,11 @@ update ops.experiment_runs t set metrics = i.metrics
 from json_to_recordset(%(rows)s::json) as i(id uuid, metrics jsonb) where t.id = i.id;
 
 -- name: requeue
--- Back to the queue: the lease is given up, the deadline stays; unless the provider cannot be called and nothing was started.
+-- Back to the queue: the lease is given up, the deadline stays; unless the provider cannot be called, or a secret is not
+-- there yet, and nothing was started.
 update ops.runs r set state = 'queued', lease_owner = null, lease_until = null, reason = %(reason)s, message = %(message)s,
   not_before = now() + make_interval(secs => %(delay)s),
-  deadline = case when %(reason)s not in ('RateLimited', 'ProviderUnavailable') or exists (
+  deadline = case when %(reason)s not in ('RateLimited', 'ProviderUnavailable', 'SecretMissing') or exists (
     select 1 from ops.sandbox_runs s where s.run_id = r.run_id and s.attempt = r.attempt) then deadline end
 where run_id = %(run_id)s and fencing = %(fencing)s and state = 'running'
 returning 1;

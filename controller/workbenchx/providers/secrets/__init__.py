@@ -1,0 +1,1 @@
+"""Adapters of `ports.Secrets`: one file each."""
