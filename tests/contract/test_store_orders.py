@@ -429,4 +429,7 @@ async def test_the_implementations_are_closed(server: embedded.Server, database:
             "select proname from pg_proc where pronamespace = 'ops_private'::regnamespace and provolatile = 'v'"
             " and has_function_privilege('authenticated', oid, 'execute') order by 1"
         )
-        assert await callable_ones.fetchall() == [("intervene",), ("rerun",)]
+        names = [name for (name,) in await callable_ones.fetchall()]
+        of_runners = [name for name in names if name.startswith("runner_")]  # these ask for a token
+        assert sorted(set(names) - set(of_runners)) == ["intervene", "rerun"]
+        assert len(of_runners) == 5
