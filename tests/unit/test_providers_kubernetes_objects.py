@@ -78,6 +78,36 @@ def test_what_has_not_ended() -> None:
     assert statuses.of(_job(), None).state == "created"
 
 
+_TAINTED = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+
+
+@pytest.mark.parametrize(
+    ("condition", "deleted", "seconds", "given_up"),
+    [
+        (_TAINTED, True, 31.0, True),
+        (_TAINTED, True, 29.0, False),
+        (_TAINTED, False, 31.0, False),
+        (_TAINTED | {"reason": "EvictionByEvictionAPI"}, True, 31.0, False),
+        (_TAINTED | {"status": "False"}, True, 31.0, False),
+    ],
+)
+def test_a_pod_is_given_up(
+    condition: dict[str, str], deleted: bool, seconds: float, given_up: bool
+) -> None:
+    """Only where the cluster has deleted it for its node's sake, and it is past its time: a slow node is waited for."""
+    pod = _pod({"running": {}}, conditions=[condition])
+    ends = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    if deleted:
+        pod["metadata"]["deletionTimestamp"] = ends.isoformat()
+    assert statuses.given_up(pod, ends.timestamp() + seconds) is given_up
+
+
+def test_a_service_is_named_without_the_attempt() -> None:
+    """Every attempt of a resource has the same; a sandbox that is no attempt has its own."""
+    assert names.address("wbx-0123abcd-89ef4567-12") == "wbx-0123abcd-89ef4567"
+    assert names.address("wbx-test-1") == "wbx-test-1"
+
+
 def test_two_orders_are_the_same_but_for_the_deadline() -> None:
     """What is ordered is one digest; a moved deadline is the same order."""
     now = datetime.datetime.now(datetime.UTC)
