@@ -91,11 +91,13 @@ async def test_the_command_starts_at_most_once(bench: support.Bench) -> None:
 
 async def test_another_process_can_take_over(bench: support.Bench) -> None:
     """A run goes on without its caller; another provider object waits for it and reads it."""
-    await bench.begin(bench.python("import time; time.sleep(0.5); print('done')"))
+    code = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('done')"
+    await bench.begin(bench.python(code))
     other = bench.again()
     status = await other.status(NAME)
     assert status is not None
     assert status.state == "running"
+    await bench.touch(NAME, "go")
     assert (await other.wait(NAME)).exit_code == 0
     assert await other.read_log(NAME, 0) == b"done\n"
 

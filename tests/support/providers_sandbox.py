@@ -66,7 +66,7 @@ class Bench:
     async def run(
         self, spec: ports.SandboxSpec, env: dict[str, str] | None = None
     ) -> ports.SandboxStatus:
-        """Create, start and wait, at most a minute."""
+        """Create, start and wait, at most five minutes."""
         await self.begin(spec, env)
         async with asyncio.timeout(120):
             return await self.sandbox.wait(spec.name)
@@ -190,7 +190,7 @@ def isolates() -> bool:
     return bool(isolation.detect().bubblewrap)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 300.0) -> None:
     """Poll until `condition` holds; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not await condition():

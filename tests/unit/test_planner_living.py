@@ -177,6 +177,20 @@ def test_only_declared_fields_are_owned() -> None:
     assert [] == worlds.said(life.plan())
 
 
+def test_an_app_moves_to_another_provider() -> None:
+    """One field: replaced, and the order says who has the old one, so that it is taken down where it is."""
+    machine = worlds.declare("SandboxProvider/machine", {"adapter": "local"}, path="m.yaml")
+    life = worlds.Life(*worlds.platform(), machine, *worlds.app(provider="machine"), stand_in=None)
+    life.settle()
+    life.add(*worlds.app())
+    (step,) = [each for each in life.plan().steps if each.operation == "replace"]
+
+    assert step.document is not None
+    assert (step.provider, step.document["adapter"]) == ("vercel_sandbox", "vercel_sandbox")
+    assert step.document["leaves"] == "local"
+    assert "spec.provider" in [change.path for change in step.fields]
+
+
 def test_a_change_replaces_an_app() -> None:
     """What the object is made from has changed: replaced, destructive, with the old id and the fields."""
     life = _apps()
@@ -191,6 +205,7 @@ def test_a_change_replaces_an_app() -> None:
         step.external_id,
         step.destructive,
     )
+    assert "leaves" not in (step.document or {})
     assert [("spec.env", None, [{"name": "A", "value": "1"}])] == [
         (change.path, change.before, change.after) for change in step.fields
     ]

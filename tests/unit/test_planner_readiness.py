@@ -158,6 +158,17 @@ def test_without_a_stand_in_the_provider_is_itself() -> None:
     assert "" == worlds.verdict(life.plan(), "SandboxProvider/vercel").message
 
 
+def test_a_storage_says_who_keeps_the_bytes() -> None:
+    """Embedded, that is this machine, whatever is declared and whatever else stands in."""
+    storage = worlds.declare(
+        "StorageProvider/bucket", {"adapter": "s3_compatible", "default": True}
+    )
+    life = worlds.Life(*worlds.platform(), storage, stand_in=None, kept_by="local")
+
+    told = worlds.verdict(life.plan(), "StorageProvider/bucket").message
+    assert told == "done by local (for s3_compatible)"
+
+
 def test_depends_on_waits_until_ready() -> None:
     """What is named in lifecycle.dependsOn must be Ready first, then it goes on by itself."""
     life = worlds.Life(

@@ -225,6 +225,7 @@ class Code:
 class Policy:
     """Settings of the installation that the plan depends on.
 
+    `kept_by`: the adapter that keeps bytes, whatever is declared.
     `brake_…`: how many may be destroyed, which share of a kind from how many on, and which share of all from how many on.
     `direct_…`: the brake on what people delete in the API server, whose objects are of the source `direct_source`.
     """
@@ -232,6 +233,7 @@ class Policy:
     installation: str = "00000000"
     environment: str = "embedded"
     stand_in: str | None = None
+    kept_by: str | None = None
     source_revision: str | None = None
     scope: str | None = None
     brake_count: int = 10

@@ -11,4 +11,5 @@ def of(chosen: settings.Settings, installation: ports.Installation) -> model.Pol
         installation=installation.id,
         environment=installation.environment,
         stand_in=chosen.stand_in,
+        kept_by="local" if chosen.embedded else None,
     )

@@ -25,6 +25,8 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     stand_in = writing.index.policy.stand_in
     if stand_in:
         stand_in = _STAND_INS.get((stand_in, subject.key.kind), stand_in)
+    elif subject.key.kind == "StorageProvider":
+        stand_in = writing.index.policy.kept_by
     adapter = str(subject.spec.get("adapter") or "")
     stood_in = stand_in not in {None, adapter}
     message = f"done by {spelling.provider(adapter, stand_in)}" if stood_in else ""
