@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from workbenchx.api import canonical, conditions, identity, meta, reasons, registry
 from workbenchx.api.generate import columns
 from workbenchx.engine import loop
-from workbenchx.planner import model
+from workbenchx.planner import executions, model
 
 _GENERIC = frozenset(meta.Status.model_fields)
 _KINDS = {"string": str, "integer": int, "number": (int, float)}
@@ -33,15 +33,31 @@ def reports(done: loop.Pass) -> Iterator[Report]:
     recorded = {row.key: row for row in world.recorded}
     written = {write.declared.key for write in batch.rows} if done.wrote else frozenset()
     ordered = {order.key: order.run_id for order in batch.orders} if done.wrote else {}
+    tracks = executions.history(world.executions)
     for verdict in done.plan.verdicts:
         said, row = declared.get(verdict.key), recorded.get(verdict.key)
         facts = {**(row.facts if row else {}), **verdict.facts}
+        if track := tracks.get(verdict.key):
+            facts |= _executed(track)
         last = ordered.get(verdict.key) or (
             batch.run_id if verdict.key in written else row.last_run_id if row else None
         )
         external = facts.get("external_id", row.external_id if row else None)
         source = said.source if said else row.source if row else model.SourceRef()
         yield Report(verdict, said, source, facts, external, last)
+
+
+def _executed(track: executions.Track) -> dict[str, Any]:
+    """What the latest execution says beside how it ended."""
+    run = track.latest({executions.EXECUTE})
+    if run is None:
+        return {}
+    started = {"started_at": _stamp(run.started_at)} if run.started_at else {}
+    return started if run.exit_code is None else started | {"exit_code": run.exit_code}
+
+
+def _stamp(at: datetime.datetime) -> str:
+    return at.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def render(
@@ -103,8 +119,10 @@ def _meaning(reason: str) -> str:
 def _facts(report: Report) -> Iterator[tuple[str, Any]]:
     """The kind's own facts, under the names of its status."""
     best = report.facts.get("best") or {}
+    following = (report.facts.get("schedule") or {}).get("next")
     known = {
         **report.facts,
+        "next_run_at": _stamp(datetime.datetime.fromisoformat(following)) if following else None,
         "external_id": report.external_id,
         "best_run_id": best.get("run_id"),
         "best_metric": best.get("metric"),
