@@ -288,7 +288,7 @@ async def keep_plan(
         for key, project in subjects
     )
     plan = model.Plan(
-        id=digit * 64,
+        read_id=digit * 64,
         destroy_token="f" * 12,
         complete=True,
         inputs={"hold_token": token},

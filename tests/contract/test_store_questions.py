@@ -281,7 +281,7 @@ async def kept_plan(store: postgres.Postgres) -> None:
     )
     waits = tuple(model.Wait(step.subject, "Held", "m") for step in steps)
     plan = model.Plan(
-        id="1" * 64,
+        read_id="1" * 64,
         destroy_token="f" * 12,
         complete=True,
         inputs={"hold_token": "e" * 12, "commit": "c1", "code": {"other": {}}},

@@ -129,16 +129,21 @@ class Draft:
             self._muted = before
 
 
+def row_differs(subject: subjects.Subject) -> bool:
+    """Whether the row is to be made or changed."""
+    if subject.recorded is None or subject.renamed_from:
+        return True
+    return subject.changed and subject.lifecycle.management != "create-only"
+
+
 def row_step(subject: subjects.Subject) -> model.Step | None:
     """Create or update the row; None if it says what is declared."""
-    old = subject.recorded
-    if old is None:
+    if not row_differs(subject):
+        return None
+    if subject.recorded is None:
         return _row(subject, model.Action.CREATE, model.Because.NEW)
-    if subject.renamed_from:
-        return _row(subject, model.Action.UPDATE, model.Because.RENAMED)
-    if subject.changed and subject.lifecycle.management != "create-only":
-        return _row(subject, model.Action.UPDATE, model.Because.SPEC_CHANGED)
-    return None
+    because = model.Because.RENAMED if subject.renamed_from else model.Because.SPEC_CHANGED
+    return _row(subject, model.Action.UPDATE, because)
 
 
 def _row(subject: subjects.Subject, action: model.Action, because: model.Because) -> model.Step:

@@ -29,8 +29,10 @@ def _outside(writing: draft.Draft, subject: subjects.Subject) -> verdicts.Refusa
         message = f'metadata.namespace: "{namespace}" is not a namespace of {project.key}'
         return verdicts.Refusal(reasons.Reason.OUTSIDE_PROJECT, message)
     for reference in subject.references:
+        if not reference.target.namespace:
+            continue
         target = writing.index.resources.get(reference.target)
-        if target is None or not target.key.namespace or target.project is None:
+        if target is None or target.project is None:
             continue
         if target.project != subject.project:
             message = f"{spelled(reference)}: {target.key} belongs to Project/{target.project}"

@@ -1,5 +1,6 @@
 """Who must be looked at before whom: the depth of each resource under what it refers to."""
 
+import operator
 from collections.abc import Mapping
 
 from workbenchx.planner import model, subjects
@@ -13,16 +14,24 @@ def measure(found: Mapping[model.Key, subjects.Subject]) -> list[subjects.Subjec
     A reference that would close a circle orders nothing: validation refuses circles, here one may not hang us.
     """
     depths: dict[model.Key, int] = {}
-    ordered = sorted(found)
-    for key in ordered:
-        if key not in depths:
-            _descend(key, found, depths)
     levels: dict[int, list[subjects.Subject]] = {}
-    for key in ordered:
-        subject = found[key]
-        subject.depth = depths[key]
+    for key, subject in sorted(found.items(), key=operator.itemgetter(0)):
+        depth = depths.get(key)
+        subject.depth = _measured(key, found, depths) if depth is None else depth
         levels.setdefault(subject.depth, []).append(subject)
     return [subject for depth in sorted(levels) for subject in levels[depth]]
+
+
+def _measured(
+    key: model.Key, found: Mapping[model.Key, subjects.Subject], depths: dict[model.Key, int]
+) -> int:
+    """The depth of one; nearly always, what it refers to was measured before."""
+    targets = _targets(found[key], found)
+    if all(target in depths for target in targets):
+        depths[key] = 1 + max([depths[target] for target in targets], default=_ON_THE_WAY)
+    else:
+        _descend(key, found, depths)
+    return depths[key]
 
 
 def _descend(

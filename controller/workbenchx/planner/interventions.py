@@ -56,7 +56,7 @@ class People:
         return self._of(key, verb)
 
     def _of(self, key: model.Key, subject: str) -> model.Intervention | None:
-        orders = self.by_key.get(key)
+        orders = self.by_key.get(key) if self.by_key else None
         return orders.get(subject) if orders else None
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -364,11 +365,11 @@ class Verdict:
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Plan:
-    """An immutable answer. `id` is the sha256 of the canonical steps; steps are sorted and in dependency order."""
+    """An immutable answer. Steps are sorted and in dependency order. `read_id`: the id of a plan that was read, else ""."""
 
-    id: str
+    read_id: str
     destroy_token: str
     complete: bool
     inputs: Mapping[str, Any]
@@ -378,6 +379,13 @@ class Plan:
     counts: Mapping[str, int]
     cost_before: decimal.Decimal = ZERO
     cost_after: decimal.Decimal = ZERO
+
+    @functools.cached_property
+    def id(self) -> str:
+        """The sha256 of the canonical steps. Most plans are carried out and never named, and this costs a tenth of a plan."""
+        from workbenchx.planner import spelling  # noqa: PLC0415 - it spells what is defined here
+
+        return self.read_id or spelling.plan_id(self.steps)
 
     @property
     def executable(self) -> bool:

@@ -18,7 +18,7 @@ def plan(document: Mapping[str, Any]) -> model.Plan:
         KeyError, TypeError, ValueError: it is not the JSON of a plan.
     """
     return model.Plan(
-        id=str(document["id"]),
+        read_id=str(document["id"]),
         destroy_token=str(document["destroy_token"]),
         complete=bool(document["complete"]),
         inputs=dict(document["inputs"]),

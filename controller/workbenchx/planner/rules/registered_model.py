@@ -24,7 +24,7 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
                 continue
             found = dict(old)
         versions.append(found)
-    if draft.row_step(subject) is None:
+    if not draft.row_differs(subject):
         _note(writing, subject, known, versions)
     return _conclude(writing, subject, versions, refusal)
 
