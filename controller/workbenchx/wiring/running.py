@@ -65,6 +65,7 @@ async def until(
             parts.indexer.wake()
         if reached(done):
             finished.set()
+            working.cancel()  # before the engine begins to read the world once more
         elif not done.wrote:
             gc.enable()  # from here on this process waits: commands that read files collect no garbage before
 
@@ -72,7 +73,7 @@ async def until(
     endings = [asyncio.create_task(finished.wait()), asyncio.create_task(stop.wait())]
     try:
         await asyncio.wait([working, *endings], return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
+        if working.done() and not working.cancelled():
             await working
     finally:
         for task in (working, *endings):

@@ -26,22 +26,27 @@ def render(
     room = None if width is None else width - len(_GAP) * len(inner)
     sides = []
     for column in inner:
-        takes, wide = _measured(column)
-        sides.append(
-            [
-                paint.paint(*cell) + " " * (wide - own)
-                for cell, own in zip(column, takes, strict=True)
-            ]
-        )
+        different = list(dict.fromkeys(column))  # of thousands of cells in most columns a few
+        takes, wide = _measured(different)
+        painted = {
+            cell: paint.paint(*cell) + " " * (wide - own)
+            for cell, own in zip(different, takes, strict=True)
+        }
+        sides.append([painted[cell] for cell in column])
         room = None if room is None else room - wide
     sides.append(_cut(last, room, paint))
     return "\n".join([_GAP.join(line).rstrip() for line in zip(*sides, strict=True)])
 
 
 def _cut(column: Sequence[Cell], room: int | None, paint: style.Style) -> list[str]:
-    wide = _measured(column)[1]
+    different = dict.fromkeys(column)
+    wide = _measured(list(different))[1]
     limit = wide if room is None else min(wide, max(8, room))
-    return [paint.paint(clip(text, limit), tone) if text else "" for text, tone in column]
+    cut = {
+        (text, tone): paint.paint(clip(text, limit), tone) if text else ""
+        for text, tone in different
+    }
+    return [cut[cell] for cell in column]
 
 
 def _measured(column: Sequence[Cell]) -> tuple[list[int], int]:
