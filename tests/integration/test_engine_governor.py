@@ -67,7 +67,8 @@ async def test_a_short_hold_is_waited_out(store: postgres.Postgres) -> None:
 
 async def test_calls_of_a_minute_are_shared(store: postgres.Postgres) -> None:
     """Two processes and forty calls at once of which a minute allows four (or eight, if it turns meanwhile)."""
-    both = [governor.Governor(store, {BOX: 4}) for _ in range(2)]
+    await _limit(store, {"requestsPerMinute": 4})
+    both = [governor.Governor(store) for _ in range(2)]
     ends = await asyncio.gather(*(call(one) for one in both * 20), return_exceptions=True)
     done = [each for each in ends if each is None]
     waits = [each for each in ends if isinstance(each, errors.Waiting)]
@@ -137,14 +138,19 @@ async def test_no_run_of_a_provider_that_is_left_alone_is_claimed(store: postgre
 
 async def test_the_limit_of_a_provider_object_counts(store: postgres.Postgres) -> None:
     """`limits.concurrency` of the object whose adapter the runs bear: no more of them are held at once."""
-    epoch, _ = await worlds.project_with_job(store)
-    spec = {"adapter": BOX, "default": True, "limits": {"concurrency": 2}}
-    key = model.Key("SandboxProvider", "", "box-of-ours")
-    option = worlds.created(worlds.declared(key, spec))
-    assert await store.settle(epoch, worlds.batch(rows=[option]))
+    await _limit(store, {"concurrency": 2})
     await store.enqueue([_order(BOX) for _ in range(5)])
     assert len(await store.claim("w", limit=9, lease=60)) == 2
     assert await store.claim("x", limit=9, lease=60) == []
+
+
+async def _limit(store: postgres.Postgres, limits: dict[str, int]) -> None:
+    """A provider object with limits, whose name is not that of its adapter."""
+    epoch, _ = await worlds.project_with_job(store)
+    spec = {"adapter": BOX, "default": True, "limits": limits}
+    key = model.Key("SandboxProvider", "", "box-of-ours")
+    option = worlds.created(worlds.declared(key, spec))
+    assert await store.settle(epoch, worlds.batch(rows=[option]))
 
 
 async def test_waiting_for_a_provider_is_not_the_run_s_time(store: postgres.Postgres) -> None:

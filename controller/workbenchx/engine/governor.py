@@ -7,11 +7,12 @@ a row are counted by each process for itself: of many that call, some always ans
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, cast
 
 from workbenchx import errors, ports
@@ -26,22 +27,17 @@ _CALLS = frozenset(
 )
 _OUTAGES = frozenset({"ProviderUnavailable"})
 _NOBODYS = frozenset({"DatabaseUnavailable", "StorageUnavailable"})
+_NOBODY = frozenset({"local"})
 _LONGEST_HOLD = 3600.0
 _BREAKER = ports.Breaker()
 
 
 class Governor:
-    """The gates as this process knows them. `per_minute`: most calls a minute, by provider; absent: no limit."""
+    """The gates as this process knows them."""
 
-    def __init__(
-        self,
-        gates: ports.Gates,
-        per_minute: Mapping[str, int] | None = None,
-        breaker: ports.Breaker = _BREAKER,
-    ) -> None:
+    def __init__(self, gates: ports.Gates, breaker: ports.Breaker = _BREAKER) -> None:
         self._gates = gates
         self._breaker = breaker
-        self._per_minute = dict(per_minute or {})
         self._known: Mapping[str, ports.Gate] = {}
         self._looked = -LOOK_SECONDS
         self._looking = asyncio.Lock()
@@ -99,7 +95,8 @@ class Governor:
 
     async def _counted(self, provider: str) -> None:
         """Take one of the minute's calls out of this process's share; a new share when it is used up or over."""
-        most = self._per_minute.get(provider)
+        gate = self._known.get(provider)
+        most = gate.per_minute if gate else None
         while most:
             left, until = self._shares.get(provider, (0, 0.0))
             if left > 0 and time.monotonic() < until:
@@ -140,13 +137,8 @@ class Governor:
 
 
 def _aged(gate: ports.Gate, seconds: float) -> ports.Gate:
-    return ports.Gate(
-        gate.provider,
-        max(gate.held - seconds, 0.0),
-        gate.open,
-        max(gate.retry - seconds, 0.0),
-        gate.message,
-    )
+    held, retry = max(gate.held - seconds, 0.0), max(gate.retry - seconds, 0.0)
+    return dataclasses.replace(gate, held=held, retry=retry)
 
 
 class _Governed:
@@ -165,11 +157,32 @@ class _Governed:
             return await verb(*args, **named)
 
 
+class _All(Mapping[str, ports.SandboxProvider]):
+    def __init__(self, sandboxes: Mapping[str, ports.SandboxProvider], governor: Governor) -> None:
+        self._sandboxes = sandboxes
+        self._governor = governor
+
+    def __getitem__(self, adapter: str) -> ports.SandboxProvider:
+        found = self._sandboxes[adapter]
+        if adapter in _NOBODY:
+            return found
+        return cast("ports.SandboxProvider", _Governed(found, self._governor))
+
+    def __contains__(self, adapter: object) -> bool:
+        return adapter in self._sandboxes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sandboxes)
+
+    def __len__(self) -> int:
+        return len(self._sandboxes)
+
+
 def governed(
     sandboxes: Mapping[str, ports.SandboxProvider], governor: Governor
 ) -> Mapping[str, ports.SandboxProvider]:
-    """The same providers, by adapter, called through the governor. Verbs that are added to the port come through as they are."""
-    return {
-        adapter: cast("ports.SandboxProvider", _Governed(provider, governor))
-        for adapter, provider in sandboxes.items()
-    }
+    """The same providers, by adapter, called through the governor; `local`, which asks nobody, as it is.
+
+    Verbs that are added to the port come through as they are.
+    """
+    return _All(sandboxes, governor)

@@ -10,7 +10,7 @@ class Gate:
     """How a provider (an adapter's name) is to be called now; a provider without a gate is called freely.
 
     `held`: seconds for which it asked everybody to slow down. `open`: it is left alone, and in `retry` seconds one process
-    may try it. `message`: what it said last.
+    may try it. `message`: what it said last. `per_minute`: most calls a minute, by `spec.limits` of its object; None: no limit.
     """
 
     provider: str
@@ -18,6 +18,7 @@ class Gate:
     open: bool
     retry: float
     message: str
+    per_minute: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Gates(Protocol):
     """
 
     async def gates(self) -> Mapping[str, Gate]:
-        """Every gate by provider; one that was never needed is absent."""
+        """Every gate by provider; one that was never needed and has no limit is absent."""
 
     async def reserve(self, provider: str, *, wanted: int, most: int) -> tuple[int, float]:
         """Take up to `wanted` of the `most` calls of this minute: how many, and the seconds until the next minute."""

@@ -15,7 +15,7 @@ class Gates:
     _db: connections.Connections
 
     async def gates(self) -> Mapping[str, ports.Gate]:
-        """Every gate by provider; one that was never needed is absent."""
+        """Every gate by provider; one that was never needed and has no limit is absent."""
         async with self._db.transaction() as conn:
             return {
                 row[0]: ports.Gate(*row) for row in await connections.fetch(conn, _SQL["gates"])

@@ -17,6 +17,7 @@ from workbenchx import errors, ports
 from workbenchx.engine import (
     clock,
     context,
+    governor,
     housekeeping,
     loop,
     mirror,
@@ -181,7 +182,7 @@ class App:
         return context.Context(
             store=self.store,
             storage=self.storage,
-            sandboxes=self.sandboxes,
+            sandboxes=governor.governed(self.sandboxes, governor.Governor(self.store)),
             installation=self.installation,
             clock=self.clock,
             places=secrets.Places(os.environ.get),
@@ -214,6 +215,7 @@ class App:
         return retrieval.indexer_of(self.settings, self.store.connections, self.storage)
 
     def _parts(self, one: "indexer.Indexer | None", reading: Reading | None) -> running.Parts:
+        around = self.surroundings()
         return running.Parts(
             engine=loop.Engine(
                 self.store,
@@ -223,11 +225,11 @@ class App:
                 reading=reading,
             ),
             worker=worker.Worker(
-                self.surroundings(),
+                around,
                 name=process.identity("worker"),
                 slots=self.settings.concurrency,
             ),
-            observer=observer.Observer(self.store, self.sandboxes),
+            observer=observer.Observer(self.store, around.sandboxes),
             housekeeper=housekeeping.Housekeeper(
                 housekeeping.House(self.store, self.storage, self.installation.id, self.clock),
                 name=process.identity("house"),

@@ -158,8 +158,7 @@ async def _until_changed(
     standing: Standing,
     stack: contextlib.AsyncExitStack,
 ) -> None:
-    calls = governor.Governor(joined.store, _per_minute(wanted))
-    sandboxes = governor.governed(picked.sandboxes, calls)
+    sandboxes = governor.governed(picked.sandboxes, governor.Governor(joined.store))
     copies = stack.enter_context(tempfile.TemporaryDirectory(prefix="wbx-git-"))
     kept = cluster_secrets.Secrets()
     stack.push_async_callback(kept.aclose)
@@ -233,16 +232,6 @@ async def _wanted(joined: cluster.Cluster) -> adapters.Wanted:
         chosen.stand_in_namespace,
         desk=joined.store,
     )
-
-
-def _per_minute(wanted: adapters.Wanted) -> dict[str, int]:
-    """Calls a minute, by adapter: of several options that share one, the least."""
-    found: dict[str, int] = {}
-    for each in wanted.options:
-        most = each.limits.get("requestsPerMinute")
-        if each.kind == "SandboxProvider" and most:
-            found[each.adapter] = min(int(most), found.get(each.adapter, int(most)))
-    return found
 
 
 def _counts(option: ports.Option, stand_in: str | None) -> bool:

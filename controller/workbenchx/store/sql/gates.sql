@@ -1,9 +1,17 @@
 -- name: gates
--- Every gate, with seconds instead of times: the clock is the database's.
-select provider, coalesce(greatest(extract(epoch from held_until - statement_timestamp()), 0), 0)::double precision,
-  opened_at is not null,
-  coalesce(greatest(extract(epoch from retry_at - statement_timestamp()), 0), 0)::double precision, message
-from ops.provider_gates;
+-- Every gate, with seconds instead of times: the clock is the database's; and the calls a minute that a provider object allows,
+-- of several with one adapter the least.
+select coalesce(g.provider, l.adapter),
+  coalesce(greatest(extract(epoch from g.held_until - statement_timestamp()), 0), 0)::double precision,
+  g.opened_at is not null,
+  coalesce(greatest(extract(epoch from g.retry_at - statement_timestamp()), 0), 0)::double precision,
+  coalesce(g.message, ''), l.most
+from ops.provider_gates g
+full join (
+  select adapter, min((spec #>> '{limits,requestsPerMinute}')::integer) as most from ops.providers
+  where deleted_at is null and kind = 'SandboxProvider' and spec #>> '{limits,requestsPerMinute}' ~ '^[0-9]{1,7}$'
+  group by adapter
+) l on l.adapter = g.provider;
 
 -- name: gate
 -- The row that reserve counts in.
