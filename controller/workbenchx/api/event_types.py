@@ -57,6 +57,10 @@ class EventType(vocabulary.Word):
         "CommandExited",
         "The user's command ended; data holds exit code or signal, and the times.",
     )
+    ANSWERED = (
+        "Answered",
+        "An answer of a model ended; data holds how, provider, model, alias, tokens and cost in USD, never a word of it.",
+    )
     ARTIFACT_STORED = (
         "ArtifactStored",
         "A declared output was stored; data holds name, sha256 and size in bytes.",

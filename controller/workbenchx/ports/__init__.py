@@ -17,6 +17,7 @@ Laws common to every provider verb:
 """
 
 from workbenchx.ports.access import Access, LogPart, Standing, Standings
+from workbenchx.ports.answers import Alias, Answers, Ask, Ended, Refused
 from workbenchx.ports.audit import (
     Anchor,
     Anchoring,
@@ -84,9 +85,12 @@ __all__ = [
     "RESOURCE_TAG",
     "TREE",
     "Access",
+    "Alias",
     "Anchor",
     "Anchoring",
     "AnswerChunk",
+    "Answers",
+    "Ask",
     "Batch",
     "Beat",
     "Blob",
@@ -104,6 +108,7 @@ __all__ = [
     "Documents",
     "Due",
     "Embedder",
+    "Ended",
     "Entry",
     "Event",
     "Executed",
@@ -123,6 +128,7 @@ __all__ = [
     "Outcome",
     "Pointer",
     "Reads",
+    "Refused",
     "Repositories",
     "Row",
     "RowWrite",

@@ -1,0 +1,86 @@
+"""Money of answers, and what is served under which alias."""
+
+import dataclasses
+import decimal
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ask:
+    """A request that may cost up to `usd`. `claims`: of the verified token of who asks."""
+
+    run_id: str
+    project_id: str
+    namespace: str
+    name: str
+    provider: str
+    usd: decimal.Decimal
+    document: Mapping[str, Any]
+    claims: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ended:
+    """How an answer ended and what it cost. `estimated`: the provider did not tell its tokens."""
+
+    run_id: str
+    state: str
+    reason: str
+    message: str
+    provider: str
+    model: str
+    alias: str
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+    cost: decimal.Decimal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a request is not asked, or not asked further."""
+
+    reason: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Alias:
+    """A ModelDeployment. `serving`: its revisions with their weights, the newest first; none: it is served no more."""
+
+    uid: str
+    project_id: str
+    project: str
+    namespace: str
+    name: str
+    alias: str
+    serving: Sequence[Mapping[str, Any]]
+    message: str = ""
+
+
+class Answers(Protocol):
+    """`ops.reservations`, `ops.usage` and the runs of answers. Each verb is one statement for any number of requests.
+
+    Laws: what is metered and what is set aside, together, never passes a project's budget by `reserve` or `extend`,
+    however many gateways ask at once; an answer is settled once (again changes nothing); a reservation that nobody
+    renews in time is settled by `expire` at what was set aside. Reserving checks that the caller may: role editor.
+    """
+
+    async def reserve(self, asked: Sequence[Ask], *, seconds: float) -> Mapping[str, Refused]:
+        """Set aside for `seconds`, and write the runs; the refusals, by run."""
+
+    async def extend(self, asked: Mapping[str, decimal.Decimal]) -> Mapping[str, Refused]:
+        """Set more aside; the refusals, by run."""
+
+    async def keep(self, ids: Sequence[str], *, seconds: float) -> Mapping[str, bool]:
+        """Renew; for what is still held, whether somebody wants its end."""
+
+    async def settle(self, ended: Sequence[Ended]) -> int:
+        """Give back what was set aside, and meter; how many were ended by this."""
+
+    async def expire(self) -> int:
+        """End what nobody renewed in time; how many."""
+
+    async def served(self) -> Sequence[Alias]:
+        """Every living ModelDeployment."""

@@ -1,0 +1,102 @@
+"""Money of answers: set aside before, metered after; one statement for any number of requests."""
+
+import decimal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.store import connections, encode, queries
+
+_SQL = queries.load("answers")
+
+
+class Answers:
+    """`ports.Answers` on the engine's connections. `holder` names the process in the runs of its answers."""
+
+    def __init__(self, db: connections.Connections, holder: str) -> None:
+        self._db = db
+        self._holder = holder
+
+    async def reserve(
+        self, asked: Sequence[ports.Ask], *, seconds: float
+    ) -> Mapping[str, ports.Refused]:
+        """As the port's."""
+        params = {
+            "asked": encode.document([_asked(each) for each in asked]),
+            "holder": self._holder,
+            "seconds": seconds,
+        }
+        return await self._refused("reserve", params)
+
+    async def extend(self, asked: Mapping[str, decimal.Decimal]) -> Mapping[str, ports.Refused]:
+        """As the port's."""
+        rows = [{"run_id": run_id, "usd": usd} for run_id, usd in asked.items()]
+        return await self._refused("extend", {"asked": encode.document(rows)})
+
+    async def keep(self, ids: Sequence[str], *, seconds: float) -> Mapping[str, bool]:
+        """As the port's."""
+        found = await self._fetch("keep", {"ids": list(ids), "seconds": seconds})
+        return dict(found)
+
+    async def settle(self, ended: Sequence[ports.Ended]) -> int:
+        """As the port's."""
+        rows = [_row(each) for each in ended]
+        ((count,),) = await self._fetch("settle", {"ended": encode.document(rows)})
+        return int(count)
+
+    async def expire(self) -> int:
+        """As the port's."""
+        ((count,),) = await self._fetch("expire")
+        return int(count)
+
+    async def served(self) -> Sequence[ports.Alias]:
+        """As the port's."""
+        async with self._db.transaction(pipelined=True) as conn:
+            found = await connections.fetch(conn, _SQL["served"])
+        return [ports.Alias(*row[:6], row[6] or (), row[7]) for row in found]
+
+    async def _refused(self, name: str, params: dict[str, Any]) -> Mapping[str, ports.Refused]:
+        found = await self._fetch(name, params)
+        return {run_id: ports.Refused(reason, message) for run_id, reason, message in found}
+
+    async def _fetch(
+        self, name: str, params: dict[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        async with self._db.transaction(pipelined=True) as conn:
+            await conn.execute(_SQL["not_at_once"])
+            return await connections.fetch(conn, _SQL[name], params)
+
+
+async def visible(source: connections.Transactions) -> frozenset[str]:
+    """The living ModelDeployments that whoever asks may see."""
+    async with source.transaction(pipelined=True) as conn:
+        return frozenset(row[0] for row in await connections.fetch(conn, _SQL["visible"]))
+
+
+def _asked(each: ports.Ask) -> dict[str, Any]:
+    return {
+        "run_id": each.run_id,
+        "project_id": each.project_id,
+        "namespace": each.namespace,
+        "name": each.name,
+        "provider": each.provider,
+        "usd": each.usd,
+        "document": each.document,
+        "claims": dict(each.claims) | {"role": "authenticated"},
+    }
+
+
+def _row(each: ports.Ended) -> dict[str, Any]:
+    return {
+        "run_id": each.run_id,
+        "state": each.state,
+        "reason": each.reason,
+        "message": each.message,
+        "provider": each.provider,
+        "model": each.model,
+        "alias": each.alias,
+        "input_tokens": each.input_tokens,
+        "output_tokens": each.output_tokens,
+        "estimated": each.estimated,
+        "cost": each.cost,
+    }

@@ -1,0 +1,34 @@
+-- name: reserve
+-- Any number of requests at once; a refusal has a reason.
+select run_id::text, reason, message
+from ops_private.reserve_answers(%(asked)s::json, %(holder)s, %(seconds)s) where reason is not null;
+
+-- name: extend
+-- Which of them may not go on.
+select run_id::text, reason, message from ops_private.extend_answers(%(asked)s::json) where reason is not null;
+
+-- name: keep
+-- What is still held, and what somebody wants to end.
+select run_id::text, cancelled from ops_private.keep_answers(%(ids)s::uuid[], %(seconds)s);
+
+-- name: settle
+-- Any number of ends at once; the same end twice is one.
+select ops_private.settle_answers(%(ended)s::json);
+
+-- name: expire
+-- Those whose gateway is gone.
+select ops_private.expire_answers();
+
+-- name: not_at_once
+-- What is lost with the server was set aside or is settled again: nothing waits for the disk.
+set local synchronous_commit = off;
+
+-- name: served
+-- Every alias that something is, or was, served under.
+select d.id::text, d.project_id::text, p.name, d.namespace, d.name, coalesce(d.alias, d.name), d.facts -> 'serving', d.message
+from ops.model_deployments d join ops.projects p on p.id = d.project_id and p.deleted_at is null
+where d.deleted_at is null order by p.name, d.namespace, d.name;
+
+-- name: visible
+-- Of whoever asks: the deployments that they may see.
+select id::text from ops.model_deployments where deleted_at is null;
