@@ -68,11 +68,11 @@ def test_the_app_serves_the_registered_model() -> None:
 
 
 def test_sample_uses_each_implemented_kind() -> None:
-    """Whatever works is in the sample; what does not work yet is not."""
+    """Whatever works is in the sample, but for what needs a model that not everybody has; what does not work yet is not."""
     used = {document["kind"] for _, document in DOCUMENTS}
     implemented = {name for name, kind in registry.KINDS.items() if kind.implemented}
 
-    assert used == implemented - {"ExperimentRun"}
+    assert used == implemented - {"ExperimentRun", "ModelDeployment"}
 
 
 @pytest.mark.parametrize("kind", FIXED)

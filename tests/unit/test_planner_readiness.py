@@ -211,7 +211,7 @@ def test_a_long_chain_is_planned_in_one_pass() -> None:
 
 
 def test_kinds_of_later_versions_say_so() -> None:
-    """ModelDeployment and Source are recorded and say NotImplementedYet."""
+    """A Source is recorded and says NotImplementedYet."""
     life = worlds.Life(*worlds.platform(), worlds.declare("Source/s", {"url": "x"}))
     found = life.apply()
 

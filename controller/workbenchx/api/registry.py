@@ -161,7 +161,6 @@ _ALL = (
         "model_deployments",
         "A model served by the gateway under an alias.",
         module="model_deployment",
-        implemented=False,
     ),
     _kind(
         "App",

@@ -84,6 +84,16 @@ class Index:
         return model.Key(kind, "", name) if isinstance(name, str) else self.defaults.get(kind)
 
     @functools.cached_property
+    def aliases(self) -> Mapping[tuple[str | None, str], model.Key]:
+        """Whose alias it is, by project: of two the first by name."""
+        found: dict[tuple[str | None, str], model.Key] = {}
+        for subject in self.ordered:
+            if subject.key.kind == "ModelDeployment" and subject.phase is not subjects.Phase.GONE:
+                place = (subject.project, str(subject.spec.get("alias") or subject.key.name))
+                found[place] = min(found.get(place, subject.key), subject.key)
+        return found
+
+    @functools.cached_property
     def used_providers(self) -> frozenset[model.Key]:
         """Every provider that some resource or project uses."""
         used: set[model.Key] = set()

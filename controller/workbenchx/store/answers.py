@@ -53,7 +53,7 @@ class Answers:
         """As the port's."""
         async with self._db.transaction(pipelined=True) as conn:
             found = await connections.fetch(conn, _SQL["served"])
-        return [ports.Alias(*row[:6], row[6] or (), row[7]) for row in found]
+        return [ports.Alias(*row) for row in found]
 
     async def _refused(self, name: str, params: dict[str, Any]) -> Mapping[str, ports.Refused]:
         found = await self._fetch(name, params)

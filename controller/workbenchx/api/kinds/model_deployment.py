@@ -40,7 +40,7 @@ class Scale(base.Shape):
 
 
 class ModelDeploymentSpec(spec.OwnedSpec):
-    """A model deployment. Recorded; nothing is done for it in this version."""
+    """A model deployment: an alias of the gateway (`wbx gateway`, `/v1` of the console)."""
 
     model: scalars.Name = pydantic.Field(description="Name of the Model in the same namespace.")
     version: base.Maybe[scalars.Version] = pydantic.Field(
@@ -57,7 +57,7 @@ class ModelDeploymentSpec(spec.OwnedSpec):
     params: Annotated[dict[scalars.SettingName, Any], pydantic.Field(max_length=50)] = (
         pydantic.Field(
             default_factory=dict,
-            description="Parameters of each request, such as temperature (no unit) or max_tokens (tokens).",
+            description="Parameters of each request that does not say its own, such as temperature (no unit) or max_tokens (tokens). `model`: the provider's id of the model, if it is not the Model's name nor in settings.models of the provider.",
         )
     )
     canary_percent: base.Maybe[scalars.Percent] = pydantic.Field(

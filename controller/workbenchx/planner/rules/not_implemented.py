@@ -1,4 +1,4 @@
-"""ModelDeployment and Source: recorded, nothing is done for them in this version."""
+"""Source: recorded, nothing is done for them in this version."""
 
 from workbenchx.api import reasons, states
 from workbenchx.planner import draft, model, subjects, verdicts

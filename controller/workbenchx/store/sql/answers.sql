@@ -25,7 +25,7 @@ set local synchronous_commit = off;
 
 -- name: served
 -- Every alias that something is, or was, served under.
-select d.id::text, d.project_id::text, p.name, d.namespace, d.name, coalesce(d.alias, d.name), d.facts -> 'serving', d.message
+select d.id::text, d.project_id::text, p.name, d.namespace, d.name, coalesce(d.alias, d.name), coalesce(d.facts -> 'serving', '[]'), d.message
 from ops.model_deployments d join ops.projects p on p.id = d.project_id and p.deleted_at is null
 where d.deleted_at is null order by p.name, d.namespace, d.name;
 
