@@ -13,6 +13,10 @@ from workbenchx.planner import model
 from workbenchx.store import embedded, postgres
 
 USD = decimal.Decimal
+PRICES = [
+    {"unit": "million-input-tokens", "usd": 1},
+    {"unit": "million-output-tokens", "usd": 1000},
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +77,25 @@ def ended(ask: ports.Ask, cost: str = "0.25", **fields: Any) -> ports.Ended:
     return ports.Ended(**(chosen | fields))
 
 
+def provider(name: str, url: str, **spec: Any) -> model.Declared:
+    """An InferenceProvider in front of a server of the OpenAI API."""
+    document: dict[str, Any] = {
+        "adapter": "do_gradient",
+        "settings": {"baseUrl": url, "timeout": 120} | spec.pop("settings", {}),
+        "credentials": {"apiKey": {"env": "KEY_OF_THE_TESTS"}},
+        "prices": PRICES,
+    }
+    place = model.SourceRef("s-providers", None, "c1", f"ssot/{name}.yaml", 1)
+    key = model.Key("InferenceProvider", "", name)
+    return model.Declared(key, None, document | spec, "c" * 64, place)
+
+
+def revision(provider: str = "first", weight: int = 100, **more: Any) -> dict[str, Any]:
+    """What an alias is served by."""
+    found = {"revision": "r1", "provider": provider, "model": "tiny", "params": {}}
+    return found | {"weight": weight, "stable": True} | more
+
+
 async def fill(
     store: postgres.Postgres,
     server: embedded.Server,
@@ -80,6 +103,7 @@ async def fill(
     *,
     budget: str | None = "5",
     serving: list[dict[str, Any]] | None = None,
+    providers: tuple[model.Declared, ...] = (),
     name: str = "iris",
 ) -> Made:
     """Record them."""
@@ -91,9 +115,9 @@ async def fill(
     project = model.Declared(model.Key("Project", "", name), None, spec, "a" * 64, place)
     body = {"project": name, "model": "tiny", "alias": "chat"}
     chat = model.Declared(model.Key("ModelDeployment", name, "chat"), name, body, "b" * 64, place)
-    rows = [worlds.created(project), worlds.created(chat)]
+    rows = [worlds.created(each) for each in (project, chat, *providers)]
     await store.mirror(f"s-{name}", [row.declared for row in rows], complete=True, commit="c1")
-    verdicts = [worlds.ready(rows[0]), worlds.ready(rows[1], serving=serving or [])]
+    verdicts = [worlds.ready(row) for row in rows]
+    verdicts[1] = worlds.ready(rows[1], serving=serving or [])
     await store.settle(epoch, worlds.batch(rows=rows, verdicts=verdicts))
-    made = Made(rows[0].uid, server.url_for("wbx_engine", database))
-    return dataclasses.replace(made, project_id=rows[0].uid)
+    return Made(rows[0].uid, server.url_for("wbx_engine", database))

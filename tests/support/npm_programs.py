@@ -37,6 +37,11 @@ def vercel_client() -> pathlib.Path:
     return folder() / "node_modules" / "@vercel" / "sandbox" / "dist" / "index.js"
 
 
+def ai_client(version: int) -> pathlib.Path:
+    """The AI SDK's own client, of that major version."""
+    return folder() / "node_modules" / f"ai-v{version}" / "dist" / "index.mjs"
+
+
 def install() -> None:
     """Install them whole or not at all, one process at a time.
 

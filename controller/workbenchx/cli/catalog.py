@@ -43,6 +43,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "login": Entry("login", "Sign in to an API, which WBX_API_URL then names."),
         "worker": Entry("worker", "Perform runs of a cluster's database; any number of them."),
         "runner": Entry("runner", "Carry out the one run of a machine of a provider."),
+        "gateway": Entry("gateway", "Serve models under their aliases; any number of them."),
         "console": Entry("console", "Serve the HTTP API and its pages."),
         "operator": Entry("operator", "Reconcile custom resources of a Kubernetes cluster."),
         "provider": Entry("provider", "Try a provider with its real credentials, and undo it."),

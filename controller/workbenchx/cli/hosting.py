@@ -7,15 +7,18 @@ import logging
 import pathlib
 from collections.abc import Callable, Iterator
 
+import prometheus_client
+
 from workbenchx import errors
 from workbenchx.cli import failure, interrupts
 from workbenchx.console import opening, parts, serving
 from workbenchx.console.auth import local
-from workbenchx.wiring import home, process, settings
+from workbenchx.wiring import health, home, process, settings
 
 LOG = logging.getLogger(__name__)
 _AGAIN_SECONDS = 2.0
 Announce = Callable[[str, str | None], None]
+Opening = Callable[[settings.Settings], contextlib.AbstractAsyncContextManager[parts.Parts]]
 
 
 async def host(chosen: settings.Settings, announce: Announce) -> None:
@@ -29,12 +32,34 @@ async def host(chosen: settings.Settings, announce: Announce) -> None:
                 await serving.serve(opened, bound, interrupts.gently)
 
 
-async def _opened(stack: contextlib.AsyncExitStack, chosen: settings.Settings) -> parts.Parts:
+async def models(chosen: settings.Settings, announce: Callable[[str, str], None]) -> None:
+    """Serve models, and nothing else, until a signal; probes and meters on the health port."""
+    with contextlib.closing(serving.bind(chosen)) as bound:
+        url = _address(*bound.getsockname()[:2])
+        async with contextlib.AsyncExitStack() as stack:
+            waits: list[str] = ["it starts"]
+            probes = health.Health(
+                alive=lambda: None,
+                ready=lambda: waits[0] if waits else None,
+                registry=prometheus_client.CollectorRegistry(),
+            )
+            where = await stack.enter_async_context(
+                probes.serving(chosen.health_host, chosen.health_port)
+            )
+            announce(url, where)
+            opened = await _opened(stack, chosen, opening.alone)
+            waits.clear()
+            await serving.serve(opened, bound, interrupts.gently)
+
+
+async def _opened(
+    stack: contextlib.AsyncExitStack, chosen: settings.Settings, parts_of: Opening = opening.open
+) -> parts.Parts:
     """The parts. A database of one's own that is away is waited for: a cluster starts everything at once."""
     told = ""
     while True:
         try:
-            return await stack.enter_async_context(opening.open(chosen))
+            return await stack.enter_async_context(parts_of(chosen))
         except errors.Waiting as problem:
             if chosen.embedded:
                 raise

@@ -20,6 +20,8 @@ from workbenchx.console import (
     shortcut,
     streams,
 )
+from workbenchx.console.chat import keeping
+from workbenchx.console.routes import catalog
 
 # The framework's own spans hold query strings, and a one-time code is in one; `tracing` makes the span of a request.
 _OURS_ALONE: Any = {"tracing": False, "metrics": False, "logs": False}
@@ -29,8 +31,10 @@ _ORIGIN_HEADERS = (
     "If-None-Match",
     "Last-Event-ID",
     "Traceparent",
+    "X-Wbx-Project",
 )
-_SHOWN_HEADERS = ("ETag", "Retry-After", "X-Log-Offset", "X-Log-Next", "X-Run-State")
+_QUESTIONS = ("/v1/chat/completions", "/v1/embeddings", "/api/ai/stream")
+_SHOWN_HEADERS = ("ETag", "Retry-After", "X-Log-Offset", "X-Log-Next", "X-Run-State", "X-Wbx-Run")
 
 
 def create(chosen: parts.Parts) -> fastapi.FastAPI:
@@ -38,7 +42,11 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: fastapi.FastAPI) -> AsyncIterator[None]:
-        async with chosen.hub.running(), contextlib.aclosing(app.state.moments):
+        async with (
+            chosen.hub.running(),
+            contextlib.aclosing(app.state.moments),
+            contextlib.aclosing(app.state.kept_answers),
+        ):
             yield
 
     app = fastapi.FastAPI(
@@ -59,8 +67,10 @@ def create(chosen: parts.Parts) -> fastapi.FastAPI:
     app.state.kept = kept.Answers()
     app.state.moments = moments.Moments(chosen.callers.moment)
     app.state.places = streams.Places()
+    app.state.kept_answers = keeping.Shelf()
+    app.state.answers = streams.Places(chosen.bounds.answers, chosen.bounds.answers_each)
     app.state.strangers = limits.Buckets(chosen.bounds.stranger, "sign-in")
-    describing.add_routes(app)
+    describing.add_routes(app, catalog.MODELS if chosen.alone else catalog.ROUTERS)
     problems.install(app)
     _wrap(app, chosen)
     return app
@@ -79,7 +89,12 @@ def _wrap(app: fastapi.FastAPI, chosen: parts.Parts) -> None:
             allow_credentials=False,
             max_age=600,
         )
+    bounds = chosen.bounds
+    asked = dict.fromkeys(_QUESTIONS, bounds.question_body)
     rules = edge.Rules(
-        chosen.bounds, chosen.hosts, large={"/api/v1/plans": chosen.bounds.plan_body}
+        bounds,
+        chosen.hosts,
+        large={"/api/v1/plans": bounds.plan_body, **asked},
+        slow=dict.fromkeys(_QUESTIONS, bounds.answer_seconds),
     )
     app.add_middleware(edge.Edge, rules=rules, meters=chosen.meters)

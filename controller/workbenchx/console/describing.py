@@ -1,5 +1,6 @@
 """The OpenAPI document: FastAPI's, and what it does not know: that every error is a problem."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import fastapi
@@ -15,9 +16,11 @@ _METHODS = frozenset({"get", "post"})
 _REFERENCE = {"$ref": "#/components/schemas/Problem"}
 
 
-def add_routes(app: fastapi.FastAPI) -> None:
+def add_routes(
+    app: fastapi.FastAPI, routers: Iterable[fastapi.APIRouter] = catalog.ROUTERS
+) -> None:
     """Give the application its routes, and its own description of them."""
-    for router in catalog.ROUTERS:
+    for router in routers:
         app.include_router(router)
 
     def describe() -> dict[str, Any]:

@@ -31,6 +31,7 @@ class Rules:
     limits: limits.Limits
     hosts: frozenset[str] = frozenset()
     large: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    slow: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 class Edge:
@@ -56,7 +57,7 @@ class Edge:
         try:
             self._check_host(scope)
             receive = _Counting(receive, self._most_bytes(scope)).admit(scope)
-            async with asyncio.timeout(self._rules.limits.seconds) as clock:
+            async with asyncio.timeout(self._seconds(scope)) as clock:
                 answering.clock = clock
                 await self._app(scope, receive, answering)
         except Exception as error:
@@ -74,6 +75,9 @@ class Edge:
             raise problems.Problem(
                 421, "host: this server does not answer to that name", reason="WrongHost"
             )
+
+    def _seconds(self, scope: types.Scope) -> float:
+        return self._rules.slow.get(scope["path"], self._rules.limits.seconds)
 
     def _most_bytes(self, scope: types.Scope) -> int:
         return self._rules.large.get(scope["path"], self._rules.limits.body)

@@ -25,6 +25,10 @@ class Limits:
     seconds: float = 30.0
     body: int = 256 * 1024
     plan_body: int = 32 * 1024 * 1024
+    question_body: int = 8 * 1024 * 1024
+    answer_seconds: float = 900.0
+    answers: int = 2048
+    answers_each: int = 512
     streams: int = 512
     streams_each: int = 32
     caller: Rate = Rate(400, 100)

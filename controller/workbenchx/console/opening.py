@@ -10,9 +10,9 @@ from workbenchx import errors
 from workbenchx.console import hub, limits, parts
 from workbenchx.console.auth import keys, local, tokens
 from workbenchx.store import callers, embedded, migrate, notify
+from workbenchx.wiring import answering, cluster, retrieval, settings, storing
 from workbenchx.wiring import app as wiring
 from workbenchx.wiring import home as homes
-from workbenchx.wiring import retrieval, settings, storing
 
 _ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -36,7 +36,10 @@ async def open(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:  # noqa
 @contextlib.asynccontextmanager
 async def _embedded(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
     """One local user, who owns the installation; tokens are signed here."""
-    async with wiring.open(chosen) as engine:
+    async with (
+        wiring.open(chosen) as engine,
+        answering.open(engine.store.connections, chosen) as gateway,
+    ):
         server = await embedded.ensure_running(chosen.home)
         asked = callers.Callers(server.url_for("wbx_api"), most=_CONNECTIONS)
         signing = local.LocalAuth(homes.Home(chosen.home).console, engine.installation.id)
@@ -56,6 +59,8 @@ async def _embedded(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
                 origins=chosen.console_origins,
                 bounds=_limits(chosen),
                 embedder=retrieval.embedder_if_any(chosen),
+                gateway=gateway,
+                searching=answering.searching(engine.store.connections, chosen),
             )
         finally:
             await asked.close()
@@ -88,6 +93,37 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
         await asked.close()
 
 
+@contextlib.asynccontextmanager
+async def alone(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
+    """A gateway to models and nothing else, as the login `wbx_engine`; it signs nobody in.
+
+    Raises:
+        errors.Stalled: it cannot serve so; the message says what to do.
+        errors.Waiting: the database does not answer.
+    """
+    trust = _trust(chosen)
+    known = keys.Remote(f"{chosen.auth_url}/.well-known/jwks.json")
+    async with cluster.open(chosen) as joined, contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(known.close)
+        db = joined.store.connections
+        asked = callers.Callers(str(chosen.database_url), most=1)
+        stack.push_async_callback(asked.close)
+        gateway = await stack.enter_async_context(answering.open(db, chosen))
+        yield parts.Parts(
+            sign_in=parts.SignIn("supabase", trust.issuer, chosen.auth_url, chosen.publishable_key),
+            callers=asked,
+            verifier=tokens.Verifier(trust, known),
+            hub=hub.Hub(functools.partial(notify.listen, str(chosen.database_url), *_CHANNELS)),
+            migrations=_migrations(),
+            stand_in=chosen.stand_in,
+            origins=chosen.console_origins,
+            bounds=_limits(chosen),
+            gateway=gateway,
+            searching=answering.searching(db, chosen),
+            alone=True,
+        )
+
+
 async def _listen(home: pathlib.Path, url: str) -> AsyncIterator[frozenset[str]]:
     """As `notify.listen`; an embedded server that is gone is started before anybody hears of it."""
     try:
@@ -114,7 +150,7 @@ def _trust(chosen: settings.Settings) -> tokens.Trust:
         errors.Stalled: reason BadSettings.
     """
     if not chosen.database_url:
-        raise _bad("the console needs the database, as the login wbx_api: set WBX_DATABASE_URL")
+        raise _bad("it needs the database: set WBX_DATABASE_URL")
     if not chosen.auth_url:
         raise _bad("nobody could sign in: set auth_url (WBX_AUTH_URL) to the Supabase Auth server")
     if unknown := set(chosen.jwt_algorithms) - _ALGORITHMS:

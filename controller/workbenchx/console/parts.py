@@ -1,7 +1,7 @@
 """What the application is put together from, and what its routes reach through the request."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Literal, Protocol, cast, runtime_checkable
 
 import fastapi
@@ -9,9 +9,12 @@ import fastapi
 from workbenchx import ports
 from workbenchx.console import hub, limits, metrics
 from workbenchx.console.auth import local, tokens
+from workbenchx.engine.answering import gateway as gateways
 from workbenchx.store import callers, connections
 
 Mode = Literal["embedded", "supabase"]
+# Passages of a project's texts: project, query, limit (wiring/answering).
+Searching = Callable[[str, str, int], Awaitable[ports.Row]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ class Parts:
     """One console.
 
     `signing`: of the embedded user's tokens; `storage`: that of this machine; `shelf`: else, that which is recorded; `blobs`:
-    where this process serves links itself; `sandboxes`: those of this machine; `migrations`: the versions that this program needs.
+    where this process serves links itself; `sandboxes`: those of this machine; `migrations`: the versions that this program needs;
+    `gateway`: to models, where this process has the engine's login, and `searching` the texts of a project for it;
+    `alone`: this process serves models and nothing else.
     """
 
     sign_in: SignIn
@@ -73,6 +78,9 @@ class Parts:
     sandboxes: Mapping[str, ports.SandboxProvider] = dataclasses.field(default_factory=dict)
     stand_in: str | None = None
     embedder: ports.Embedder | None = None
+    gateway: gateways.Gateway | None = None
+    searching: Searching | None = None
+    alone: bool = False
     hosts: frozenset[str] = frozenset()
     origins: tuple[str, ...] = ()
     bounds: limits.Limits = dataclasses.field(default_factory=limits.Limits)

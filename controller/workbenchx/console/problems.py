@@ -13,11 +13,22 @@ from starlette import responses
 from workbenchx import errors
 
 MEDIA_TYPE = "application/problem+json"
+MODELS = "/v1/"
+_KINDS = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    501: "not_available_error",
+}
 _LOG = logging.getLogger(__name__)
 _MOST_TOLD = 5
 _TITLES = {
     400: "Bad request",
     401: "Not signed in",
+    402: "Payment required",
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
@@ -54,6 +65,8 @@ _STATUSES = {
     "Forbidden": 403,
     "NotFound": 404,
     "RunNotFound": 404,
+    "ModelMissing": 404,
+    "BudgetExceeded": 402,
     "ArtifactMissing": 404,
     "ArtifactRemoved": 410,
     "PlanNotFound": 404,
@@ -95,18 +108,26 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def answer(problem: Problem) -> responses.Response:
-    """The problem on the wire (RFC 9457)."""
+def answer(problem: Problem, more: Mapping[str, Any] | None = None) -> responses.Response:
+    """The problem on the wire (RFC 9457); `more`: members for clients of another API."""
     document = {
         "type": "about:blank",
         "title": _TITLES.get(problem.status, "Error"),
         "status": problem.status,
         "detail": problem.detail,
         "reason": problem.reason,
+        **(more or {}),
     }
     return responses.Response(
         json.dumps(document), problem.status, problem.headers, media_type=MEDIA_TYPE
     )
+
+
+def as_models(problem: Problem) -> dict[str, Any]:
+    """The same as the clients of the OpenAI API read it, who ask at MODELS."""
+    kind = _KINDS.get(problem.status, "server_error")
+    told = {"message": problem.detail, "type": kind, "param": None, "code": problem.reason}
+    return {"error": told}
 
 
 def of(error: Exception) -> Problem:
@@ -132,7 +153,8 @@ def _foreseen(error: errors.WorkbenchError) -> Problem:
     match error:
         case errors.Waiting():
             wait = {"Retry-After": str(max(1, round(error.retry_after)))}
-            return Problem(503, told, reason=error.reason, headers=wait)
+            status = 429 if error.reason == "RateLimited" else 503
+            return Problem(status, told, reason=error.reason, headers=wait)
         case errors.Conflict():
             return Problem(409, told, reason=error.reason)
     return Problem(_STATUSES.get(error.reason, 409), told, reason=error.reason)
@@ -149,8 +171,10 @@ def _invalid(error: exceptions.RequestValidationError) -> str:
 def install(app: fastapi.FastAPI) -> None:
     """Let every error of a route, and of finding one, be a problem."""
 
-    async def handle(_: fastapi.Request, error: Exception) -> responses.Response:
-        return answer(of(error))
+    async def handle(request: fastapi.Request, error: Exception) -> responses.Response:
+        found = of(error)
+        of_models = request.url.path.startswith(MODELS)
+        return answer(found, as_models(found) if of_models else {})
 
     for kind in (
         Problem,

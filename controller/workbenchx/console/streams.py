@@ -30,9 +30,11 @@ def event(kind: str, data: Any, *, number: int | None = None) -> bytes:
 
 
 class Places:
-    """How many streams are open, in all and by caller."""
+    """How many streams are open, in all and by caller. `most`, `each`: where others bounds hold than those of events."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None, each: int | None = None) -> None:
+        self._most = most
+        self._each = each
         self._open: collections.Counter[str] = collections.Counter()
 
     @contextlib.contextmanager
@@ -42,13 +44,13 @@ class Places:
         Raises:
             problems.Problem: 429 or 503.
         """
-        if self._open[caller] >= chosen.bounds.streams_each:
+        if self._open[caller] >= (self._each or chosen.bounds.streams_each):
             raise problems.Problem(
                 429,
                 "streams: you have too many open; close one",
                 headers={"Retry-After": "5"},
             )
-        if self._open.total() >= chosen.bounds.streams:
+        if self._open.total() >= (self._most or chosen.bounds.streams):
             raise problems.Problem(
                 503, "streams: too many are open here", headers={"Retry-After": "5"}
             )
@@ -68,8 +70,14 @@ class EventStream(responses.Response):
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, events: AsyncGenerator[bytes, None], release: contextlib.ExitStack) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    def __init__(
+        self,
+        events: AsyncGenerator[bytes, None],
+        release: contextlib.ExitStack,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=headers | dict(more or {}))
         del self.headers["content-length"]
         self._events = events
         self._release = release

@@ -82,5 +82,8 @@ class Answers(Protocol):
     async def expire(self) -> int:
         """End what nobody renewed in time; how many."""
 
+    async def visible(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """Of living ModelDeployments those that a caller of these claims may see, by uid."""
+
     async def served(self) -> Sequence[Alias]:
         """Every living ModelDeployment."""

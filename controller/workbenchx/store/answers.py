@@ -55,6 +55,13 @@ class Answers:
             found = await connections.fetch(conn, _SQL["served"])
         return [ports.Alias(*row) for row in found]
 
+    async def visible(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """As the port's."""
+        said = {"claims": encode.document(dict(claims) | {"role": "authenticated"})}
+        async with self._db.transaction(pipelined=True) as conn:
+            await conn.execute(_SQL["as_caller"], said)
+            return frozenset(row[0] for row in await connections.fetch(conn, _SQL["visible"]))
+
     async def _refused(self, name: str, params: dict[str, Any]) -> Mapping[str, ports.Refused]:
         found = await self._fetch(name, params)
         return {run_id: ports.Refused(reason, message) for run_id, reason, message in found}
@@ -65,12 +72,6 @@ class Answers:
         async with self._db.transaction(pipelined=True) as conn:
             await conn.execute(_SQL["not_at_once"])
             return await connections.fetch(conn, _SQL[name], params)
-
-
-async def visible(source: connections.Transactions) -> frozenset[str]:
-    """The living ModelDeployments that whoever asks may see."""
-    async with source.transaction(pipelined=True) as conn:
-        return frozenset(row[0] for row in await connections.fetch(conn, _SQL["visible"]))
 
 
 def _asked(each: ports.Ask) -> dict[str, Any]:

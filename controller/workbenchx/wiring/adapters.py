@@ -19,6 +19,9 @@ from workbenchx.providers.storage import several
 
 MODULES: Mapping[tuple[str, str], str] = {
     ("SandboxProvider", "do_runner"): "workbenchx.providers.sandbox.do_runner",
+    ("InferenceProvider", "ai_gateway"): "workbenchx.providers.inference.ai_gateway",
+    ("InferenceProvider", "do_gradient"): "workbenchx.providers.inference.do_gradient",
+    ("InferenceProvider", "local_llm"): "workbenchx.providers.inference.local_llm",
     ("SandboxProvider", "kubernetes"): "workbenchx.providers.sandbox.kubernetes",
     ("SandboxProvider", "vercel_sandbox"): "workbenchx.providers.sandbox.vercel_sandbox",
     ("StorageProvider", "s3_compatible"): "workbenchx.providers.storage.s3_compatible",

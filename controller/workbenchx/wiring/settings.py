@@ -58,6 +58,9 @@ KEYS: dict[str, Key] = {
     "stand_in_storage": Key(
         "where stand_in is kubernetes: the S3 server and bucket, as http://HOST:PORT/BUCKET"
     ),
+    "stand_in_inference": Key(
+        "where stand_in is set: a server of the OpenAI API, as http://HOST:PORT/v1 (default: llama.cpp from a wheel)"
+    ),
     "auth_url": Key(
         "the Supabase Auth server that signs people in, as https://REF.supabase.co/auth/v1", "url"
     ),
@@ -107,6 +110,7 @@ class Settings:
     repository: str | None = None
     stand_in_namespace: str = "wbx-sandboxes"
     stand_in_storage: str | None = None
+    stand_in_inference: str | None = None
     auth_url: str | None = None
     publishable_key: str | None = None
     jwt_issuer: str | None = None

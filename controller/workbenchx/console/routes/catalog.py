@@ -2,9 +2,11 @@
 
 from workbenchx.console.routes import (
     artifacts,
+    chat,
     events,
     health,
     logs,
+    models,
     orders,
     pages,
     plans,
@@ -27,7 +29,11 @@ ROUTERS = (
     orders.router,
     records.router,
     search.router,
+    models.router,
+    chat.router,
     runner.router,
     health.router,
     pages.router,
 )
+MODELS = (models.router, chat.router)
+"""Of a gateway that stands alone."""

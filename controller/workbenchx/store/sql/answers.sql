@@ -29,6 +29,11 @@ select d.id::text, d.project_id::text, p.name, d.namespace, d.name, coalesce(d.a
 from ops.model_deployments d join ops.projects p on p.id = d.project_id and p.deleted_at is null
 where d.deleted_at is null order by p.name, d.namespace, d.name;
 
+-- name: as_caller
+-- The engine looks with a caller's eyes, until the transaction ends.
+select set_config('request.jwt.claims', %(claims)s, true);
+
 -- name: visible
--- Of whoever asks: the deployments that they may see.
-select id::text from ops.model_deployments where deleted_at is null;
+-- The engine reads past row-level security, so the caller's projects are asked for.
+select id::text from ops.model_deployments
+where deleted_at is null and project_id in (select ops_private.my_projects());
