@@ -62,7 +62,7 @@ def sample(bench: droplet_sandbox.Bench, root: pathlib.Path) -> None:
     replace(
         root / SSOT / SANDBOX,
         "apiUrl: https://wbx.example.org # where droplets reach `wbx console`",
-        f"apiUrl: {bench.desk.url}\n    endpoint: {bench.vendor.url}\n    pace: 0.2",
+        f"apiUrl: {bench.road.entrance}\n    endpoint: {bench.vendor.url}\n    pace: 0.2",
     )
 
 

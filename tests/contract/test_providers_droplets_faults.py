@@ -210,9 +210,10 @@ async def test_a_create_in_doubt_is_adopted(place: Place) -> None:
     """503 after the droplet was made, and then no answer at all: asked again it is found, and there is one."""
     for fault in ("lost", "silent"):
         setattr(place.vendor.faults, fault, 1)
-        sandbox = place.sandbox(timeout=2.0)
-        with pytest.raises(errors.Waiting):
-            await sandbox.create(order())
+        sandbox = place.sandbox(timeout=5.0 if fault == "silent" else 60.0)
+        while "POST /v2/droplets" not in place.vendor.asked:
+            with pytest.raises(errors.Waiting):
+                await sandbox.create(order())
         making = asyncio.create_task(place.sandbox().create(order()))
         await place.stage()
         assert (await making).state == "created"

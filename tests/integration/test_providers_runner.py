@@ -1,5 +1,6 @@
 """A runner on a machine that boots: images of several layers, what its command cannot reach, and its own accidents."""
 
+import datetime
 import gzip
 import hashlib
 import json
@@ -137,6 +138,52 @@ async def test_a_runner_that_is_killed_takes_its_run_up_again(
     assert (ended.reason, ended.exit_code) == ("Exited", 0), machine.console
     assert await bench.log() == b"begun\ndone\n"
     assert [data async for data in bench.sandbox.read_file(NAME, "left")] == [b"x\n"]
+
+
+async def test_an_api_that_is_away_for_a_while(bench: droplet_sandbox.Bench) -> None:
+    """The command runs to its end without it; afterwards the whole output, the outcome and the files are told."""
+    script = "echo begun; until [ -e go ]; do sleep 0.1; done; seq 20000; echo x > left"
+    await bench.begin(bench.spec(NAME, "sh", "-c", script))
+    await bench.says(b"begun\n")
+    bench.road.close()
+    await bench.touch(NAME, "go")
+    await providers_sandbox.until(lambda: there(bench.box(NAME) / "status.json"), seconds=120)
+    bench.road.open()
+    ended = await bench.sandbox.wait(NAME)
+    assert (ended.reason, ended.exit_code) == ("Exited", 0)
+    lines = (await bench.log()).splitlines()
+    assert (lines[0], lines[-1], len(lines)) == (b"begun", b"20000", 20001)
+    assert [data async for data in bench.sandbox.read_file(NAME, "left")] == [b"x\n"]
+
+
+async def there(path: pathlib.Path) -> bool:
+    """Whether a file is there."""
+    return path.exists()  # noqa: ASYNC240 - a look
+
+
+async def test_an_api_that_never_comes_back(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> None:
+    """At its deadline the command ends, soon after the machine powers itself off, and a worker sees it and destroys it."""
+    with droplet_sandbox.bench(request, tmp_path, grace=3.0) as bench:
+        await bench.begin(bench.spec(NAME, "sleep", "3600", deadline=soon(20)))
+        bench.road.close()
+        (machine,) = bench.yard.machines
+        await providers_sandbox.until(lambda: powered_off(machine), seconds=240)
+        ended = await bench.sandbox.wait(NAME)
+        assert (ended.state, ended.reason) == ("exited", "DeadlineExceeded")
+        assert bench.vendor.droplets == {}
+        await bench.rest()
+
+
+async def powered_off(machine: droplet_machine.Machine) -> bool:
+    """Whether it is."""
+    return not machine.alive()
+
+
+def soon(seconds: float) -> datetime.datetime:
+    """So many seconds from now."""
+    return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
 
 
 def agents(machine: droplet_machine.Machine) -> list[int]:

@@ -28,7 +28,9 @@ from workbenchx.providers.storage import local as local_storage
 PYTHON = pathlib.Path("/usr/bin/python3.11")
 _LIBRARY = pathlib.Path("/usr/lib/python3.11")
 _LEFT_OUT = ("idlelib", "lib2to3", "ensurepip", "distutils", "tkinter", "pydoc_data", "test")
-_SHELL = "cat echo env false grep head id ln ls mkdir mkfifo printf pwd rm sh sleep touch true wc"
+_SHELL = (
+    "cat echo env false grep head id ln ls mkdir mkfifo printf pwd rm seq sh sleep touch true wc"
+)
 _KIT = "workbenchx.providers.sandbox.kubernetes.inside.kit"
 _NUMBERS = itertools.count(1)
 _LABEL = "pod-security.kubernetes.io/enforce"

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Self
 
+import api_road
 import console_auth
 import console_lab
 import droplet_emulator
@@ -78,6 +79,7 @@ class Bench(providers_sandbox.Bench):
     stores: list[postgres.Postgres]
     kept: supabase_storage.SupabaseStorage
     storage_url: str
+    road: api_road.Road
     pace = 10.0
     many = 2
 
@@ -138,12 +140,14 @@ def bench(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> It
         Desk(store_server.shared(request.config), path) as desk,
     ):
         vendor.start()
+        road = api_road.Road(desk.url)
         document = {
             "region": droplet_emulator.REGION,
             "sizes": ["s-2vcpu-4gb", "gpu-l40sx1-48gb"],
             "endpoint": vendor.url,
-            "apiUrl": desk.url,
+            "apiUrl": road.entrance,
             "pace": 0.1,
+            "patience": 600.0,
             "listLag": 0.0,
             **more,
         }
@@ -163,9 +167,10 @@ def bench(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> It
         this = Bench(make(), storage, path, make, image=image)
         this.vendor, this.yard, this.desk, this.made = vendor, yard, desk, made
         this.stores, this.url, this.kept = stores, url, storage
-        this.storage_url = supabase.url
+        this.storage_url, this.road = supabase.url, road
         try:
             yield this
         finally:
             yard.close()
             vendor.stop()
+            road.close()

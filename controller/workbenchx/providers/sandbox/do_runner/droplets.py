@@ -155,7 +155,7 @@ def _refused(problem: exceptions.HttpResponseError) -> errors.WorkbenchError:
         headers = getattr(problem.response, "headers", {})
         return errors.Waiting(
             "do_runner: DigitalOcean answers that there are too many requests",
-            reason="ProviderUnavailable",
+            reason="RateLimited",
             retry_after=_pause(headers),
         )
     if status == 422:
@@ -166,11 +166,11 @@ def _refused(problem: exceptions.HttpResponseError) -> errors.WorkbenchError:
 
 
 def _unprocessable(told: str) -> errors.WorkbenchError:
-    """Room comes back with time; what is wrong stays wrong."""
+    """Room comes back with time, and the vendor does answer; what is wrong stays wrong."""
     if any(word in told.lower() for word in _FULL):
         return errors.Waiting(
             f"do_runner: DigitalOcean has no room for the droplet: {told}",
-            reason="ProviderUnavailable",
+            reason="SandboxUnavailable",
             retry_after=_FULL_AGAIN,
         )
     return errors.Stalled(f"do_runner: DigitalOcean refuses: {told}", reason="InvalidSpec")

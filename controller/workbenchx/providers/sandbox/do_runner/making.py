@@ -60,17 +60,17 @@ class Maker:
                 f'sandbox name is taken by another order: "{spec.name}"', reason="NameTaken"
             )
         end = time.monotonic() + self._chosen.patience
-        while time.monotonic() < end:
-            if row.state in {"staged", "running", "ended"}:
-                if await self._stands(row):
-                    return await self._done(row)
+        found: ports.Runner | None = row
+        while found is not None:
+            if found.state in {"staged", "running", "ended"}:
+                if await self._stands(found):
+                    return await self._done(found)
             else:
-                await self._push(spec, row)
-            await self._bell.wait(_LOOK_SECONDS)
-            found = await self._desk.runner(spec.name)
-            if found is None:
+                await self._push(spec, found)
+            if time.monotonic() > end:
                 break
-            row = found
+            await self._bell.wait(min(_LOOK_SECONDS, self._chosen.patience))
+            found = await self._desk.runner(spec.name)
         raise errors.Waiting(
             f'do_runner: droplet "{spec.name}" starts: its runner does not answer yet',
             reason="SandboxUnavailable",
@@ -161,7 +161,7 @@ class Maker:
             api=chosen.api_url,
             token=asking.token,
             until=asking.until.timestamp(),
-            patience=chosen.patience,
+            patience=chosen.preparing,
             parts=kit.parts(),
             pace=chosen.pace,
         )

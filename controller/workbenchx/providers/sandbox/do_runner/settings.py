@@ -20,7 +20,7 @@ class Settings:
 
     `api_url`: where a runner finds the API of this installation. `image`, `gpu_image`: of the vendor, with Python 3.11 or
     later. `endpoint`: of the vendor's API. `timeout`: of one call. `patience`: how long a droplet may take until its runner
-    answers, before `create` says what it waits for. `silence`: how long a runner may say nothing until it counts as lost.
+    answers, before `create` says what it waits for (asked again, it goes on). `preparing`: how long a runner tries to have image and files. `silence`: how long a runner may say nothing until it counts as lost.
     `grace`: what is added to the deadline for what comes after the command. `pace`: from one sign of life of a runner to the
     next. `prices`: of the provider object.
     """
@@ -34,7 +34,8 @@ class Settings:
     ssh_keys: tuple[str, ...] = ()
     endpoint: str = "https://api.digitalocean.com"
     timeout: float = 30.0
-    patience: float = 300.0
+    patience: float = 60.0
+    preparing: float = 900.0
     silence: float = 180.0
     grace: float = 900.0
     list_lag: float = 10.0

@@ -82,6 +82,8 @@ class Runner:
         while True:
             orders = self._beat()
             if orders is None and time.time() > self._until:
+                if not started:
+                    return _report("DeadlineExceeded", "its start was never ordered", "exited")
                 made.tell(op="stop", reason="DeadlineExceeded")
             elif orders is not None:
                 if orders["state"] == "ended":
