@@ -252,6 +252,23 @@ async def test_a_microvm_that_dies_is_a_lost_run(bench: vercel_sandbox.Bench) ->
     await bench.nothing_left()
 
 
+async def test_who_follows_no_more_leaves_nothing_running(bench: vercel_sandbox.Bench) -> None:
+    """The tool that followed for us is ended; the program goes on."""
+    await prepared(bench, NAME, "running")
+    await _follow(bench, NAME)
+    known = bench.emulator.sandboxes[NAME].session.machine.commands.values()
+    followers = [each for each in known if "follow" in each.args]
+
+    async def over() -> bool:
+        return all(each.exit_code is not None for each in followers)
+
+    await providers_sandbox.until(over)
+    assert len(followers) == 1
+    status = await bench.sandbox.status(NAME)
+    assert status is not None
+    assert status.state == "running"
+
+
 async def test_what_is_asked_for(bench: vercel_sandbox.Bench) -> None:
     """Not persistent, closed but for the declared names, five tags, a life beyond the deadline; nothing of it is a secret."""
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=10)
@@ -337,7 +354,7 @@ async def test_an_image_without_python_is_refused(bench: vercel_sandbox.Bench) -
         return session
 
     bench.emulator.boot = boot  # type: ignore[method-assign]
-    with pytest.raises(errors.Stalled, match="no python3") as caught:
+    with pytest.raises(errors.Stalled, match=r"no python3 of 3\.11 or newer") as caught:
         await bench.sandbox.create(bench.spec(NAME, "true"))
     assert caught.value.reason == "RuntimeUnavailable"
     await bench.nothing_left()

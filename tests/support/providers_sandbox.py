@@ -66,7 +66,7 @@ class Bench:
     async def run(
         self, spec: ports.SandboxSpec, env: dict[str, str] | None = None
     ) -> ports.SandboxStatus:
-        """Create, start and wait, at most five minutes."""
+        """Create, start and wait, at most two minutes."""
         await self.begin(spec, env)
         async with asyncio.timeout(120):
             return await self.sandbox.wait(spec.name)

@@ -29,8 +29,9 @@ _BOX = {places.BOX_VARIABLE: "."}
 _CHUNK = 1 << 18
 _WAITED = 240.0
 _LATE = 60.0
+_MOMENT = 5.0
 _MOST_ENVIRONMENT = 100 << 10
-_NOT_FOUND = frozenset({126, 127})
+_NO_PYTHON = frozenset({kit.TOO_OLD, 127})
 
 
 class Hand:
@@ -97,14 +98,17 @@ class Hand:
                 process = await session.create_process(
                     command, arguments, cwd=names.BOX, env=_BOX, kill_after=_WAITED + _LATE
                 )
-            stream = process.stdout
+            stream, over = process.stdout, False
             if stream is None:
                 return
             try:
                 while line := (await stream.readline()).strip():
                     yield b"" if line == "end" else base64.b64decode(line)
+                over = True
             finally:
                 await stream.aclose()
+                if not over:
+                    await _end(process)
 
     async def read(self, session: Session, path: str) -> AsyncGenerator[bytes, None]:
         """A file of the working folder."""
@@ -172,6 +176,13 @@ class Hand:
             await self.ask(session, "withdraw", name)
 
 
+async def _end(process: sdk.Process) -> None:
+    """Nobody reads on: it need not wait for its time. Where that cannot be said, it ends by itself."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_MOMENT):
+            await process.kill()
+
+
 def _refused(code: int, told: str) -> errors.WorkbenchError:
     """The tool's own refusal; anything else is of the way to it, or of the image."""
     if code == common.REFUSED:
@@ -179,7 +190,7 @@ def _refused(code: int, told: str) -> errors.WorkbenchError:
             said = json.loads(told.splitlines()[-1])
             if said["reason"] != "SandboxUnavailable":
                 return errors.Stalled(said["message"], reason=said["reason"])
-    if code in _NOT_FOUND:
-        message = f"vercel_sandbox: the image has no python3, which our tools there need: {faults.line(told)}"
+    if code in _NO_PYTHON:
+        message = f"vercel_sandbox: the image has no python3 of 3.11 or newer, which our tools there need: {faults.line(told)}"
         return errors.Stalled(message, reason="RuntimeUnavailable")
     return faults.waiting(f"the sandbox does not answer: exit code {code}: {faults.line(told)}")

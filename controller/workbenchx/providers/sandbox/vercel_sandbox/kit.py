@@ -11,7 +11,13 @@ from workbenchx.providers.sandbox import inside, supervision
 from workbenchx.providers.sandbox.vercel_sandbox import inside as own
 
 FOLDER = "kit"
+TOO_OLD = 126
+"""The exit code of a python3 that cannot run it."""
 _START = """import sys
+
+if sys.version_info < (3, 11):
+    sys.stderr.write("python3 is " + sys.version.split()[0])
+    sys.exit(126)
 
 from workbenchx.providers.sandbox.inside import idle
 from workbenchx.providers.sandbox.vercel_sandbox.inside import box, tools
