@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -34,7 +35,11 @@ class Fault:
 
 @dataclasses.dataclass
 class Stub:
-    """One server. `pause`: seconds between pieces; `calls`: tools that it calls instead of speaking."""
+    """One server.
+
+    `pause`: seconds between pieces; `calls`: tools that it calls instead of speaking; `stamp`: each piece says when it
+    was made instead.
+    """
 
     words: tuple[str, ...] = ()
     pause: float = 0.0
@@ -42,6 +47,7 @@ class Stub:
     calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     reasoning: str = ""
     counts: bool = True
+    stamp: bool = False
     faults: list[Fault] = dataclasses.field(default_factory=list)
     asked: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     sent: int = 0
@@ -99,6 +105,8 @@ class Stub:
                     await asyncio.Event().wait()
                 if self.pause and number:
                     await asyncio.sleep(self.pause)
+                if self.stamp and number and piece["choices"] and piece["choices"][0]["delta"]:
+                    piece["choices"][0]["delta"]["content"] = f"@{time.monotonic():.6f}@"
                 await answer.write(b"data: " + json.dumps(piece).encode() + b"\n\n")
                 self.sent += 1
             await answer.write(b"data: [DONE]\n\n")
@@ -214,7 +222,7 @@ def _piece(body: Mapping[str, Any], choices: list[Any]) -> dict[str, Any]:
 
 async def _serve(port: int, pieces: int, pause: float) -> None:
     words = tuple(f"word{number}" for number in range(pieces))
-    async with Stub(words=words, pause=pause, key=None).serving(port) as stub:
+    async with Stub(words=words, pause=pause, key=None, stamp=True).serving(port) as stub:
         sys.stdout.write(f"{stub.url}\n")
         sys.stdout.flush()
         await asyncio.Event().wait()
