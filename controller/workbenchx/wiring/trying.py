@@ -15,9 +15,17 @@ from typing import Any
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
-from workbenchx.wiring import adapters, cluster, declaring, sandboxes, settings, trials
+from workbenchx.wiring import (
+    adapters,
+    cluster,
+    declaring,
+    model_trials,
+    sandboxes,
+    settings,
+    trials,
+)
 
-KINDS = ("SandboxProvider", "StorageProvider")
+KINDS = ("InferenceProvider", "SandboxProvider", "StorageProvider")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,6 +100,11 @@ def _trying(
     storage = local_storage.LocalStorage(folder / "storage")
     installation = ports.Installation(id=str(uuid.uuid4()), environment="check")
     option = subject.option
+    if option.kind == "InferenceProvider":
+        ids = option.settings.get("models") or {}
+        asked = adapters.make(option, None, None, stack)
+        wanted = next(iter(ids.values()), None)
+        return functools.partial(model_trials.inference, provider=asked, model=wanted)
     if option.kind == "StorageProvider":
         own = storage if option.adapter == "local" else None
         kept = own or adapters.make(option, installation, None, stack)

@@ -161,7 +161,12 @@ class Gateway:
             name=alias.name,
             provider=tried[0].name,
             usd=max(each.tariff.cost(tokens) for each in tried),
-            document={"alias": alias.alias, "model": tried[0].model, "verb": verb},
+            document={
+                "alias": alias.alias,
+                "model": tried[0].model,
+                "verb": verb,
+                "actor": f"user:{question.claims.get('sub')}",
+            },
             claims=question.claims,
         )
         await self._desk.reserve(ask, answer.cancel)
