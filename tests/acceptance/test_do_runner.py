@@ -37,12 +37,13 @@ FILES = (
 
 
 @pytest.fixture
-def bench(
+async def bench(
     request: pytest.FixtureRequest, tmp_path: pathlib.Path
-) -> Iterator[droplet_sandbox.Bench]:
+) -> AsyncIterator[droplet_sandbox.Bench]:
     """An account, machines, a console and a storage."""
     with droplet_sandbox.bench(request, tmp_path) as made:
         yield made
+        await made.rest()
 
 
 def sample(bench: droplet_sandbox.Bench, root: pathlib.Path) -> None:
@@ -162,4 +163,3 @@ async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
     data = b"".join([piece async for piece in bench.storage.open(table["sha256"])])
     assert data.count(b"\n") > 300
     assert bench.vendor.asked.count("POST /v2/droplets") == 1
-    await bench.rest()

@@ -1,5 +1,6 @@
 """A runner on a machine that boots: images of several layers, what its command cannot reach, and its own accidents."""
 
+import contextlib
 import datetime
 import gzip
 import hashlib
@@ -166,14 +167,15 @@ async def test_an_api_that_never_comes_back(
 ) -> None:
     """At its deadline the command ends, soon after the machine powers itself off, and a worker sees it and destroys it."""
     with droplet_sandbox.bench(request, tmp_path, grace=3.0) as bench:
-        await bench.begin(bench.spec(NAME, "sleep", "3600", deadline=soon(20)))
-        bench.road.close()
-        (machine,) = bench.yard.machines
-        await providers_sandbox.until(lambda: powered_off(machine), seconds=240)
-        ended = await bench.sandbox.wait(NAME)
-        assert (ended.state, ended.reason) == ("exited", "DeadlineExceeded")
-        assert bench.vendor.droplets == {}
-        await bench.rest()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(bench.rest)
+            await bench.begin(bench.spec(NAME, "sleep", "3600", deadline=soon(20)))
+            bench.road.close()
+            (machine,) = bench.yard.machines
+            await providers_sandbox.until(lambda: powered_off(machine), seconds=240)
+            ended = await bench.sandbox.wait(NAME)
+            assert (ended.state, ended.reason) == ("exited", "DeadlineExceeded")
+            assert bench.vendor.droplets == {}
 
 
 async def powered_off(machine: droplet_machine.Machine) -> bool:

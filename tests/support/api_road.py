@@ -29,11 +29,13 @@ class Road:
     def open(self) -> None:
         """Until it answers."""
         command = [sys.executable, str(_FORWARD), f"127.0.0.1:{self._port}", self._target]
-        self._process = subprocess.Popen(command)
-        deadline = time.monotonic() + 120
-        while not self._answers():
+        deadline = time.monotonic() + 240
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while not self._answers() or self._process.poll() is not None:
             assert time.monotonic() < deadline
-            time.sleep(0.02)
+            if self._process.poll() is not None:  # the port was not free for a moment
+                self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            time.sleep(0.1)
 
     def close(self) -> None:
         """Every connection breaks, and new ones are refused."""

@@ -26,6 +26,18 @@ class Registry:
     def __init__(self) -> None:
         program = tools.need("docker-registry", "apt-get install docker-registry")
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="wbx-registry-"))
+        self._program = program
+        self._images: dict[str, str] = {}
+        deadline = time.monotonic() + 240
+        self._start()
+        while not self._answers():
+            assert time.monotonic() < deadline, "the registry does not answer"
+            if self._process.poll() is not None:  # somebody was faster with the port
+                self._start()
+            time.sleep(0.05)
+
+    def _start(self) -> None:
+        """On a port that is free at the moment."""
         with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
             self.address = f"127.0.0.1:{free.getsockname()[1]}"
         config = {
@@ -37,13 +49,8 @@ class Registry:
         path = self._folder / "registry.yaml"
         path.write_text(yaml.safe_dump(config))
         self._process = subprocess.Popen(
-            [program, "serve", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [self._program, "serve", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        self._images: dict[str, str] = {}
-        deadline = time.monotonic() + 120
-        while not self._answers():
-            assert time.monotonic() < deadline, "the registry does not answer"
-            time.sleep(0.05)
 
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
