@@ -194,6 +194,7 @@ async def test_whatever_becomes_of_it_the_session_is_stopped(
     assert (await lab.app.reads.resource(DESK))["state"] == "Stopped"
     assert run["state"] == "succeeded"
     assert (began, reason) == (BEGAN, end)
+    assert run["message"].startswith("stopped; its preStop did not succeed: ")
 
 
 async def test_the_end_of_its_time_runs_it_too(lab: engine_lab.Lab) -> None:

@@ -1,5 +1,6 @@
 """Take a living thing down for good."""
 
+import dataclasses
 from typing import Any
 
 from workbenchx import ports
@@ -11,9 +12,10 @@ from workbenchx.planner import model
 
 async def perform(held: context.Held) -> context.Done:
     """Delete the sandbox that the order names, once what it wants to do before has been done."""
-    if held.run.external_id:
-        await parting.perform(held, held.run.external_id)
-    return await removed(held)
+    said = await parting.perform(held, held.run.external_id) if held.run.external_id else ""
+    done = await removed(held)
+    outcome = dataclasses.replace(done.outcome, message=f"{done.outcome.message}{said}")
+    return context.Done(outcome, done.leaves)
 
 
 async def removed(held: context.Held) -> context.Done:

@@ -17,11 +17,14 @@ _PATIENCE = 300.0
 _SECONDS = 30.0
 
 
-async def perform(held: context.Held, external: str) -> None:
-    """Run it, if there is one and the session runs; its output becomes the output of this run."""
+async def perform(held: context.Held, external: str) -> str:
+    """Run it, if there is one and the session runs; its output becomes the output of this run.
+
+    What is to be added to what the run says of its end: "" if all went well.
+    """
     wanted = held.run.document.get("pre_stop")
     if not wanted:
-        return
+        return ""
     with tracing.step("pre-stop"):
         ended = await _executed(held, external, wanted)
     if ended.output:
@@ -29,6 +32,8 @@ async def perform(held: context.Held, external: str) -> None:
     data = {"reason": ended.reason, "exit_code": ended.exit_code, "message": ended.message}
     await _tell(held, event_types.EventType.PRE_STOP_ENDED, {"external_id": external, **data})
     failpoints.reach("prestop.ended")
+    well = ended.reason == "Exited" and ended.exit_code == 0
+    return "" if well else f"; its preStop did not succeed: {ended.message or ended.reason}"
 
 
 async def _executed(held: context.Held, external: str, wanted: dict[str, Any]) -> ports.Executed:
