@@ -15,7 +15,7 @@ _AGAIN, _MOST = 5.0, 300.0
 _GONE = frozenset({404, 410})
 _BUSY = frozenset({408, 409, 422, 423, 425, 429})
 _PASSING_CODES = frozenset({"sandbox_stopping", "sandbox_snapshotting", "conflict"})
-_SERVER = 500
+_RATE, _SERVER = 429, 500
 _TOLD = {
     400: "refuses the order",
     401: "refuses the credentials: mend credentials.token of the SandboxProvider",
@@ -62,7 +62,7 @@ def told(doing: str) -> Iterator[None]:
             f"the connection to the sandbox broke while it was to {doing} ({problem.code})"
         ) from problem
     except _NO_ANSWER as problem:
-        raise waiting(
+        raise _away(
             f"no answer to {doing}: {line(str(problem)) or type(problem).__name__}"
         ) from problem
 
@@ -70,7 +70,7 @@ def told(doing: str) -> Iterator[None]:
 def _cause(problem: BaseException, doing: str) -> Exception:
     if isinstance(problem, sdk.SandboxApiError):
         return of(problem, doing)
-    return waiting(f"no answer to {doing}: {line(str(problem))}")
+    return _away(f"no answer to {doing}: {line(str(problem))}")
 
 
 def of(problem: sdk.SandboxApiError, doing: str) -> Exception:
@@ -79,8 +79,13 @@ def of(problem: sdk.SandboxApiError, doing: str) -> Exception:
     said = f"{problem.code or status}: {line(_message(problem))}"
     if status in _GONE:
         return GoneError(said)
-    if status in _BUSY or status >= _SERVER or problem.code in _PASSING_CODES:
-        return waiting(f"busy, cannot {doing} now ({said})", pause(problem.response))
+    busy = f"busy, cannot {doing} now ({said})"
+    if status == _RATE:
+        return _waiting(busy, pause(problem.response), reason="RateLimited")
+    if status >= _SERVER:
+        return _away(busy, pause(problem.response))
+    if status in _BUSY or problem.code in _PASSING_CODES:
+        return waiting(busy, pause(problem.response))
     advice = _TOLD.get(status, "refuses")
     reason = _REASONS.get(status, "ProviderUnavailable")
     return errors.Stalled(f"vercel_sandbox: Vercel {advice} ({said})", reason=reason)
@@ -103,10 +108,17 @@ def pause(answer: httpx2.Response) -> float:
 
 
 def waiting(message: str, seconds: float = _AGAIN) -> errors.Waiting:
-    """Time has to pass."""
-    return errors.Waiting(
-        f"vercel_sandbox: {message}", reason="SandboxUnavailable", retry_after=seconds
-    )
+    """Time has to pass for one sandbox."""
+    return _waiting(message, seconds, reason="SandboxUnavailable")
+
+
+def _away(message: str, seconds: float = _AGAIN) -> errors.Waiting:
+    """The vendor does not answer, or fails by itself: all workers leave it alone if that goes on (decision 130)."""
+    return _waiting(message, seconds, reason="ProviderUnavailable")
+
+
+def _waiting(message: str, seconds: float, *, reason: str) -> errors.Waiting:
+    return errors.Waiting(f"vercel_sandbox: {message}", reason=reason, retry_after=seconds)
 
 
 def missing(name: str) -> errors.Stalled:
