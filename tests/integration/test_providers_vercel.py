@@ -291,6 +291,8 @@ async def test_what_is_asked_for(bench: vercel_sandbox.Bench) -> None:
         "allowedCIDRs": ["203.0.113.7/32"],
     }
     assert box.body["resources"] == {"vcpus": 3, "memory": 6144}
+    (seen,) = (await bench.sandbox.observe()).objects
+    assert (seen.fields["cpu"], seen.fields["memory"]) == (3, 6144 << 20)
     assert 600_000 < box.body["timeout"] < 3_600_000
     await bench.sandbox.create(bench.spec("wbx-closed", "true"))
     assert bench.emulator.sandboxes["wbx-closed"].session.policy == {"mode": "deny-all"}

@@ -95,6 +95,8 @@ def options(
             default=row.spec.get("default") is True,
             settings=row.spec.get("settings") or {},
             credentials=row.spec.get("credentials") or {},
+            limits=row.spec.get("limits") or {},
+            prices=row.spec.get("prices") or (),
         )
         for row in rows
         if row.key.kind in kinds and row.problem is None

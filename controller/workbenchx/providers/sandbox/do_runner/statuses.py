@@ -39,12 +39,14 @@ def _fields(row: ports.Runner) -> dict[str, Any]:
 
 
 def orphan(droplet: dict[str, Any]) -> ports.SandboxStatus:
-    """A droplet of ours that no row knows."""
+    """A droplet of ours that no row knows. Its price is the vendor's own (`size.price_hourly` of the API)."""
+    price = (droplet.get("size") or {}).get("price_hourly")
+    costs = {} if price is None else {"usd_per_hour": str(price)}
     return ports.SandboxStatus(
         name=droplet["name"],
         state="unknown",
         tags=names.read(droplet.get("tags", ())),
-        fields={"droplet": str(droplet["id"]), "status": droplet.get("status")},
+        fields={"droplet": str(droplet["id"]), "status": droplet.get("status"), **costs},
     )
 
 

@@ -56,6 +56,8 @@ def _from_outside(box: sdk.Sandbox) -> Json:
 
 def _fields(box: sdk.Sandbox, found: Json) -> Json:
     fields: Json = {"image": box.image or "", "image_digest": "unverified", "region": box.region}
+    if box.vcpus and box.memory:  # MiB; what a stray costs is worked out from these
+        fields |= {"cpu": box.vcpus, "memory": box.memory << 20}
     for name in ("restarts", "idle_since"):
         if name in found:
             fields[name] = found[name]
