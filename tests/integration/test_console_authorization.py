@@ -178,7 +178,15 @@ PUBLIC = {
     "GET /readyz": 200,
 }
 # Off in this world, for everybody who is signed in.
-OFF = {"POST /api/v1/documents/search": {"project": "iris", "query": "x"}}
+OFF: dict[str, Any] = {
+    "POST /api/v1/documents/search": {"project": "iris", "query": "x"},
+    "POST /v1/chat/completions": {},
+    "POST /v1/embeddings": {},
+    "GET /v1/models": None,
+    "POST /api/ai/stream": {},
+    "GET /api/ai/stream/{chat}/stream": None,
+    "POST /api/ai/stream/{chat}/stop": {},
+}
 # Opened by the token of a run, never by one of a person.
 RUNNERS: dict[str, dict[str, Any]] = {
     "POST /api/v1/runner/claim": {"body": {"machine": "b", "certificate": "c"}},

@@ -82,6 +82,7 @@ async def stream(request: fastapi.Request, asks: asking.Asks) -> responses.Respo
 )
 async def resume(request: fastapi.Request, asks: asking.Asks, chat: str) -> responses.Response:
     """204: nothing of it is under way in this process, and nothing ended unread."""
+    models.of(request)
     shelf: keeping.Shelf = request.app.state.kept_answers
     kept = shelf.find(_key(asks, chat))
     if kept is None:
@@ -97,6 +98,7 @@ async def resume(request: fastapi.Request, asks: asking.Asks, chat: str) -> resp
 )
 async def stop(request: fastapi.Request, asks: asking.Asks, chat: str) -> responses.JSONResponse:
     """What came is paid, and is all that there is."""
+    models.of(request)
     shelf: keeping.Shelf = request.app.state.kept_answers
     return responses.JSONResponse({"stopped": await shelf.stop(_key(asks, chat))})
 
