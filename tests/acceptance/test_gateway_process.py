@@ -1,5 +1,6 @@
 """`wbx gateway` as a process: it serves, is killed in the middle of an answer, and another one pays for what it left."""
 
+import asyncio
 import json
 import os
 import pathlib
@@ -98,8 +99,10 @@ async def test_killed_in_the_middle_of_an_answer(
                 model="chat", messages=[{"role": "user", "content": "again"}], max_tokens=10
             )
         assert said.choices[0].message.content == "well"
-    rows = made.rows(
-        "select r.state, u.estimated, u.cost = s.usd from ops.runs r join ops.usage u using (run_id)"
-        " join ops.reservations s using (run_id) where r.operation = 'answer' order by r.run_id limit 1"
-    )
-    assert rows == [("lost", True, True)]
+        query = (
+            "select r.state, u.estimated, u.cost = s.usd from ops.runs r join ops.usage u using (run_id)"
+            " join ops.reservations s using (run_id) where r.state = 'lost'"
+        )
+        async with asyncio.timeout(300):
+            while made.rows(query) != [("lost", True, True)]:
+                await asyncio.sleep(0.05)

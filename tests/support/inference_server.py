@@ -37,7 +37,7 @@ class Fault:
 class Stub:
     """One server.
 
-    `pause`: seconds between pieces; `calls`: tools that it calls instead of speaking; `stamp`: each piece says when it
+    `pause`: seconds between pieces; `calls`: tools that it calls once instead of speaking; `stamp`: each piece says when it
     was made instead.
     """
 
@@ -84,16 +84,17 @@ class Stub:
             if fault.hang_after is not None:
                 await asyncio.Event().wait()
             return web.json_response(self._whole(body, words))
-        return await self._stream(request, body, words, fault)
+        pieces, self.calls = self._pieces(body, words), ()
+        return await self._stream(request, pieces, fault)
 
     async def _stream(
-        self, request: web.Request, body: Mapping[str, Any], words: tuple[str, ...], fault: Fault
+        self, request: web.Request, pieces: list[dict[str, Any]], fault: Fault
     ) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await answer.prepare(request)
         self.open += 1
         try:
-            for number, piece in enumerate(self._pieces(body, words)):
+            for number, piece in enumerate(pieces):
                 if number == fault.cut_after and request.transport is not None:
                     request.transport.abort()
                     return answer
