@@ -159,7 +159,7 @@ def test_one_line_moves_the_sample(
     assert [row["provider"] for row in here.rows(providers)] == ["local"]
     table = "select sha256 from ops.artifacts where name = 'table'"
     assert there.rows(table) == here.rows(table)
-    costs = "select bool_and(cost_estimate > 0) as paid from ops.runs where kind = 'RunnerJob'"
+    costs = "select bool_and(cost_estimate > 0 and cost > 0) as paid from ops.runs where kind = 'RunnerJob' and state = 'succeeded'"
     assert there.rows(costs) == [{"paid": True}]
 
     _moved(there, emulator)

@@ -1,6 +1,8 @@
 """The laws of the queue: fencing, leases, exactly once."""
 
 import asyncio
+import datetime
+import decimal
 
 import pytest
 import store_worlds as worlds
@@ -155,6 +157,24 @@ async def test_finish_records_everything_in_one_go(store: postgres.Postgres) -> 
     types = [event["type"] for event in await ask.events(run.run_id)]
     assert types == ["RunQueued", "RunClaimed", "CommandClaimed", "RunSucceeded"]
     assert [chain.verdict async for chain in ask.verify(run.run_id)] == ["intact"]
+
+
+@pytest.mark.parametrize(("operation", "costs"), [("execute", "0.500000"), ("create", "0.000000")])
+async def test_an_execution_costs_its_rate_while_it_ran(
+    store: postgres.Postgres, operation: str, costs: str
+) -> None:
+    """Half an hour at one dollar an hour; what makes a thing that lives on is not paid for by the making."""
+    _, uid = await worlds.project_with_job(store)
+    order = worlds.order(uid, operation=operation, cost_estimate=decimal.Decimal(1))
+    assert await store.enqueue([order])
+    (run,) = await store.claim("w1", limit=1, lease=60)
+    ended = datetime.datetime(2026, 1, 1, 12, 30, tzinfo=datetime.UTC)
+    done = worlds.outcome(started_at=ended - datetime.timedelta(minutes=30), ended_at=ended)
+    assert await store.finish(run.run_id, run.fencing, done)
+
+    row = await reads.Reads(store.connections).run(run.run_id)
+
+    assert str(row["cost"]) == costs
 
 
 async def test_finish_many_drops_only_the_stale(store: postgres.Postgres) -> None:

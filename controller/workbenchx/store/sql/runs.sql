@@ -84,12 +84,15 @@ returning 1;
 
 -- name: finish
 -- The ends of any number of runs; a stale token matches nothing. Attempts and the ledger follow in the same statement.
+-- What an execution cost, where nobody metered it: its rate for as long as its command ran.
 with input as (
   select * from json_to_recordset(%(rows)s::json) as i(run_id uuid, fencing bigint, state text, reason text, message text,
     exit_code integer, metrics jsonb, cost numeric, started_at timestamptz, ended_at timestamptz)
 ), ended as (
   update ops.runs r set state = i.state, reason = i.reason, message = i.message, exit_code = i.exit_code,
-    metrics = i.metrics, cost = i.cost, started_at = coalesce(i.started_at, r.started_at),
+    metrics = i.metrics, cost = case when i.cost > 0 or r.operation <> 'execute' then i.cost else
+      round(r.cost_estimate * greatest(0, extract(epoch from coalesce(i.ended_at, now()) - coalesce(i.started_at, r.started_at, now()))) / 3600, 6) end,
+    started_at = coalesce(i.started_at, r.started_at),
     ended_at = coalesce(i.ended_at, now()), lease_owner = null, lease_until = null
   from input i where r.run_id = i.run_id and r.fencing = i.fencing and r.state = 'running'
   returning r.run_id, r.attempt, r.kind, r.resource_uid, r.operation, r.state, r.reason, r.exit_code, r.started_at,
