@@ -21,6 +21,7 @@ from workbenchx.providers.sandbox.supervision import layout
 
 _BOOT_SECONDS = 3600.0
 _FAILED = "failed"
+_LATE = "DeadlineExceeded"
 
 
 class Runner:
@@ -83,8 +84,8 @@ class Runner:
             orders = self._beat()
             if orders is None and time.time() > self._until:
                 if not started:
-                    return _report("DeadlineExceeded", "its start was never ordered", "exited")
-                made.tell(op="stop", reason="DeadlineExceeded")
+                    return _report(_LATE, "its start was never ordered", "exited")
+                made.tell(op="stop", reason=_LATE)
             elif orders is not None:
                 if orders["state"] == "ended":
                     raise calls.RefusedError(410, "its end is recorded already")
