@@ -1,6 +1,6 @@
 """The ledger on bad days: many creates at a vendor of which a fifth of all calls goes wrong, and workers killed at random.
 
-`WBX_SOAK_CREATES=500 pytest tests/acceptance/test_ledger_soak.py -s` is the long one (`WBX_SOAK_SEED` for the kills); CI
+`SOAK_CREATES=500 pytest tests/acceptance/test_ledger_soak.py -s` is the long one (`SOAK_SEED` for the kills); CI
 runs it small. It prints what went wrong and how it ended.
 """
 
@@ -26,8 +26,8 @@ from workbenchx.engine import observer
 from workbenchx.store import embedded, postgres
 
 __all__ = ["database", "server", "store"]
-CREATES = int(os.environ.get("WBX_SOAK_CREATES", "40"))
-SEED = int(os.environ.get("WBX_SOAK_SEED", "20261125"))
+CREATES = int(os.environ.get("SOAK_CREATES", "40"))
+SEED = int(os.environ.get("SOAK_SEED", "20261125"))
 PATIENCE = 1200.0 + 6.0 * CREATES
 SHARE = 0.2
 WORKERS = 2
