@@ -131,7 +131,9 @@ async def test_ledger_and_inventory_are_equal_after_bad_days(
 
     assert await _states(url) == {"succeeded": CREATES}
     assert (report.duplicates, report.leaks) == ([], set())
-    assert (report.creates, report.starts) == (CREATES, CREATES)
+    assert report.starts == CREATES
+    # The vendor lives in the worker: killed between the object and its line, it has made one that it does not count.
+    assert CREATES - soak.kills <= report.creates <= CREATES
     assert report.ledger == dict.fromkeys(STRAYS, "quarantined")
     assert report.inventory == set(STRAYS)
     assert set(_names(soak.vendor)) == {*STRAYS, *FOREIGN}
