@@ -1,24 +1,24 @@
 """The AI route, read by the AI SDK's own clients (npm `ai` 5 and 6, in Node) and byte by byte."""
 
 import asyncio
-import functools
 import json
 import pathlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import answers_lab
-import console_auth
 import inference_server
 import npm_programs
 import pytest
 import tools
-from console_fixtures import auth  # noqa: F401 - fixtures
-from store_fixtures import database, server, store  # noqa: F401 - fixtures
+from answers_fixtures import gateway, opening, vendors_key
+from console_fixtures import auth
+from store_fixtures import database, server, store
 
 from workbenchx import ports
 from workbenchx.console.routes import chat
-from workbenchx.store import embedded, postgres
+
+__all__ = ["auth", "database", "gateway", "opening", "server", "store", "vendors_key"]
 
 Fault = inference_server.Fault
 SCRIPT = pathlib.Path(__file__).parent.parent / "support" / "chat_client.mjs"
@@ -31,30 +31,6 @@ ASKED = {
     "model": "chat",
     "messages": [{"id": "m1", "role": "user", "parts": [{"type": "text", "text": "one two"}]}],
 }
-
-
-@pytest.fixture
-def opening(
-    server: embedded.Server,  # noqa: F811 - the fixtures
-    database: str,  # noqa: F811
-    store: postgres.Postgres,  # noqa: F811
-    auth: console_auth.SupabaseAuth,  # noqa: F811
-    tmp_path: pathlib.Path,
-) -> Callable[..., Any]:
-    """Opens a gateway and its vendors."""
-    return functools.partial(answers_lab.serving, server, database, store, auth, tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEY_OF_THE_TESTS", inference_server.KEY)
-
-
-@pytest.fixture
-async def gateway(opening: Callable[..., Any]) -> AsyncIterator[answers_lab.Gateway]:
-    """A gateway and its vendors."""
-    async with opening() as found:
-        yield found
 
 
 async def node(

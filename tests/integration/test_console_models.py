@@ -1,50 +1,26 @@
 """/v1 in front of ModelDeployments, by the official `openai` client: aliases, fallbacks, money, errors."""
 
 import asyncio
-import functools
-import pathlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import answers_lab
 import answers_world
-import console_auth
 import httpx
 import inference_server
 import openai
 import pytest
-from console_fixtures import auth  # noqa: F401 - fixtures
-from store_fixtures import database, server, store  # noqa: F401 - fixtures
+from answers_fixtures import gateway, opening, vendors_key
+from console_fixtures import auth
+from store_fixtures import database, server, store
 
-from workbenchx.store import embedded, postgres
+from workbenchx.store import postgres
+
+__all__ = ["auth", "database", "gateway", "opening", "server", "store", "vendors_key"]
 
 Fault = inference_server.Fault
 SAID: Any = [{"role": "user", "content": "one two three"}]
 OPEN = "select count(*) from ops.reservations where released_at is null"
-
-
-@pytest.fixture
-def opening(
-    server: embedded.Server,  # noqa: F811 - the fixtures
-    database: str,  # noqa: F811
-    store: postgres.Postgres,  # noqa: F811
-    auth: console_auth.SupabaseAuth,  # noqa: F811
-    tmp_path: pathlib.Path,
-) -> Callable[..., Any]:
-    """Opens a gateway and its vendors."""
-    return functools.partial(answers_lab.serving, server, database, store, auth, tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEY_OF_THE_TESTS", inference_server.KEY)
-
-
-@pytest.fixture
-async def gateway(opening: Callable[..., Any]) -> AsyncIterator[answers_lab.Gateway]:
-    """A gateway and its vendors."""
-    async with opening() as found:
-        yield found
 
 
 async def streamed(client: openai.AsyncOpenAI, **more: Any) -> str:
@@ -243,7 +219,7 @@ async def test_bad_bodies(gateway: answers_lab.Gateway, body: bytes, status: int
 
 async def test_somebody_cancels_the_run(
     gateway: answers_lab.Gateway,
-    store: postgres.Postgres,  # noqa: F811
+    store: postgres.Postgres,
 ) -> None:
     """`wbx cancel` ends an answer under way at the next renewal."""
     serving: Any = gateway.lab.parts.gateway

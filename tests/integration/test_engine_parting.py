@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from workbenchx.planner import model
-from workbenchx.store import embedded
 from workbenchx.wiring import running
 
 PLATFORM = f"""\
@@ -53,14 +52,8 @@ WAITS = ["sh", "-c", "echo once >> saved; while [ ! -e go ]; do sleep 0.1; done;
 @pytest_asyncio.fixture
 async def lab(tmp_path: pathlib.Path) -> AsyncIterator[engine_lab.Lab]:
     """An installation with a project."""
-    (tmp_path / "wbx.toml").write_text("")
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "hello.txt").write_text("hello")
-    (tmp_path / "ssot").mkdir()
-    (tmp_path / "ssot" / "platform.yaml").write_text(PLATFORM)
-    async with engine_lab.lab(tmp_path) as made:
+    async with engine_lab.with_project(tmp_path, PLATFORM) as made:
         yield made
-    await embedded.stop(tmp_path / ".wbx")
 
 
 def declare(

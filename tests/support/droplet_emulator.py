@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import uvicorn
+import emulator_thread
 from starlette import applications, requests, responses, routing
 
 TOKEN = "dop_v1_of_the_emulator"
@@ -88,13 +88,10 @@ class Emulator:
         self.droplets: dict[int, Droplet] = {}
         self.faults = Faults()
         self.asked: list[str] = []
-        self.port = 0
         self._boot = boot
         self._ids = itertools.count(3164444)
         self._lock = threading.Lock()
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._app = applications.Starlette(
+        app = applications.Starlette(
             routes=[
                 routing.Route("/v2/droplets", self._list, methods=["GET"]),
                 routing.Route("/v2/droplets", self._create, methods=["POST"]),
@@ -102,32 +99,20 @@ class Emulator:
                 routing.Route("/v2/droplets/{id:int}", self._destroy, methods=["DELETE"]),
             ]
         )
+        self._server = emulator_thread.Server(app)
 
     @property
     def url(self) -> str:
         """The endpoint."""
-        return f"http://127.0.0.1:{self.port}"
+        return self._server.url
 
     def start(self) -> None:
         """Serve, on the port of before if there was one."""
-        config = uvicorn.Config(
-            self._app, host="127.0.0.1", port=self.port, log_level="critical", lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + 120
-        while not self._server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self._server.start()
 
     def stop(self) -> None:
         """Close every connection at once; no machine goes on."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = self._server.force_exit = True
-            self._thread.join()
-            self._server = None
+        self._server.stop()
         for each in self.droplets.values():
             _end(each)
 

@@ -15,6 +15,7 @@ from workbenchx.engine import context, ids, worker
 from workbenchx.engine import secrets as engine_secrets
 from workbenchx.planner import model
 from workbenchx.providers import probe
+from workbenchx.store import embedded
 from workbenchx.wiring import app, settings
 
 IMAGE = "docker.io/library/python@sha256:" + "1" * 64
@@ -106,3 +107,16 @@ async def lab(folder: pathlib.Path) -> AsyncIterator[Lab]:
     async with app.open(chosen) as opened:
         yield Lab(opened)
         await opened.stop()
+
+
+@contextlib.asynccontextmanager
+async def with_project(folder: pathlib.Path, platform: str) -> AsyncIterator[Lab]:
+    """An installation whose repository declares `platform` and has code; its database ends with it."""
+    (folder / "wbx.toml").write_text("")
+    (folder / "code").mkdir()
+    (folder / "code" / "hello.txt").write_text("hello")
+    (folder / "ssot").mkdir()
+    (folder / "ssot" / "platform.yaml").write_text(platform)
+    async with lab(folder) as made:
+        yield made
+    await embedded.stop(folder / ".wbx")

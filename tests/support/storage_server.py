@@ -104,6 +104,7 @@ class Option:
     """A StorageProvider object."""
 
     settings: dict[str, object]
+    kind: str = "StorageProvider"
     name: str = "s3-compatible"
     credentials: dict[str, object] = dataclasses.field(default_factory=dict)
 

@@ -12,15 +12,14 @@ import hashlib
 import pathlib
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import emulator_thread
 import jwt
-import uvicorn
 from starlette import applications, requests, responses, routing
 
 from workbenchx.providers.storage import supabase_storage
@@ -106,18 +105,16 @@ class Emulator:
         self.objects: dict[tuple[str, str], Stored] = {}
         self.uploads: dict[str, Upload] = {}
         self.faults = Faults()
-        self.port = 0
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._app = applications.Starlette(
+        app = applications.Starlette(
             routes=[routing.Mount(API, routes=_routes(self))],
             exception_handlers={Refused: _refuse},
         )
+        self._server = emulator_thread.Server(app)
 
     @property
     def url(self) -> str:
         """The URL of the project."""
-        return f"http://127.0.0.1:{self.port}"
+        return self._server.url
 
     def storage(self, **settings: object) -> adapter.SupabaseStorage:
         """The adapter on it."""
@@ -125,24 +122,11 @@ class Emulator:
 
     def start(self) -> None:
         """Serve, on the port of before if there was one."""
-        config = uvicorn.Config(
-            self._app, host="127.0.0.1", port=self.port, log_level="critical", lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + 30
-        while not self._server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self._server.start()
 
     def stop(self) -> None:
         """Close every connection at once."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = self._server.force_exit = True
-            self._thread.join()
-            self._server = None
+        self._server.stop()
 
     def file(self) -> pathlib.Path:
         """Room for bytes."""
@@ -185,6 +169,7 @@ class Option:
     """A StorageProvider object."""
 
     settings: dict[str, object]
+    kind: str = "StorageProvider"
     name: str = "supabase-storage"
     credentials: dict[str, object] = dataclasses.field(default_factory=dict)
 

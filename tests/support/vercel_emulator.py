@@ -12,12 +12,10 @@ import pathlib
 import secrets
 import shutil
 import sys
-import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-import uvicorn
+import emulator_thread
 import vercel_machines
 import vercel_state
 from starlette import applications, requests, responses, routing
@@ -41,18 +39,16 @@ class Emulator:
         self.calls: list[str] = []
         self.made = 0
         self.token = TOKEN
-        self.port = 0
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._app = applications.Starlette(
+        app = applications.Starlette(
             routes=[routing.Mount(API, routes=_routes(self))],
             exception_handlers={vercel_state.Refused: _refuse},
         )
+        self._server = emulator_thread.Server(app)
 
     @property
     def url(self) -> str:
         """The base of the API."""
-        return f"http://127.0.0.1:{self.port}{API}"
+        return f"{self._server.url}{API}"
 
     def fault(self, verb: str, kind: str, times: int = 1, seconds: float = 3.0) -> None:
         """Misbehave at the next calls of a verb."""
@@ -68,33 +64,20 @@ class Emulator:
 
     def start(self) -> None:
         """Serve, on the port of before if there was one."""
-        config = uvicorn.Config(
-            self._app, host="127.0.0.1", port=self.port, log_level="critical", lifespan="off"
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        deadline = time.monotonic() + 60
-        while not self._server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self._server.start()
 
     def stop(self) -> None:
         """Close every connection at once, and end every machine."""
         for session in self.sessions.values():
             session.machine.end()
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = self._server.force_exit = True
-            self._thread.join()
-            self._server = None
+        self._server.stop()
 
     @property
     def idle(self) -> bool:
         """Whether nobody is connected and no command is attended to; nobody waits for that while a microVM runs."""
         if any(session.status == "running" for session in self.sessions.values()):
             return True
-        state = self._server.server_state if self._server else None
+        state = self._server.state
         busy = any(session.machine.busy for session in self.sessions.values())
         return not busy and (state is None or not (state.connections or state.tasks))
 

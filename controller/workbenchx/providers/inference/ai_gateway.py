@@ -11,16 +11,17 @@ from typing import Any
 import pydantic
 
 from workbenchx import ports
-from workbenchx.providers.inference import given, wire
+from workbenchx.providers import given
+from workbenchx.providers.inference import settings, wire
 
 _MILLION = decimal.Decimal(1_000_000)
 _KINDS: Mapping[str, Any] = {"language": "chat", "embedding": "embedding"}
 
 
-class Settings(given.Settings):
+class Settings(settings.Settings):
     """`spec.settings`."""
 
-    base_url: str = pydantic.Field("https://ai-gateway.vercel.sh/v1", pattern=given.URL)
+    base_url: str = pydantic.Field("https://ai-gateway.vercel.sh/v1", pattern=settings.URL)
     gateway: Mapping[str, Any] = {}
 
 

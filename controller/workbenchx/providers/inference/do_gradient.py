@@ -9,15 +9,16 @@ from typing import Any
 import pydantic
 
 from workbenchx import ports
-from workbenchx.providers.inference import given, wire
+from workbenchx.providers import given
+from workbenchx.providers.inference import settings, wire
 
 _LEAST_TOKENS = 256
 
 
-class Settings(given.Settings):
+class Settings(settings.Settings):
     """`spec.settings`."""
 
-    base_url: str = pydantic.Field("https://inference.do-ai.run/v1", pattern=given.URL)
+    base_url: str = pydantic.Field("https://inference.do-ai.run/v1", pattern=settings.URL)
 
 
 class DoGradient:

@@ -9,10 +9,11 @@ from typing import Any
 import pydantic
 
 from workbenchx import ports
-from workbenchx.providers.inference import given, llama, wire
+from workbenchx.providers import given
+from workbenchx.providers.inference import llama, settings, wire
 
 
-class Settings(given.Settings):
+class Settings(settings.Settings):
     """`spec.settings`. No `base_url`: the server of the wheel, which is started at the first request."""
 
     base_url: str = pydantic.Field("", pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$")

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from typing import TYPE_CHECKING, Any
 
 from workbenchx import errors, ports
-from workbenchx.providers.inference import faults, given
+from workbenchx.providers import given
+from workbenchx.providers.inference import faults, settings
 
 if TYPE_CHECKING:
     import aiohttp
@@ -23,7 +24,7 @@ class Wire:
     `who` names it in errors; `key` reads the credential at each call, "" where it wants none. Connects at first use.
     """
 
-    def __init__(self, who: str, chosen: given.Settings, key: Callable[[], str]) -> None:
+    def __init__(self, who: str, chosen: settings.Settings, key: Callable[[], str]) -> None:
         self._who = who
         self._chosen = chosen
         self._key = key

@@ -9,6 +9,9 @@ from workbenchx import errors, ports
 
 Json = dict[str, Any]
 
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+LABEL_SPELLED = 'at most 63 lower-case letters, digits, "-"'
+"""The names that a vendor takes which wants a DNS label."""
 RESERVE = 64 << 20
 """Bytes of disk that a program leaves free, or is ended."""
 _PROCESSES = 4096

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import datetime
 import decimal
-import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import NoReturn
@@ -25,8 +24,6 @@ from workbenchx.providers.sandbox.do_runner import (
     statuses,
 )
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SPELLED = 'at most 63 lower-case letters, digits, "-"'
 _LOOK_SECONDS = 2.0
 _CHECK_SECONDS = 15.0
 _GONE_SECONDS = 120.0
@@ -86,7 +83,7 @@ class DropletSandbox:
 
     async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """See ports.SandboxProvider.create. Waiting while there is no room for it, or its machine boots."""
-        specs.check(spec, _NAME, _SPELLED)
+        specs.check(spec, specs.LABEL, specs.LABEL_SPELLED)
         orders.check(spec)
         return await self._maker.make(spec)
 

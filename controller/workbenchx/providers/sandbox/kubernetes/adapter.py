@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import datetime
 import decimal
-import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
@@ -26,8 +25,6 @@ from workbenchx.providers.sandbox.kubernetes import (
     statuses,
 )
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SPELLED = 'at most 63 lower-case letters, digits, "-"'
 _GONE_SECONDS = 120.0
 _AGAIN_SECONDS = 0.2
 _SETTLE_SECONDS = 60.0
@@ -254,7 +251,7 @@ class KubernetesSandbox:
 
     async def delete(self, name: str) -> None:
         """See ports.SandboxProvider.delete. In the foreground: the Job goes last, when its pod is gone."""
-        if not _NAME.fullmatch(name):
+        if not specs.LABEL.fullmatch(name):
             return
         try:
             async with asyncio.timeout(_GONE_SECONDS):
@@ -268,7 +265,7 @@ class KubernetesSandbox:
             ) from problem
 
     async def _look(self, name: str) -> making.Seen | None:
-        return await self._maker.look(name) if _NAME.fullmatch(name) else None
+        return await self._maker.look(name) if specs.LABEL.fullmatch(name) else None
 
     async def _known(self, name: str) -> making.Seen:
         seen = await self._look(name)
@@ -297,5 +294,5 @@ class KubernetesSandbox:
 
 
 def _check(spec: ports.SandboxSpec) -> None:
-    specs.check(spec, _NAME, _SPELLED)
+    specs.check(spec, specs.LABEL, specs.LABEL_SPELLED)
     settings.check_image(spec.image, "the image of the Runtime")

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import datetime
 import decimal
-import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -28,8 +27,6 @@ from workbenchx.providers.sandbox.vercel_sandbox import (
     statuses,
 )
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_SPELLED = 'at most 63 lower-case letters, digits, "-"'
 _AT_ONCE = 8
 _AGAIN_SECONDS = 0.5
 _AWAY_SECONDS = 120.0
@@ -114,7 +111,7 @@ class VercelSandbox:
 
     async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """See ports.SandboxProvider.create."""
-        specs.check(spec, _NAME, _SPELLED)
+        specs.check(spec, specs.LABEL, specs.LABEL_SPELLED)
         orders.check(spec, self._chosen)
         return await self._maker.make(spec)
 
@@ -259,7 +256,7 @@ class VercelSandbox:
 
     async def delete(self, name: str) -> None:
         """See ports.SandboxProvider.delete. With its microVM the whole process tree goes."""
-        if not _NAME.fullmatch(name):
+        if not specs.LABEL.fullmatch(name):
             return
         with _ours():
             box = await self._vendor.get(name)
@@ -270,7 +267,7 @@ class VercelSandbox:
 
     async def _look(self, name: str) -> Seen | None:
         """As it is now; None if there is none of ours."""
-        if not _NAME.fullmatch(name):
+        if not specs.LABEL.fullmatch(name):
             return None
         with _ours():
             box = await self._vendor.get(name)
@@ -291,7 +288,7 @@ class VercelSandbox:
 
     async def _session(self, name: str) -> sdk.SandboxRuntimeSession | None:
         """The microVM, if its files can be had."""
-        if not _NAME.fullmatch(name):
+        if not specs.LABEL.fullmatch(name):
             return None
         with _ours():
             box = await self._vendor.get(name)

@@ -3,7 +3,7 @@
 `from_option` makes the adapter; nothing is connected, no credential read and no client imported until it is used.
 """
 
-from workbenchx.providers.storage import given
+from workbenchx.providers import given
 from workbenchx.providers.storage.s3_compatible import adapter, connecting
 
 

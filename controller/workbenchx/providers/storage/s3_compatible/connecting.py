@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import pydantic
 from pydantic.alias_generators import to_camel
 
-from workbenchx.providers.storage import given
+from workbenchx.providers import given
 
 LOG = logging.getLogger(__name__)
 CONNECT_SECONDS, READ_SECONDS, CONNECTIONS = 10, 60, 32

@@ -3,7 +3,7 @@
 `from_option` makes the adapter; nothing is connected and no credential read until it is used.
 """
 
-from workbenchx.providers.storage import given
+from workbenchx.providers import given
 from workbenchx.providers.storage.supabase_storage import adapter, calls
 
 

@@ -12,7 +12,7 @@ import pydantic
 from pydantic.alias_generators import to_camel
 
 from workbenchx import errors
-from workbenchx.providers.storage import given
+from workbenchx.providers import given
 from workbenchx.providers.storage.supabase_storage import faults
 
 SECONDS, PART_SECONDS = 60.0, 300.0

@@ -1,4 +1,4 @@
-"""What an adapter in the network is made from: a provider object, and values behind its references."""
+"""What an adapter is made from: a provider object, and values behind its references."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -12,7 +12,11 @@ Chosen = TypeVar("Chosen", bound=pydantic.BaseModel)
 
 
 class Option(Protocol):
-    """One StorageProvider object (`ports.Option`)."""
+    """One provider object (`ports.Option`)."""
+
+    @property
+    def kind(self) -> str:
+        """StorageProvider or InferenceProvider."""
 
     @property
     def name(self) -> str:
@@ -39,5 +43,5 @@ def settings(option: Option, model: type[Chosen]) -> Chosen:
         first = problem.errors(include_input=False, include_url=False)[0]
         where = ".".join(["spec.settings", *map(str, first["loc"])])
         raise errors.Stalled(
-            f'StorageProvider "{option.name}": {where}: {first["msg"]}', reason="InvalidSpec"
+            f'{option.kind} "{option.name}": {where}: {first["msg"]}', reason="InvalidSpec"
         ) from None
