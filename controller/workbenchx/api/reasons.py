@@ -213,6 +213,22 @@ class Reason(vocabulary.Word):
         "SandboxMissing",
         "The sandbox that should be there is not, and was not removed by us.",
     )
+    FORGE_UNAVAILABLE = (
+        "ForgeUnavailable",
+        "The forge (GitHub, Gitea) does not answer, or fails by itself. It is asked again.",
+    )
+    FORGE_REFUSED = (
+        "ForgeRefused",
+        "The forge refuses: the credential is wrong or lacks a right, or the repository is not there.",
+    )
+    PUSH_REFUSED = (
+        "PushRefused",
+        "FixBot pushes only to branches that it made itself, and never to the default branch.",
+    )
+    REGISTRY_UNAVAILABLE = (
+        "RegistryUnavailable",
+        "The registry of an image does not answer, so nothing is known of its digest. It is asked again.",
+    )
     STORAGE_UNAVAILABLE = (
         "StorageUnavailable",
         "The storage cannot be written or read, as when its folder may not be used.",

@@ -30,6 +30,18 @@ from workbenchx.ports.audit import (
 from workbenchx.ports.clock import Clock
 from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
 from workbenchx.ports.embedding import Embedder
+from workbenchx.ports.forges import (
+    Annotation,
+    FileChange,
+    Forge,
+    NewCommit,
+    NewPull,
+    Pull,
+    Pushes,
+    Registry,
+    Report,
+    Verdict,
+)
 from workbenchx.ports.gates import Breaker, Gate, Gates
 from workbenchx.ports.inference import AnswerChunk, InferenceProvider, ServedModel
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
@@ -88,6 +100,7 @@ __all__ = [
     "Alias",
     "Anchor",
     "Anchoring",
+    "Annotation",
     "AnswerChunk",
     "Answers",
     "Ask",
@@ -112,6 +125,8 @@ __all__ = [
     "Entry",
     "Event",
     "Executed",
+    "FileChange",
+    "Forge",
     "Gate",
     "Gates",
     "IndexCounts",
@@ -123,12 +138,18 @@ __all__ = [
     "Link",
     "LogPart",
     "MirrorResult",
+    "NewCommit",
+    "NewPull",
     "Observation",
     "Option",
     "Outcome",
     "Pointer",
+    "Pull",
+    "Pushes",
     "Reads",
     "Refused",
+    "Registry",
+    "Report",
     "Repositories",
     "Row",
     "RowWrite",
@@ -148,6 +169,7 @@ __all__ = [
     "Store",
     "Try",
     "Upload",
+    "Verdict",
     "Verification",
     "Verifying",
     "Wanted",
