@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -10,6 +11,8 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import cli_schemas
+import cli_wbx
 import droplet_emulator
 import droplet_sandbox
 import providers_sandbox
@@ -74,17 +77,20 @@ def replace(path: pathlib.Path, before: str, after: str) -> None:
     path.write_text(text.replace(before, after))
 
 
-@contextlib.contextmanager
-def worker(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """`wbx worker` with the credentials that the sample's provider objects name; its log."""
-    own = {
-        "PATH": os.environ["PATH"],
+def credentials(bench: droplet_sandbox.Bench) -> dict[str, str]:
+    """The database, and what the sample's provider objects name."""
+    return {
         "WBX_DATABASE_URL": bench.url,
-        "WBX_HEALTH_PORT": "0",
         "DIGITALOCEAN_TOKEN": droplet_emulator.TOKEN,
         "SUPABASE_URL": bench.storage_url,
         "SUPABASE_SERVICE_ROLE_KEY": storage_supabase.key(),
     }
+
+
+@contextlib.contextmanager
+def worker(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """`wbx worker` with the credentials that the sample's provider objects name; its log."""
+    own = {"PATH": os.environ["PATH"], "WBX_HEALTH_PORT": "0", **credentials(bench)}
     told = folder / "worker.log"
     with told.open("wb") as log:
         process = subprocess.Popen(
@@ -163,3 +169,28 @@ async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
     data = b"".join([piece async for piece in bench.storage.open(table["sha256"])])
     assert data.count(b"\n") > 300
     assert bench.vendor.asked.count("POST /v2/droplets") == 1
+    await its_provider_is_tried(bench, tmp_path)
+
+
+async def its_provider_is_tried(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> None:
+    """`wbx provider check` of a recorded option: every verb on a machine that boots, and nothing is left of it."""
+    before = [blob.key async for blob in bench.storage.list()]
+    done = await asyncio.to_thread(check, bench, folder)
+    consoles = [each.console for each in bench.yard.machines[1:]]
+    assert done.returncode == 0, (done.stdout, done.stderr, consoles)
+    told = json.loads(done.stdout)
+    cli_schemas.check("provider-check", told)
+    assert (told["provider"], told["works"]) == ("SandboxProvider/do-runner", True)
+    assert (told["usd_per_hour"], told["usd"]) == ("0.03571", "0.035710")
+    outcomes = {step["verb"]: step["outcome"] for step in told["steps"]}
+    assert {verb for verb, outcome in outcomes.items() if outcome != "ok"} == {"execute", "archive"}
+    assert set(outcomes) > {"api", "create", "read_log", "read_file", "delete", "observe again"}
+    assert bench.vendor.asked.count("POST /v2/droplets") == 2
+    await bench.nothing_left()
+    assert [blob.key async for blob in bench.storage.list()] == before
+
+
+def check(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """The command, on the worker's machine."""
+    words = ("provider", "check", "do-runner", "--json")
+    return cli_wbx.wbx(*words, folder=folder, extra=credentials(bench), timeout=900)

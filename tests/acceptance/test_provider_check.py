@@ -36,6 +36,15 @@ kind: SandboxProvider
 metadata: {name: here}
 spec: {adapter: local}
 """
+DROPLETS = """\
+apiVersion: workbenchx.dev/v1alpha1
+kind: SandboxProvider
+metadata: {name: droplets}
+spec:
+  adapter: do_runner
+  settings: {region: nyc2, size: s-2vcpu-4gb, apiUrl: "https://wbx.example.org"}
+  credentials: {token: {env: DIGITALOCEAN_TOKEN}}
+"""
 STORAGE = """\
 apiVersion: workbenchx.dev/v1alpha1
 kind: StorageProvider
@@ -104,12 +113,12 @@ def test_a_sandbox_provider_is_tried_and_nothing_is_left(
         "start",
         "status",
         "read_log",
-        "read_file",
         "execute",
         "archive",
         "extend",
         "stop",
         "wait",
+        "read_file",
         "delete",
         "observe again",
     ]
@@ -128,9 +137,9 @@ def test_what_does_not_work_is_named_and_what_was_made_is_removed(
     done = check(repository, "SandboxProvider/vercel")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [*["ok"] * 5, "failed", "ok", "ok"]
-    assert "read_file" in lines[5]
-    assert "mend credentials" in lines[5]
+    assert [line.split()[0] for line in lines] == [*["ok"] * 6, "failed", "ok", "ok"]
+    assert "archive" in lines[6]
+    assert "mend credentials" in lines[6]
     assert "does not work" in done.stderr
     assert emulator.sandboxes == {}
 
@@ -180,6 +189,17 @@ def test_an_unknown_name_is_said(repository: pathlib.Path, name: str, told: str)
     assert done.returncode == 1
     assert told in done.stderr
     assert "SandboxProvider/vercel" in done.stderr
+
+
+def test_what_meets_its_machines_elsewhere_says_where_it_can_be_tried(
+    repository: pathlib.Path,
+) -> None:
+    """A droplet asks the API of an installation, so without a database nothing is made, and the way out is named."""
+    path = repository / "ssot" / "providers" / "vercel" / "sandbox.yaml"
+    path.write_text(f"{path.read_text('utf-8')}---\n{DROPLETS}", encoding="utf-8")
+    done = check(repository, "droplets")
+    assert done.returncode == 1
+    assert "set WBX_DATABASE_URL" in done.stderr
 
 
 def test_a_missing_credential_is_said(

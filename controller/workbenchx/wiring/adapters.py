@@ -185,12 +185,17 @@ def make(
             f"{_why_not(option.adapter)}",
             reason="ProviderMissing",
         )
-    more = {"desk": desk} if option.adapter in _MEET_AT_A_DESK else {}
+    more = {"desk": desk} if meets(option) else {}
     made = importlib.import_module(name).from_option(
         option, installation, storage, functools.partial(credential, option), **more
     )
     stack.push_async_callback(made.aclose)
     return made
+
+
+def meets(option: ports.Option) -> bool:
+    """Whether its adapter meets its machines at a desk, so that it works with an installation's database and API alone."""
+    return option.kind == "SandboxProvider" and option.adapter in _MEET_AT_A_DESK
 
 
 def _why_not(adapter: str) -> str:

@@ -8,16 +8,21 @@ import contextlib
 import dataclasses
 import datetime
 import decimal
+import hashlib
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from workbenchx import errors, ports
 
-_COMMAND = ("sh", "-c", 'cat given; echo kept > kept; echo "said $WORD"; exec sleep 600')
-_GIVEN = b"given\n"
-_LIFE = datetime.timedelta(minutes=10)
+_COMMAND = (
+    "sh",
+    "-c",
+    'read -r x < given; echo "$x"; echo "kept $x" > kept; echo "said $WORD"; exec sleep 3600',
+)
+_LIFE = datetime.timedelta(minutes=30)
 _PATIENCE = 300.0
+_BOOT = 600.0
 _AGAIN_SECONDS = 1.0
 _SIGNED = datetime.timedelta(minutes=5)
 
@@ -65,18 +70,23 @@ class Trial:
             self._told.put_nowait(None)
 
     async def step(
-        self, verb: str, call: Callable[[], Awaitable[str]], *, last: bool = False
+        self,
+        verb: str,
+        call: Callable[[], Awaitable[str]],
+        *,
+        last: bool = False,
+        patience: float = _PATIENCE,
     ) -> None:
         """Call it; what has to wait is tried again for a while. `last`: a failure ends nothing, what follows undoes."""
         begun = time.monotonic()
         outcome, said = "ok", ""
         try:
-            async with asyncio.timeout(_PATIENCE):
-                said = await _patiently(call)
+            async with asyncio.timeout(patience):
+                said = await _patiently(call, patience)
         except errors.WorkbenchError as problem:
             outcome, said = "failed", problem.message
         except TimeoutError:
-            outcome, said = "failed", f"no end after {_PATIENCE:g} s"
+            outcome, said = "failed", f"no end after {patience:g} s"
         self.failed |= outcome == "failed"
         self._told.put_nowait(Step(verb, outcome, said, time.monotonic() - begun))
         if outcome == "failed" and not last:
@@ -87,57 +97,90 @@ class Trial:
         self._told.put_nowait(Step(verb, "skipped", why))
 
 
-async def _patiently(call: Callable[[], Awaitable[str]]) -> str:
+async def _patiently(call: Callable[[], Awaitable[str]], patience: float) -> str:
+    """A minute for a vendor that does not answer; what starts has its whole time."""
     begun = time.monotonic()
     while True:
         try:
             return await call()
         except errors.Waiting as problem:
-            if time.monotonic() - begun + problem.retry_after > _PATIENCE / 5:
+            starts = problem.reason == "SandboxUnavailable"
+            most = patience if starts else _PATIENCE / 5
+            if time.monotonic() - begun + problem.retry_after > most:
                 raise
             await asyncio.sleep(max(_AGAIN_SECONDS, problem.retry_after))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a sandbox is tried with. `before`: what must be true first, as a step called "api"."""
+
+    storage: ports.StorageProvider
+    installation: str
+    image: str
+    before: Callable[[], Awaitable[str]] | None = None
+
+
 async def sandbox(
-    trial: Trial, provider: ports.SandboxProvider, storage: ports.StorageProvider, image: str
+    trial: Trial, provider: ports.SandboxProvider, surroundings: Surroundings
 ) -> None:
     """One small sandbox, from the list that does not show it to the list that does not show it any more."""
-    blob = await storage.put(_once(_GIVEN))
-    spec = ports.SandboxSpec(
-        name=f"wbx-check-{secrets.token_hex(6)}",
-        tags={ports.RESOURCE_TAG: "check"},
-        shape="execution",
-        image=image,
-        command=_COMMAND,
-        files=(ports.StagedFile("given", blob.sha256),),
-        deadline=datetime.datetime.now(datetime.UTC) + _LIFE,
-    )
+    if surroundings.before is not None:
+        await trial.step("api", surroundings.before)
+    word = secrets.token_hex(16)
+    spec = _spec(surroundings, hashlib.sha256(f"{word}\n".encode()).hexdigest())
     trial.price = provider.price(spec)
-    tried = _Sandbox(provider, spec)
+    tried = _Sandbox(provider, spec, surroundings.storage, word)
     await trial.step("observe", tried.observe)
     try:
-        for verb in ("create", "start", "status", "read_log", "read_file"):
+        await trial.step("create", tried.create, patience=_BOOT)
+        for verb in ("start", "status", "read_log"):
             await trial.step(verb, getattr(tried, verb))
         await tried.optional(trial)
-        for verb in ("extend", "stop", "wait"):
+        for verb in ("extend", "stop", "wait", "read_file"):
             await trial.step(verb, getattr(tried, verb))
     finally:
         await trial.step("delete", tried.delete, last=True)
         await trial.step("observe again", tried.gone, last=True)
 
 
+def _spec(surroundings: Surroundings, given: str) -> ports.SandboxSpec:
+    """Its tags say whose it is: a worker's sweep finds what a check that was killed left behind."""
+    return ports.SandboxSpec(
+        name=f"wbx-check-{secrets.token_hex(6)}",
+        tags={
+            ports.INSTALLATION_TAG: surroundings.installation,
+            ports.RESOURCE_TAG: "check",
+            ports.KIND_TAG: "ProviderCheck",
+        },
+        shape="execution",
+        image=surroundings.image,
+        command=_COMMAND,
+        files=(ports.StagedFile("given", given),),
+        outputs=("kept",),
+        deadline=datetime.datetime.now(datetime.UTC) + _LIFE,
+    )
+
+
 class _Sandbox:
-    def __init__(self, provider: ports.SandboxProvider, spec: ports.SandboxSpec) -> None:
+    def __init__(
+        self,
+        provider: ports.SandboxProvider,
+        spec: ports.SandboxSpec,
+        storage: ports.StorageProvider,
+        word: str,
+    ) -> None:
         self._provider = provider
         self._spec = spec
+        self._storage = storage
+        self._word = word
 
     async def observe(self) -> str:
         seen = await self._provider.observe()
-        return (
-            f"{len(seen.objects)} of this check, {'complete' if seen.complete else 'not complete'}"
-        )
+        return f"{len(seen.objects)} listed, {'complete' if seen.complete else 'not complete'}"
 
     async def create(self) -> str:
+        await self._storage.put(_once(f"{self._word}\n".encode()))
         status = await self._provider.create(self._spec)
         return f"{self._spec.name} is {status.state}"
 
@@ -152,7 +195,7 @@ class _Sandbox:
         return f"it is running{f': {status.message}' if status.message else ''}"
 
     async def read_log(self) -> str:
-        wanted = _GIVEN + b"said hello\n"
+        wanted = f"{self._word}\nsaid hello\n".encode()
         async with asyncio.timeout(_PATIENCE):
             while (found := await self._provider.read_log(self._spec.name, 0)) != wanted:
                 if not wanted.startswith(found):
@@ -162,9 +205,13 @@ class _Sandbox:
 
     async def read_file(self) -> str:
         found = b"".join([part async for part in self._provider.read_file(self._spec.name, "kept")])
-        if found != b"kept\n":
+        if found != self._kept:
             raise _wrong(f"the file holds {found[:100]!r}")
         return "a file that the command wrote"
+
+    @property
+    def _kept(self) -> bytes:
+        return f"kept {self._word}\n".encode()
 
     async def optional(self, trial: Trial) -> None:
         """What its capabilities name."""
@@ -180,7 +227,7 @@ class _Sandbox:
 
     async def _execute(self) -> str:
         ended = await self._provider.execute(self._spec.name, "check", ("cat", "kept"), seconds=60)
-        if (ended.exit_code, ended.output) != (0, b"kept\n"):
+        if (ended.exit_code, ended.output) != (0, self._kept):
             raise _wrong(f"exit code {ended.exit_code}: {ended.message}")
         return "a command beside it saw the same files"
 
@@ -193,7 +240,7 @@ class _Sandbox:
     async def extend(self) -> str:
         until = datetime.datetime.now(datetime.UTC) + 2 * _LIFE
         await self._provider.extend(self._spec.name, until)
-        return "the deadline is ten minutes later"
+        return "the deadline is half an hour later"
 
     async def stop(self) -> str:
         status = await self._provider.stop(self._spec.name)
@@ -205,6 +252,8 @@ class _Sandbox:
 
     async def delete(self) -> str:
         await self._provider.delete(self._spec.name)
+        for data in (f"{self._word}\n".encode(), self._kept):
+            await self._storage.delete(hashlib.sha256(data).hexdigest())
         return "it is gone"
 
     async def gone(self) -> str:

@@ -1,6 +1,7 @@
 """Which adapter `wbx provider check` tries, and with what: a provider object of the files, or of a cluster's database.
 
-Nothing is recorded. The adapter gets an installation of its own, so that it sees nothing of anybody's, and nobody sees it.
+Nothing is recorded. The adapter gets an installation of its own, so that it sees nothing of anybody's, and nobody sees it;
+one that meets its machines at a desk is tried with that of the database (meeting).
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from workbenchx.wiring import (
     adapters,
     cluster,
     declaring,
+    meeting,
     model_trials,
     sandboxes,
     settings,
@@ -30,9 +32,10 @@ KINDS = ("InferenceProvider", "SandboxProvider", "StorageProvider")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Subject:
-    """What is tried. `image`: of the sandbox; "" where no Runtime says one."""
+    """What is tried, and where. `image`: of the sandbox; "" where no Runtime says one."""
 
     option: ports.Option
+    chosen: settings.Settings
     image: str = ""
 
     @property
@@ -55,7 +58,7 @@ async def find(chosen: settings.Settings, name: str, image: str | None) -> Subje
         raise _unknown(f'there is no provider "{name}" that can be tried (there are: {known})')
     if len(found) > 1:
         raise _unknown(f'"{name}" may be {" or ".join(f"{one.kind}/{one.name}" for one in found)}')
-    return Subject(found[0], image or _image(found[0].adapter, runtimes))
+    return Subject(found[0], chosen, image or _image(found[0].adapter, runtimes))
 
 
 async def _declared(chosen: settings.Settings) -> tuple[tuple[ports.Option, ...], list[Any]]:
@@ -68,7 +71,9 @@ async def _declared(chosen: settings.Settings) -> tuple[tuple[ports.Option, ...]
 async def _recorded(chosen: settings.Settings) -> tuple[tuple[ports.Option, ...], list[Any]]:
     async with cluster.open(chosen) as joined:
         found = await joined.store.options()
-    return tuple(each for each in found if each.kind in KINDS), []
+        declared = await joined.reads.declared_specs()
+    runtimes = [spec for key, spec in declared.items() if key.kind == "Runtime"]
+    return tuple(each for each in found if each.kind in KINDS), runtimes
 
 
 def _image(adapter: str, runtimes: Iterable[Mapping[str, Any]]) -> str:
@@ -88,7 +93,10 @@ async def steps(subject: Subject, trial: trials.Trial) -> AsyncGenerator[trials.
     """
     with tempfile.TemporaryDirectory(prefix="wbx-check-") as folder:
         async with contextlib.AsyncExitStack() as stack:
-            trying = _trying(subject, pathlib.Path(folder), stack)
+            if adapters.meets(subject.option):
+                trying = await meeting.trying(subject.chosen, subject.option, subject.image, stack)
+            else:
+                trying = _trying(subject, pathlib.Path(folder), stack)
             async with contextlib.aclosing(trial.steps(trying)) as told:
                 async for step in told:
                     yield step
@@ -114,7 +122,8 @@ def _trying(
         stack.callback(place.close)
     else:
         place = adapters.make(option, installation, storage, stack)
-    return functools.partial(trials.sandbox, provider=place, storage=storage, image=subject.image)
+    around = trials.Surroundings(storage, installation.id, subject.image)
+    return functools.partial(trials.sandbox, provider=place, surroundings=around)
 
 
 def _unknown(message: str) -> errors.Stalled:

@@ -2,10 +2,12 @@
 
 import decimal
 import importlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbenchx.api import quantities
 from workbenchx.cli import catalog, failure, interrupts, invocation, options
 
 if TYPE_CHECKING:
@@ -20,12 +22,15 @@ def command() -> None:
     """Try a provider with its real credentials, and undo it.
 
     The provider objects are those of the declared files (ssot/providers/); with WBX_DATABASE_URL those of that database.
+    One that starts machines which ask the API (do_runner) needs WBX_DATABASE_URL, and wbx console at settings.apiUrl.
     """
 
 
 @command.command("check", short_help="One cheap call of each verb that can be undone.")
 @click.argument("name", metavar="NAME")
-@click.option("--image", metavar="IMAGE", help="Of the sandbox (default: an approved Runtime's).")
+@click.option(
+    "--image", metavar="IMAGE", help="Of the sandbox (default: that of an approved Runtime)."
+)
 @options.as_json
 @click.pass_context
 def check(context: click.Context, name: str, *, image: str | None, as_json: bool) -> int:
@@ -65,7 +70,7 @@ def _line(step: "trials.Step") -> str:
 def _conclude(
     subject: "trying.Subject", trial: "trials.Trial", steps: "list[trials.Step]", *, as_json: bool
 ) -> None:
-    cost = _cost(trial.price, steps)
+    cost = _cost(trial.price, steps, subject.option.prices)
     if as_json:
         invocation.answer(_document(subject, trial, steps, cost))
         return
@@ -77,11 +82,21 @@ def _conclude(
         invocation.tell(f"{subject.name} works")
 
 
-def _cost(price: decimal.Decimal | None, steps: "list[trials.Step]") -> decimal.Decimal | None:
-    """By the hour, for as long as there was something: at most that."""
+def _cost(
+    price: decimal.Decimal | None,
+    steps: "list[trials.Step]",
+    prices: Sequence[Mapping[str, Any]],
+) -> decimal.Decimal | None:
+    """By the hour, for as long as there was something, or what the vendor takes at least: at most that."""
     if price is None:
         return None
-    seconds = decimal.Decimal(sum(step.seconds for step in steps))
+    begun = any(step.verb == "create" for step in steps)
+    taken = [
+        quantities.duration(each["minimum"])
+        for each in prices
+        if begun and each.get("minimum") and decimal.Decimal(str(each["usd"])) == price
+    ]
+    seconds = decimal.Decimal(max([sum(step.seconds for step in steps), *taken]))
     return (price * seconds / _HOUR).quantize(_CENT, rounding=decimal.ROUND_UP)
 
 
