@@ -138,9 +138,10 @@ def rows_alone(keys: list[Key]) -> list[Key]:
 def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib.Path) -> None:
     """`kubectl apply -k`: all parts answer; `kubectl apply -R -f ssot/` once becomes Ready, the app again after a drain; deleted and confirmed, only history is left."""
     cluster = installed.cluster
-    for part, port in (("operator", 8421), ("worker", 8421), ("console", 8420)):
+    for part, port in (("operator", 8421), ("worker", 8421), ("console", 8420), ("gateway", 8421)):
         assert installed.told(part, port, "/readyz")[0] == 200
     assert installed.told("console", 8420, "/api/v1/resources")[0] == 401
+    assert installed.told("gateway", 8420, "/v1/models")[0] == 401
 
     folder = tmp_path / "ssot"
     keys = sample(folder, installed.images["workbenchx"])
@@ -148,6 +149,7 @@ def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib
     assert done.returncode == 0, done.stderr
     until_ready(cluster, rows_alone(keys), timeout=400)
     until_ready(cluster, keys, timeout=900)
+    models_are_served(installed)
     assert installed.rows(
         "select state, reason from ops.runs where kind = 'RunnerJob' and name = 'ingest'"
     ) == [("succeeded", "Succeeded")]
@@ -168,6 +170,21 @@ def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib
     )
     confirm_what_is_held(installed, tmp_path)
     nothing_is_left(installed, keys)
+
+
+def models_are_served(installed: Installed) -> None:
+    """Claim: the gateway lists the sample's alias for who signed in; asked for what its image lacks, it says what is missing."""
+    url = f"http://{installed.address('gateway')}:8420/v1"
+    headers = {"Authorization": f"Bearer {dev_overlay.token()}"}
+    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
+        cluster_server.until(
+            "the alias is served",
+            lambda: [each["id"] for each in client.get("/models").json()["data"]] == ["assistant"],
+            timeout=120,
+        )
+        body = {"model": "assistant", "messages": [{"role": "user", "content": "hello"}]}
+        answer = client.post("/chat/completions", json=body)
+    assert "llama.cpp and its model are not installed" in answer.json()["error"]["message"]
 
 
 def reached_through_its_service(cluster: cluster_server.Cluster) -> dict[str, Any]:

@@ -70,6 +70,23 @@ def test_every_folder_is_what_a_cluster_takes(cluster: cluster_server.Cluster, f
         assert found["metadata"]["name"] == metadata["name"]
 
 
+@pytest.mark.parametrize("name", ["ingress", "secrets"])
+def test_every_example_is_what_a_cluster_takes(cluster: cluster_server.Cluster, name: str) -> None:
+    """Strictly; and an Ingress leads to Services that there are, by the names of their ports."""
+    services = {
+        each["metadata"]["name"]: {port["name"] for port in each["spec"]["ports"]}
+        for each in kustomized("manifests")
+        if each["kind"] == "Service"
+    }
+    for document in yaml.safe_load_all((MANIFESTS / "examples" / f"{name}.yaml").read_text()):
+        document["metadata"]["namespace"] = "default"
+        cluster.admin.apply(document, manager="look", dryRun="All")
+        for rule in document.get("spec", {}).get("rules", []):
+            for path in rule["http"]["paths"]:
+                service = path["backend"]["service"]
+                assert service["port"]["name"] in services[service["name"]]
+
+
 def test_pods_are_restricted_and_hold_no_token_they_do_not_need() -> None:
     """Whatever is in them: not root, nothing to write but scratch, no capability, resources bounded; only who speaks to the API server has a token."""
     pods = {
@@ -92,7 +109,7 @@ def test_pods_are_restricted_and_hold_no_token_they_do_not_need() -> None:
             kept = volume["name"] == "data"  # what a database or a store of development holds
             assert kept or volume["emptyDir"]["sizeLimit"]
     base = [each for each in kustomized("manifests") if each["kind"] == "Deployment"]
-    assert [each["spec"]["replicas"] for each in base] == [2, 2, 2]
+    assert [each["spec"]["replicas"] for each in base] == [2, 2, 2, 2]
 
 
 @pytest.mark.parametrize(

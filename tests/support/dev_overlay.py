@@ -22,7 +22,7 @@ import tree
 import yaml
 
 _ADDRESSES = {"wbx-postgres": "10.0.0.201", "wbx-s3": "10.0.0.202"}
-_WORKING = ("operator", "worker", "console")
+_WORKING = ("operator", "worker", "console", "gateway")
 
 
 def images(node: cluster_node.Node) -> dict[str, str]:

@@ -64,7 +64,7 @@ class Recorded:
 
     def _make(self, declared: ports.Option) -> targets.Offer:
         option, free = declared, self._chosen.stand_in is not None
-        if free and declared.adapter != _STAND_IN:
+        if free and not (declared.adapter == _STAND_IN and declared.settings.get("baseUrl")):
             url = self._chosen.stand_in_inference
             given = {"baseUrl": url} if url else {}
             models = {"models": declared.settings.get("models") or {}}

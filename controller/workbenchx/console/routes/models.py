@@ -80,7 +80,7 @@ def of(request: fastapi.Request) -> gateway.Gateway:
     if found is None:
         raise problems.Problem(
             501,
-            "models: this console has no gateway, which needs the engine's login; wbx gateway serves /v1 and /api/ai",
+            "models: this console has no gateway, which needs the engine's login; wbx gateway (in a cluster the Service wbx-gateway) serves /v1 and /api/ai",
             reason="NotAvailable",
         )
     return found
