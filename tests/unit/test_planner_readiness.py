@@ -149,6 +149,43 @@ def test_rows_say_who_stands_in() -> None:
     assert "provider" not in life.recorded[worlds.key("App/shop")].facts
 
 
+def test_what_is_pulled_by_digest_runs_by_the_digest_that_is_expected() -> None:
+    """A name and expectedDigest: the order names both, for adapters that pull; for another the name alone."""
+    digest = f"sha256:{'7' * 64}"
+    named = {"image": "mirror.example.org/py:3.12", "expectedDigest": digest}
+    every = dict.fromkeys(("do_runner", "kubernetes", "vercel_sandbox"), named)
+    life = worlds.Life(*worlds.platform(providers=every), stand_in=None)
+    prices = [{"unit": "instance-hour", "usd": 1}]
+    for adapter in every:
+        life.add(
+            worlds.declare(f"SandboxProvider/{adapter}", {"adapter": adapter, "prices": prices})
+        )
+        life.add(worlds.job(adapter.replace("_", "-"), provider=adapter))
+    orders = {s.subject.name: s.document for s in life.plan().steps if s.document}
+    images = {name: document["runtime"]["image"] for name, document in orders.items()}
+
+    pinned = f"{named['image']}@{digest}"
+    assert images == {
+        "do-runner": pinned,
+        "kubernetes": pinned,
+        "vercel-sandbox": named["image"],
+    }
+
+
+def test_an_image_that_nothing_verifies_is_said() -> None:
+    """In the plan that brings it, and in the row for as long as it is so; not where another adapter stands in."""
+    digest = f"sha256:{'7' * 64}"
+    vendors = {"vercel_sandbox": {"image": "vercel/universal:latest", "expectedDigest": digest}}
+    for stand_in, reasons in ((None, ["ImageUnverified"]), ("local", [])):
+        life = worlds.Life(*worlds.platform(providers=vendors), stand_in=stand_in)
+        found = life.apply()
+
+        assert reasons == [wait.reason for wait in found.waits]
+        assert bool(reasons) == (digest in worlds.verdict(found, "Runtime/py").message)
+        assert worlds.standing(found, "Runtime/py") == (True, "Ready")
+        assert [] == list(life.plan().waits)
+
+
 def test_without_a_stand_in_the_provider_is_itself() -> None:
     """Where nothing stands in, the declared adapter is all that is said."""
     life = worlds.Life(*worlds.platform(), worlds.job(), stand_in=None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import quantities, reasons
+from workbenchx.api.kinds import runtime as kinds
 from workbenchx.planner import cost, draft, model, spelling, subjects, verdicts
 
 DEFAULT_CPU = 1.0
@@ -40,8 +41,16 @@ class Placement:
     @property
     def image(self) -> str:
         """The image under the name that whoever carries it out wants."""
-        named = _mapping(_mapping(self.runtime.spec.get("providers")).get(self.effective))
-        return str(named.get("image") or self.runtime.spec.get("image") or "")
+        return image(self.runtime.spec, self.effective)
+
+
+def image(runtime: Mapping[str, Any], adapter: str) -> str:
+    """What an adapter runs of a Runtime; by the digest that is expected where it pulls by digest."""
+    named = _mapping(_mapping(runtime.get("providers")).get(adapter))
+    found = str(named.get("image") or runtime.get("image") or "")
+    expected = named.get("expectedDigest")
+    by_digest = expected and adapter in kinds.PULLING and "@" not in found
+    return f"{found}@{expected}" if by_digest else found
 
 
 def of(

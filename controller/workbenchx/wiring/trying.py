@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from typing import Any
 
 from workbenchx import errors, ports
+from workbenchx.planner import placements
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.wiring import (
@@ -81,7 +82,7 @@ def _image(adapter: str, runtimes: Iterable[Mapping[str, Any]]) -> str:
     for spec in runtimes:
         allowed = spec.get("providers") or {adapter: {}}
         if spec.get("approved") is True and adapter in allowed:
-            return str((allowed[adapter] or {}).get("image") or spec.get("image") or "")
+            return placements.image(spec, adapter)
     return ""
 
 

@@ -1,10 +1,11 @@
 """Runtime: an approved image, pinned by digest."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 import pydantic
+from pydantic_core import PydanticCustomError
 
-from workbenchx.api.shapes import base, compute, networks, scalars, spec
+from workbenchx.api.shapes import base, compute, networks, rules, scalars, spec
 
 REQUIREMENT = (
     r"^[A-Za-z0-9]([-A-Za-z0-9._]{0,98}[A-Za-z0-9])?(\[[-A-Za-z0-9._,]{1,100}\])?"
@@ -25,8 +26,23 @@ PythonVersion = Annotated[
 ]
 
 
+PULLING = ("do_runner", "kubernetes")
+"""The adapters that pull what they run by its digest, which verifies it."""
+_ONE_DIGEST = "must go with an image, and be the digest that its name is pinned to, if it is"
+_PINNED = "of {} must be pinned: name@sha256:<64 hex>, or expectedDigest beside it"
+
+
 class ProviderImage(base.Shape):
     """How one provider runs the image."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.cel(
+            "!has(self.expectedDigest) || (has(self.image) && (!self.image.contains('@')"
+            " || self.image.endsWith('@' + self.expectedDigest)))",
+            _ONE_DIGEST,
+            field=".expectedDigest",
+        )
+    )
 
     image: base.Maybe[scalars.Text] = pydantic.Field(
         default=None,
@@ -34,12 +50,38 @@ class ProviderImage(base.Shape):
     )
     expected_digest: base.Maybe[Digest] = pydantic.Field(
         default=None,
-        description="Digest that the provider must report for it, as sha256:<64 hex>. Needed where its name is not pinned.",
+        description="Digest of it, as sha256:<64 hex>. do_runner and kubernetes pull it by that digest; vercel_sandbox shows none, and status says that it is not verified.",
     )
+
+    @pydantic.model_validator(mode="after")
+    def _one_digest(self) -> Self:
+        expected, named = self.expected_digest, self.image
+        if expected and (named is None or ("@" in named and not named.endswith(f"@{expected}"))):
+            raise PydanticCustomError("digest_mismatch", _ONE_DIGEST)
+        return self
+
+    @property
+    def pinned(self) -> bool:
+        """Whether it says the bytes: by its name, by the digest beside it, or by being spec.image."""
+        return self.image is None or "@sha256:" in self.image or self.expected_digest is not None
 
 
 class ProviderImages(base.Shape):
     """The adapters that may run the runtime."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra=rules.all_of(
+            *(
+                rules.cel(
+                    f"!has(self.{name}) || !has(self.{name}.image) || self.{name}.image.contains('@sha256:')"
+                    f" || has(self.{name}.expectedDigest)",
+                    f"the image {_PINNED.format(name)}",
+                    field=f".{name}",
+                )
+                for name in PULLING
+            )
+        )
+    )
 
     vercel_sandbox: base.Maybe[ProviderImage] = pydantic.Field(
         default=None, alias="vercel_sandbox", description="It may run on Vercel Sandbox."
@@ -53,6 +95,14 @@ class ProviderImages(base.Shape):
     local: base.Maybe[ProviderImage] = pydantic.Field(
         default=None, description="It may run on the machine of an embedded installation."
     )
+
+    @pydantic.model_validator(mode="after")
+    def _pulled_by_digest(self) -> Self:
+        for name in PULLING:
+            found: ProviderImage | None = getattr(self, name)
+            if found is not None and not found.pinned:
+                raise PydanticCustomError("not_pinned", f"the image {_PINNED.format(name)}")
+        return self
 
 
 class Limits(compute.Resources):
