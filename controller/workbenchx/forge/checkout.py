@@ -70,7 +70,16 @@ def commit(root: pathlib.Path, revision: str, path: str = ".") -> Tree:
     """
     name = f"{revision}^{{commit}}"
     sha = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
-    listing = _git(root, "ls-tree", "-r", "-z", "--long", "--full-tree", sha, "--", path)
+    return dataclasses.replace(tree(root, sha, path), commit=sha)
+
+
+def tree(root: pathlib.Path, name: str, path: str = ".") -> Tree:
+    """The files under `path` of a tree that has no commit, such as that of a merge nobody has made yet.
+
+    Raises:
+        errors.Stalled: there is no such tree, or git is missing.
+    """
+    listing = _git(root, "ls-tree", "-r", "-z", "--long", "--full-tree", name, "--", path)
     entries = [entry for entry in _entries(listing) if _is_ours(entry.path)]
     problems = [fault for entry in entries if (fault := _fault(entry))]
     faulty = {item.path for item in problems}
@@ -79,7 +88,7 @@ def commit(root: pathlib.Path, revision: str, path: str = ".") -> Tree:
     links = {entry.path for entry in wanted if entry.mode == _LINK}
     problems += [_of_link(entry, bodies[entry.blob]) for entry in wanted if entry.path in links]
     files = {entry.path: bodies[entry.blob] for entry in wanted if entry.path not in links}
-    return Tree(files, tuple(problems), sha)
+    return Tree(files, tuple(problems))
 
 
 class Files(Mapping[str, bytes]):

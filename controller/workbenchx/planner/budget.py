@@ -32,7 +32,7 @@ def forecasts(writing: draft.Draft, steps: Sequence[model.Step]) -> dict[str, di
             spent[project] = spent.get(project, model.ZERO) + rate * HOURS_A_MONTH
     for step in steps:
         if step.project and step.cost_after != step.cost_before:
-            added = (step.cost_after - step.cost_before) * _hours(step)
+            added = (step.cost_after - step.cost_before) * hours(step)
             spent[step.project] = spent.get(step.project, model.ZERO) + added
     return {
         subject.key.name: _verdict(subject.spec, spent.get(subject.key.name, model.ZERO))
@@ -41,8 +41,8 @@ def forecasts(writing: draft.Draft, steps: Sequence[model.Step]) -> dict[str, di
     }
 
 
-def _hours(step: model.Step) -> decimal.Decimal:
-    """A run costs until its deadline, what is kept alive costs all month."""
+def hours(step: model.Step) -> decimal.Decimal:
+    """For how long of a month a step costs: a run until its deadline, what is kept alive all month."""
     if step.operation != "execute":
         return HOURS_A_MONTH
     timeout = (step.document or {}).get("timeout") or 3600.0

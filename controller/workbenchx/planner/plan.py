@@ -62,7 +62,7 @@ def _assemble(
             sorted(writing.waits, key=lambda wait: (wait.subject, wait.reason, wait.message))
         ),
         verdicts=tuple(sorted(writing.verdicts, key=lambda verdict: verdict.key)),
-        counts=_counts(steps),
+        counts=spelling.counts(steps),
         cost_before=before,
         cost_after=after,
     )
@@ -128,15 +128,6 @@ def _users(
             if target in going:
                 users.setdefault(target, set()).add(key)
     return users
-
-
-def _counts(steps: Iterable[model.Step]) -> dict[str, int]:
-    """How many steps of each action; `destructive` are those that destroy and are not held."""
-    counts = {action.value: 0 for action in model.Action} | {"destructive": 0}
-    for step in steps:
-        counts[step.action.value] += 1
-        counts["destructive"] += step.destructive and step.executable
-    return counts
 
 
 def _inputs(

@@ -1,11 +1,12 @@
 """What a reviewer of a change must know of its plan: what it holds, what it is refused, what it destroys. Pure."""
 
+import dataclasses
 import enum
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from workbenchx.api import reasons
-from workbenchx.planner import model
+from workbenchx.planner import model, spelling
 
 _REFUSING = {
     reasons.Reason.QUOTA_EXCEEDED.value,
@@ -58,3 +59,47 @@ def _steps(plan: model.Plan) -> Iterator[Finding]:
         elif step.destructive:
             text = f"{step.action.value} destroys what there is ({step.because.value})"
             yield Finding(step.subject, "Destroys", Level.WARNING, text)
+
+
+def only(after: model.Plan, before: model.Plan) -> model.Plan:
+    """Of the plan `after` a change what is not in the plan `before` it: what the change does by itself.
+
+    What was to be done anyway is neither its merit nor its fault. The cost is that of both worlds once all is done.
+    """
+    same = {_named(step): step for step in before.steps}
+    steps = tuple(step for step in after.steps if not _alike(step, same.get(_named(step))))
+    known = {(wait.subject, wait.reason, wait.message) for wait in before.waits}
+    return dataclasses.replace(
+        after,
+        inputs=_inputs(after.inputs, before.inputs),
+        steps=steps,
+        waits=tuple(
+            wait for wait in after.waits if (wait.subject, wait.reason, wait.message) not in known
+        ),
+        verdicts=(),
+        counts=spelling.counts(steps),
+        cost_before=before.cost_after,
+    )
+
+
+def _named(step: model.Step) -> tuple[Any, ...]:
+    return (step.subject, step.action, step.scheduled_for)
+
+
+def _alike(step: model.Step, other: model.Step | None) -> bool:
+    return other is not None and dataclasses.replace(other, depends_on=step.depends_on) == step
+
+
+def _inputs(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what people ordered before, and without budgets that the change leaves as they were."""
+    budgets = before.get("budget", {})
+    return {
+        **after,
+        "applied_interventions": [],
+        "cancels": [],
+        "budget": {
+            project: found
+            for project, found in after.get("budget", {}).items()
+            if budgets.get(project) != found
+        },
+    }

@@ -2,7 +2,7 @@
 
 import datetime
 import decimal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from workbenchx.api import canonical
@@ -73,3 +73,12 @@ def place(step: model.Step) -> str:
 def provider(adapter: str, stand_in: str | None) -> str:
     """An adapter, and who stands in for it."""
     return f"{stand_in} (for {adapter})" if stand_in and stand_in != adapter else adapter
+
+
+def counts(steps: Iterable[model.Step]) -> dict[str, int]:
+    """How many steps of each action; `destructive` are those that destroy and are not held."""
+    found = {action.value: 0 for action in model.Action} | {"destructive": 0}
+    for step in steps:
+        found[step.action.value] += 1
+        found["destructive"] += step.destructive and step.executable
+    return found

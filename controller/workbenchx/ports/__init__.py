@@ -47,6 +47,7 @@ from workbenchx.ports.inference import AnswerChunk, InferenceProvider, ServedMod
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
+from workbenchx.ports.reviews import Reviewable
 from workbenchx.ports.runners import Desk, Runner, Try
 from workbenchx.ports.sandboxes import (
     INSTALLATION_TAG,
@@ -151,6 +152,7 @@ __all__ = [
     "Registry",
     "Report",
     "Repositories",
+    "Reviewable",
     "Row",
     "RowWrite",
     "RunOrder",

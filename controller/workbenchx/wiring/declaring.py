@@ -54,6 +54,19 @@ def of_commit(root: pathlib.Path, revision: str, scope: str) -> Declaration:
     return Declaration(report, _reading(report, tree, scope, tree.commit, {}))
 
 
+def of_tree(
+    root: pathlib.Path, name: str, scope: str, *, known: Mapping[model.Key, Mapping[str, Any]]
+) -> Declaration:
+    """What `scope` of a tree without a commit declares; the code of projects is not looked at.
+
+    Raises:
+        errors.Stalled: there is no such tree.
+    """
+    tree = checkout.tree(root, name, scope)
+    report = validate.check(tree.files, known=known, found=tree.problems)
+    return Declaration(report, _reading(report, tree, scope, None, {}))
+
+
 def _reading(
     report: validate.Report,
     tree: checkout.Tree,

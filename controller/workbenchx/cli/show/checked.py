@@ -1,11 +1,11 @@
 """A checked change: for a terminal, as Markdown for a job's summary, and as JSON."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from workbenchx.cli.show import phrases, problems, style
-from workbenchx.declared import problem
-from workbenchx.planner import model, review
+from workbenchx.engine.reviewing import remarking
+from workbenchx.planner import model
 from workbenchx.planner.render import json as plan_json
 from workbenchx.planner.render import markdown, text, words
 from workbenchx.wiring import checking
@@ -13,48 +13,21 @@ from workbenchx.wiring import checking
 NOT_READ = "not read"
 
 
-class Remark(NamedTuple):
-    """One thing to be said at a line of a file. Without a line, or without a path, it is of the whole."""
-
-    path: str
-    line: int
-    column: int
-    level: str
-    rule: str
-    subject: str
-    message: str
+Remark = remarking.Remark
 
 
 def remarks(found: checking.Checked) -> list[Remark]:
-    """Everything that is wrong or dangerous, by place; what a document no longer declares has none.
-
-    A refusal that follows from what is wrong in the document is not said again.
-    """
+    """Everything that is wrong or dangerous, by place."""
     places = {
         model.Key(item.kind, item.namespace, item.name): (item.path, item.line)
         for item in found.report.documents
     }
-    said = [
-        Remark(
-            item.path, item.line, item.column, item.severity, "Invalid", item.subject, item.message
-        )
-        for item in found.report.problems
-    ]
-    wrong = {item.subject for item in found.report.problems}
-    for item in found.findings:
-        if item.level is review.Level.ERROR and str(item.subject) in wrong:
-            continue
-        path, line = places.get(item.subject, ("", 0))
-        column = 1 if line else 0
-        said.append(
-            Remark(path, line, column, item.level.value, item.rule, str(item.subject), item.text)
-        )
-    return sorted(said)
+    return remarking.of(found.report.problems, found.findings, places)
 
 
 def refused(found: checking.Checked) -> int:
     """How many things make the change not acceptable."""
-    return sum(item.level == problem.Severity.ERROR.value for item in remarks(found))
+    return remarking.refusing(remarks(found))
 
 
 def verdict(found: checking.Checked) -> str:

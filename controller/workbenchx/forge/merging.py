@@ -1,0 +1,154 @@
+"""What a merge of a pull request would make, in a bare copy of its repository: no work tree, no commit, nothing executed.
+
+A change of a fork is fetched like any other and only ever read as data: no hook, filter, merge driver or submodule of a
+repository is run, and of git's settings only ours count.
+"""
+
+import base64
+import dataclasses
+import hashlib
+import os
+import pathlib
+import subprocess
+
+from workbenchx import errors
+
+_TRANSPORTS = "https:ssh:http:git"
+_TIMEOUT = 300.0
+_CONFLICT = 1
+_CONFIG = {
+    "core.hooksPath": os.devnull,
+    "core.attributesFile": os.devnull,
+    "fetch.fsckObjects": "true",
+    "fetch.recurseSubmodules": "false",
+    "gc.auto": "0",
+}
+_PASSING = ("could not resolve", "unable to connect", "connection", "timed out", "early eof", "503")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Merged:
+    """The tree that a merge makes. `conflicts`: the files that it cannot merge; the tree is then of no use."""
+
+    tree: str
+    conflicts: tuple[str, ...] = ()
+
+
+class Copies:
+    """Bare copies with their whole history in `folder`, one for each URL; they can be thrown away at any time."""
+
+    def __init__(self, folder: pathlib.Path, *, transports: str = _TRANSPORTS) -> None:
+        self._folder = folder
+        self._transports = transports
+
+    def fetch(self, url: str, *refs: str, credential: str | None = None) -> pathlib.Path:
+        """Bring refs here, `+from:to` each; the bare copy. `credential`: a token, which no argument and no file ever holds.
+
+        Raises:
+            errors.Waiting: reason CodeMissing: the server does not answer.
+            errors.Stalled: reason CodeMissing, with git's own words.
+        """
+        bare = self._folder / hashlib.sha256(url.encode()).hexdigest()[:24]
+        if not (bare / "HEAD").exists():
+            bare.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._checked(url, bare, "init", "--quiet", "--bare", "--template=", str(bare))
+        options = ("--quiet", "--no-tags", "--force", "--no-recurse-submodules")
+        self._checked(url, bare, "fetch", *options, "--", url, *refs, credential=credential)
+        return bare
+
+    def commit(self, bare: pathlib.Path, ref: str) -> str:
+        """The commit that a ref names here."""
+        name = f"{ref}^{{commit}}"
+        return self._checked(
+            ref, bare, "rev-parse", "--verify", "--quiet", "--end-of-options", name
+        ).strip()
+
+    def merge(self, bare: pathlib.Path, base: str, head: str) -> Merged:
+        """What merging `head` into `base` makes.
+
+        Raises:
+            errors.Stalled: reason GitFailed: the two have no history in common, or git failed.
+        """
+        done = self._git(
+            bare, "merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", base, head
+        )
+        if done.returncode not in {0, _CONFLICT}:
+            said = _last_line(done.stderr)
+            raise errors.Stalled(f"git merge-tree: {said}", reason="GitFailed")
+        tree, *files = done.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
+        return Merged(tree.strip(), tuple(sorted({name for name in files if name})))
+
+    def folder_id(self, bare: pathlib.Path, tree: str, path: str) -> str | None:
+        """The id of what lies at `path` of a tree or commit, by which a squash or rebase is known; None: nothing."""
+        name = f"{tree}^{{tree}}" if path == "." else f"{tree}:{path}"
+        done = self._git(bare, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
+        return done.stdout.decode().strip() or None if done.returncode == 0 else None
+
+    def _checked(
+        self, about: str, bare: pathlib.Path, *arguments: str, credential: str | None = None
+    ) -> str:
+        done = self._git(bare, *arguments, credential=credential)
+        if done.returncode:
+            told = f'repository: "{about}": {_last_line(done.stderr)}'
+            if any(word in done.stderr.decode(errors="replace").lower() for word in _PASSING):
+                raise errors.Waiting(told, reason="CodeMissing", retry_after=30.0)
+            raise errors.Stalled(told, reason="CodeMissing")
+        return done.stdout.decode("utf-8", "surrogateescape")
+
+    def _git(
+        self, bare: pathlib.Path, *arguments: str, credential: str | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        settings = [word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}")]
+        try:
+            return subprocess.run(
+                ["git", *settings, f"--git-dir={bare}", *arguments],
+                capture_output=True,
+                timeout=_TIMEOUT,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                env=self._environment(credential),
+            )
+        except subprocess.TimeoutExpired as problem:
+            raise errors.Waiting(
+                f"git {arguments[0]}: no answer in {_TIMEOUT:.0f} s",
+                reason="CodeMissing",
+                retry_after=30.0,
+            ) from problem
+        except OSError as problem:
+            raise errors.Stalled(f"git: {problem}", reason="GitFailed") from problem
+
+    def _environment(self, credential: str | None) -> dict[str, str]:
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "SSH_AUTH_SOCK")
+            if name in os.environ
+        }
+        return (
+            kept
+            | _authorization(credential)
+            | {
+                "GIT_ALLOW_PROTOCOL": self._transports,
+                "GIT_CONFIG_GLOBAL": os.devnull,
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_TERMINAL_PROMPT": "0",
+                "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+                "LC_ALL": "C.UTF-8",
+            }
+        )
+
+
+def _authorization(credential: str | None) -> dict[str, str]:
+    """A token as a setting that only the environment of this one process holds."""
+    if credential is None:
+        return {}
+    basic = base64.b64encode(f"x-access-token:{credential}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "http.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+    }
+
+
+def _last_line(said: bytes) -> str:
+    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return (lines or ["git failed"])[-1][:300]
