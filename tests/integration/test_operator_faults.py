@@ -80,6 +80,22 @@ def test_watches_are_ended(
         process.until_ready(timeout=BACK)
 
 
+def test_objects_are_listed_once(lab: operator_lab.Lab, proxy: operator_proxy.Proxy) -> None:
+    """kopf's lists are of nobody, as of our own; it watches from there, and what was declared before and after is Ready."""
+    asked: list[str] = []
+    proxy.refuse = lambda method, path: asked.append(f"{method} {path}")  # refuses nothing
+    lab.cluster.admin.apply(_project("before"))
+    with lab.operator() as process:
+        _ready(lab, "after")
+        lab.until_ready([("Project", "", "before")])
+        process.until_ready(timeout=BACK)
+        operator_lab.until(lambda: proxy.watching >= KINDS, lambda: str(proxy.watching))
+        assert process.metric("wbx_operator_lists_total") == 1
+    lists = [path for path in asked if "limit=" in path]
+    nobody = [path for path in lists if "nobody" in path and "resourceVersionMatch=Exact" in path]
+    assert (len(lists), len(nobody)) == (2 * KINDS, KINDS)
+
+
 @pytest.mark.parametrize(
     ("code", "headers"), [(429, {"Retry-After": "1"}), (503, {}), (500, {}), (403, {})]
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from kopf._core.reactor import inventory
 
-from workbenchx.operator import memory, source, watching
+from workbenchx.operator import memory, plumbing, source
 
 _SET_UP = """
 import gc, json
@@ -30,7 +30,7 @@ def test_the_process_is_set_up_once() -> None:
 
 def test_kopf_remembers_no_object() -> None:
     """Each event of kopf finds an empty memory, as the first one does."""
-    kept = watching.Forgetful()
+    kept = plumbing.Forgetful()
     body: Any = {"metadata": {"uid": "u1"}}
 
     async def twice() -> list[inventory.ResourceMemory]:

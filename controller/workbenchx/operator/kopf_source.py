@@ -6,11 +6,14 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
+from workbenchx.api import registry
 from workbenchx.operator import client, kubeconfig, listing, source, watching
 
 MOST = 500
 GATHER_SECONDS = 0.003
 LOOK_SECONDS = 2.0
+SINCE_SECONDS = 15.0
+_KINDS = {kind.plural: name for name, kind in registry.KINDS.items()}
 
 
 class KopfSource:
@@ -22,7 +25,7 @@ class KopfSource:
         self._some = asyncio.Event()
         self._told = False
         self.lister = listing.Lister(api, self._take)
-        self.watcher = watching.Watcher(access, self._hand_over, self._returned)
+        self.watcher = watching.Watcher(access, self._hand_over, self._since, self._returned)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -74,7 +77,16 @@ class KopfSource:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._some.set)
 
+    async def _since(self, plural: str) -> int | None:
+        """From kopf's thread. None also when it takes too long."""
+        asked = asyncio.run_coroutine_threadsafe(self.lister.since(_KINDS[plural]), self._loop)
+        try:
+            async with asyncio.timeout(SINCE_SECONDS):
+                return await asyncio.wrap_future(asked)
+        except TimeoutError:
+            return None
+
     def _returned(self) -> None:
-        """kopf begins anew and may have missed deletes."""
+        """kopf begins anew, or has listed by itself, and may have missed deletes."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self.lister.ask)
+            self._loop.call_soon_threadsafe(self.lister.renew)

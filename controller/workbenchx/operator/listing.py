@@ -15,6 +15,7 @@ from workbenchx.operator import client, source
 
 EVERY = 600.0
 AGAIN = 2.0
+FRESH_SECONDS = 60.0
 
 
 class Lister:
@@ -24,6 +25,9 @@ class Lister:
         self._api = api
         self._put = put
         self._asked = asyncio.Event()
+        self._left = set(registry.KINDS)
+        self._found: dict[str, tuple[int | None, float]] = {}
+        self._news = asyncio.Condition()
         self.failed: frozenset[str] = frozenset()
         self.rounds = 0
         self.turned = time.monotonic()
@@ -32,11 +36,31 @@ class Lister:
         """Read everything soon."""
         self._asked.set()
 
+    def renew(self) -> None:
+        """Read everything soon; what was read before is too old to watch from."""
+        self._found.clear()
+        self.ask()
+
+    async def since(self, kind: str) -> int | None:
+        """The version of a whole list of a kind, each given once: a watch from there misses nothing. None: it cannot be read now."""
+        async with self._news:
+            while (found := self._take_found(kind)) is None:
+                if kind not in self._left:
+                    self.ask()
+                await self._news.wait()
+            return found[0]
+
+    def _take_found(self, kind: str) -> tuple[int | None, float] | None:
+        """What was found of a kind, if that is not long ago: the server forgets old versions."""
+        found = self._found.pop(kind, None)
+        return found if found and time.monotonic() - found[1] < FRESH_SECONDS else None
+
     async def serve(self, on_back: Callable[[], None]) -> None:
         """Read for ever. `on_back`: a kind that could not be read can be read again."""
         while True:
             self._asked.clear()
-            failed = frozenset([kind for kind in registry.KINDS if not await self._read(kind)])
+            self._left = set(registry.KINDS)
+            failed = frozenset([kind for kind in registry.KINDS if not await self._look(kind)])
             if self.failed - failed:
                 on_back()
             self.failed = failed
@@ -49,8 +73,16 @@ class Lister:
             async with asyncio.timeout(seconds):
                 await self._asked.wait()
 
-    async def _read(self, kind: str) -> bool:
-        """Read one kind to its end; whether it was."""
+    async def _look(self, kind: str) -> bool:
+        version = await self._read(kind)
+        async with self._news:
+            self._left.discard(kind)
+            self._found[kind] = version, time.monotonic()
+            self._news.notify_all()
+        return version is not None
+
+    async def _read(self, kind: str) -> int | None:
+        """Read one kind to its end; the version of its list, None: it could not be read."""
         names: set[tuple[str, str]] = set()
         versions: list[int] = []
         try:
@@ -60,9 +92,9 @@ class Lister:
                 names.update(_name(item) for item in page.items)
         except client.UnreachableError as problem:
             self._put([source.Unlisted(kind, problem.code, problem.message)])
-            return False
+            return None
         self._put([source.Listed(kind, min(versions), frozenset(names))])
-        return True
+        return min(versions)
 
 
 def _whole(kind: str, item: dict[str, Any]) -> dict[str, Any]:

@@ -10,97 +10,47 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import aiohttp
-import kopf
-import yarl
-from kopf._core.reactor import inventory
 
 from workbenchx.api import registry
-from workbenchx.operator import kubeconfig, source, watches
+from workbenchx.operator import kubeconfig, permissions, source, watches
 
 LOG = logging.getLogger(__name__)
 _AGAIN = 1.0
 _TOKEN_SECONDS = 300.0
 _STOP_SECONDS = 10.0
 PATIENCE = 10.0
-_PLURALS = frozenset(kind.plural for kind in registry.KINDS.values())
-
-
-class _Backoffs:
-    """Pauses between tries that never end: a server that is away is waited for. Read anew for each request."""
-
-    def __iter__(self) -> Iterator[float]:
-        yield from (0.2, 0.5, 1.0, 2.0)
-        while True:
-            yield 5.0
-
-
-class _NoDiffs(kopf.DiffBaseStorage):
-    """Nobody asks what changed, so nothing is remembered for comparing: this halves what an event costs."""
-
-    def build(self, **_: Any) -> Any:
-        return {}
-
-    def fetch(self, **_: Any) -> None:
-        return None
-
-    def store(self, **_: Any) -> None:
-        return None
-
-
-class Forgetful(inventory.ResourceMemories):
-    """What kopf would keep of every object for handlers that we do not have: about a kilobyte each."""
-
-    async def recall(self, raw_body: Any, **asked: Any) -> inventory.ResourceMemory:
-        """A new one, each time."""
-        return await super().recall(raw_body, **(asked | {"ephemeral": True}))
-
-
-def settings() -> kopf.OperatorSettings:
-    """kopf's settings, each for a reason measured in reference/kopf.md."""
-    chosen = kopf.OperatorSettings()
-    chosen.peering.standalone = True
-    chosen.scanning.disabled = True
-    chosen.posting.enabled = False
-    chosen.process.ultimate_exiting_timeout = None
-    chosen.queueing.worker_limit = None
-    chosen.queueing.idle_timeout = 0.2
-    chosen.queueing.exit_timeout = 0.5
-    chosen.watching.chunk_size = 200
-    chosen.watching.inactivity_timeout = 70
-    chosen.watching.server_timeout = 600
-    chosen.watching.reconnect_backoff = 0.2
-    chosen.networking.request_timeout = 30
-    chosen.networking.connect_timeout = 10
-    chosen.networking.error_backoffs = _Backoffs()
-    chosen.persistence.finalizer = "unused.workbenchx.dev/kopf"
-    chosen.persistence.diffbase_storage = _NoDiffs()
-    chosen.persistence.consistency_timeout = 0
-    chosen.execution.max_workers = 1
-    return chosen
+_CLUSTERED = {kind.plural: kind.cluster_scoped for kind in registry.KINDS.values()}
+_PLURALS = frozenset(_CLUSTERED)
+_NOBODY = "nobody"
 
 
 class Watcher:
-    """Watches in a thread until `close`. `put` is called in that thread."""
+    """Watches in a thread until `close`. `put`, `since` and `on_return` are called in that thread.
+
+    `since(plural)` answers the version of a list of ours from which to watch; None: there is none.
+    """
 
     def __init__(
         self,
         access: kubeconfig.Access,
         put: Callable[[Sequence[source.Item]], None],
+        since: Callable[[str], Awaitable[int | None]],
         on_return: Callable[[], None],
     ) -> None:
         self._access = access
         self._put = put
+        self._since = since
         self._on_return = on_return
         self._ending = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flag: asyncio.Event | None = None
         self._sessions: list[aiohttp.ClientSession] = []
         self._lists: set[str] = set()
-        self._since = time.monotonic()
+        self._new = time.monotonic()
         self.watches = watches.Watches()
         self.begun = 0
         self.received = 0
@@ -117,7 +67,7 @@ class Watcher:
 
     def overlooked(self) -> frozenset[str]:
         """Kinds that this kopf does not watch although it had the time: they were not served when it looked."""
-        if time.monotonic() - self._since < PATIENCE:
+        if time.monotonic() - self._new < PATIENCE:
             return frozenset()
         known = {path.rpartition("/")[2] for path in self._lists}
         return frozenset(name for name, kind in registry.KINDS.items() if kind.plural not in known)
@@ -146,7 +96,7 @@ class Watcher:
             first = False
             self.begun += 1
             self.watches.begun()
-            self._since = time.monotonic()
+            self._new = time.monotonic()
             try:
                 with contextlib.closing(asyncio.new_event_loop()) as loop:
                     _to_its_end(loop, self._watch())
@@ -162,13 +112,10 @@ class Watcher:
         if self._ending.is_set():
             return
         try:
-            tasks = await kopf.spawn_tasks(
-                registry=self._registry(),
-                settings=settings(),
-                memories=Forgetful(),
-                standalone=True,
-                clusterwide=True,
-            )
+            # Imported here, in this thread: 70 ms that a start has better uses for.
+            from workbenchx.operator import plumbing  # noqa: PLC0415 - see above
+
+            tasks = await plumbing.tasks(self._happened, self._access.server, self._login)
             done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
                 task.result()
@@ -178,28 +125,19 @@ class Watcher:
                 await session.close()
             self._sessions.clear()
 
-    def _registry(self) -> kopf.OperatorRegistry:
-        handlers = kopf.OperatorRegistry()
-        kopf.on.login(registry=handlers)(self._login)
-        for kind in registry.KINDS.values():
-            kopf.on.event(registry.GROUP, registry.VERSION, kind.plural, registry=handlers)(
-                self._happened
-            )
-        return handlers
-
     async def _happened(self, event: Any, **_: Any) -> None:
         body = source.lighten(event["object"])
         self.received += 1
         self._put([source.Change(body["kind"], body, gone=event["type"] == "DELETED")])
 
-    async def _login(self, **_: Any) -> kopf.AiohttpSession:
+    def _login(self) -> aiohttp.ClientSession:
         """Few connections, and a token that is as fresh as each request."""
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=64, ssl=self._access.tls),
             middlewares=(self._signed,),
         )
         self._sessions.append(session)
-        return kopf.AiohttpSession(server=self._access.server, aiohttp_session=session)
+        return session
 
     async def _signed(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -207,8 +145,27 @@ class Watcher:
         token = self._access.token
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
-        self._notice(request.url)
-        return await self._heard(request, handler)
+        url = request.url
+        if url.name not in _PLURALS or {"watch", "continue"} & url.query.keys():
+            return await self._heard(request, handler)
+        return await self._listed(request, handler)
+
+    async def _listed(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """kopf lists a kind: it gets the version of our own list, without the objects, and watches from there (decision 160).
+
+        Where we could not read the kind it lists by itself, and what happened before that is found by our next list.
+        """
+        url = request.url
+        self._lists.add(url.path)
+        version = await self._since(url.name)
+        if version is not None:
+            request.url = url.update_query(_nothing(url.name, version))
+        answer = await self._heard(request, handler)
+        if version is None and answer.ok:
+            self._on_return()
+        return answer
 
     async def _heard(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -227,13 +184,15 @@ class Watcher:
             self.watches.answered(url.name, answer.status)
         return answer
 
-    def _notice(self, url: yarl.URL) -> None:
-        """A kind that kopf lists a second time was Gone: deletes of meanwhile are told by nobody but our own list."""
-        if {"watch", "continue"} & url.query.keys() or url.name not in _PLURALS:
-            return
-        if url.path in self._lists:
-            self._on_return()
-        self._lists.add(url.path)
+
+def _nothing(plural: str, version: int) -> dict[str, str]:
+    """Ask for no object, as of a version: a name that no object can have."""
+    where = "" if _CLUSTERED[plural] else f"metadata.namespace={permissions.SYSTEM_NAMESPACE},"
+    return {
+        "fieldSelector": f"{where}metadata.name={_NOBODY}",
+        "resourceVersion": str(version),
+        "resourceVersionMatch": "Exact",
+    }
 
 
 def _to_its_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
