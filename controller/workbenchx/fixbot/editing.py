@@ -1,0 +1,53 @@
+"""Edits into the files that they change. Comments, layout and every other document stay as they are."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from workbenchx import errors
+from workbenchx.declared import edits
+from workbenchx.fixbot import findings, scenes
+
+
+def apply(scene: scenes.Scene, wanted: Iterable[findings.Edit]) -> dict[str, bytes]:
+    """The new bytes of each file that changes.
+
+    Raises:
+        errors.Stalled: a document is in no file, or cannot be edited where it stands (reason EditRefused).
+    """
+    changed: dict[str, bytes] = {}
+    for edit in wanted:
+        written = scene.documents.get(edit.key)
+        if written is None:
+            raise errors.Stalled(f"{edit.key}: stands in no file here", reason="EditRefused")
+        data = changed.get(written.path, scene.files[written.path])
+        changed[written.path] = _edited(data, edit)
+    return {path: data for path, data in changed.items() if data != scene.files[path]}
+
+
+def _edited(data: bytes, edit: findings.Edit) -> bytes:
+    if edit.change is findings.Change.DELETE:
+        return edits.delete_field(data, edit.key, edit.field)
+    if edit.change is findings.Change.APPEND:
+        return edits.append_item(data, edit.key, edit.field, edit.value)
+    return edits.set_field(data, edit.key, edit.field, edit.value)
+
+
+def patch(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> str:
+    """The change as a patch that `git apply` takes."""
+    return "".join(
+        line
+        for path in sorted(after)
+        for line in _file(path, before.get(path, b"").decode(), after[path].decode())
+    )
+
+
+def _file(path: str, before: str, after: str) -> Iterable[str]:
+    yield f"diff --git a/{path} b/{path}\n"
+    found = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        f"a/{path}",
+        f"b/{path}",
+    )
+    for line in found:
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

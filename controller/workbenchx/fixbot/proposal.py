@@ -1,0 +1,100 @@
+"""Findings of one cause into a proposal: branch, changed files, title, body, labels."""
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from workbenchx.api import canonical
+from workbenchx.fixbot import body, editing, findings, rehearsing, scenes
+
+BRANCHES = "wbx/fix/"
+MOST_APART = 5
+_LABELS = ("workbenchx", "fixbot")
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """A change that mends one finding, or many equal ones. `changes`: path → new bytes. `refusal`: why it may not be proposed."""
+
+    fingerprint: str
+    rule: str
+    project: str | None
+    findings: tuple[findings.Finding, ...]
+    branch: str
+    title: str
+    body: str
+    labels: tuple[str, ...]
+    changes: Mapping[str, bytes]
+    patch: str
+    refusal: str = ""
+
+    @property
+    def message(self) -> str:
+        """Message of its commit: the title, and why."""
+        told = "\n".join(f"{item.key}: {item.cause}" for item in self.findings)
+        return f"{self.title}\n\n{told}\n"
+
+
+def propose(
+    scene: scenes.Scene, group: Sequence[findings.Finding], *, fingerprint: str = ""
+) -> Proposal:
+    """The proposal for findings of one rule and project. Its `refusal` is set where the result does not plan clean."""
+    found = tuple(group)
+    name = fingerprint or found[0].fingerprint
+    rule = found[0].rule
+    tried = rehearsing.rehearse(scene, found)
+    patch = editing.patch(scene.files, tried.changes)
+    title = body.title(found)
+    return Proposal(
+        fingerprint=name,
+        rule=rule,
+        project=found[0].project,
+        findings=found,
+        branch=f"{BRANCHES}{rule}-{name[:12]}",
+        title=title,
+        body=body.render(scene, found, tried, name),
+        labels=(*_LABELS, f"fixbot/{rule}"),
+        changes=tried.changes,
+        patch=patch,
+        refusal=tried.refusal,
+    )
+
+
+def all_of(
+    scene: scenes.Scene,
+    found: Iterable[findings.Finding],
+    *,
+    apart: Collection[str] = (),
+    most: int = MOST_APART,
+) -> list[Proposal]:
+    """A proposal for each finding that edits can mend; more than `most` of one rule in one project are one proposal.
+
+    Fingerprints in `apart` have a pull request of their own already, and keep it.
+    """
+    groups: dict[tuple[str, str | None], list[findings.Finding]] = {}
+    for item in found:
+        if item.edits:
+            groups.setdefault((item.rule, item.project), []).append(item)
+    made: list[Proposal] = []
+    for (rule, project), items in sorted(
+        groups.items(), key=lambda each: (each[0][0], each[0][1] or "")
+    ):
+        alone = [item for item in items if item.fingerprint in apart]
+        rest = [item for item in items if item.fingerprint not in apart]
+        if len(rest) > most:
+            made.append(_together(scene, rule, project, rest))
+        else:
+            alone += rest
+        made.extend(propose(scene, [item]) for item in alone)
+    return made
+
+
+def _together(
+    scene: scenes.Scene, rule: str, project: str | None, items: Sequence[findings.Finding]
+) -> Proposal:
+    """One for all; those whose edits are refused alone are left out of it."""
+    name = canonical.digest({"group": rule, "project": project})
+    whole = propose(scene, items, fingerprint=name)
+    if not whole.refusal:
+        return whole
+    good = [item for item in items if not rehearsing.rehearse(scene, [item]).refusal]
+    return propose(scene, good or items, fingerprint=name)
