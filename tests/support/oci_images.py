@@ -50,9 +50,18 @@ def make(files: Mapping[str, bytes | str], **config: Any) -> Image:
     return Image(json.dumps(manifest, sort_keys=True).encode(), blobs)
 
 
-def push(registry: str, name: str, image: Image, *, tag: str = "") -> str:
+def push(
+    registry: str,
+    name: str,
+    image: Image,
+    *,
+    tag: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> str:
     """Store an image in the registry at a URL, under a tag too if one is given; `name@digest`."""
-    with httpx.Client(base_url=f"{registry}/v2/{name}", timeout=30, trust_env=False) as client:
+    with httpx.Client(
+        base_url=f"{registry}/v2/{name}", timeout=30, trust_env=False, headers=headers
+    ) as client:
         for digest, blob in image.blobs.items():
             place = client.post("/blobs/uploads/").raise_for_status().headers["Location"]
             done = client.put(

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 
 import cluster_sandbox
 import httpx
@@ -21,13 +22,14 @@ _kept: list["Registry"] = []
 
 
 class Registry:
-    """One that serves. `address`: HOST:PORT."""
+    """One that serves. `address`: HOST:PORT. `auth`: its configuration's part about who may."""
 
-    def __init__(self) -> None:
+    def __init__(self, auth: Mapping[str, object] | None = None) -> None:
         program = tools.need("docker-registry", "apt-get install docker-registry")
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="wbx-registry-"))
         self._program = program
         self._images: dict[str, str] = {}
+        self._auth = {"auth": dict(auth)} if auth else {}
         deadline = time.monotonic() + 240
         self._start()
         while not self._answers():
@@ -45,6 +47,7 @@ class Registry:
             "log": {"level": "error", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(self._folder / "registry")}},
             "http": {"addr": self.address},
+            **self._auth,
         }
         path = self._folder / "registry.yaml"
         path.write_text(yaml.safe_dump(config))
@@ -54,20 +57,23 @@ class Registry:
 
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"http://{self.address}/v2/", trust_env=False).status_code == 200
+            answer = httpx.get(f"http://{self.address}/v2/", trust_env=False)
+            return answer.status_code == (401 if self._auth else 200)
         return False
 
     def push(self, name: str, image: oci_images.Image) -> str:
         """Store an image; its name by digest."""
         return f"{self.address}/{oci_images.push(f'http://{self.address}', name, image)}"
 
-    def push_index(self, name: str, index: bytes) -> str:
-        """Store an index of images that lie in the same repository; its name by digest."""
+    def push_index(
+        self, name: str, index: bytes, *, tag: str = "", headers: Mapping[str, str] | None = None
+    ) -> str:
+        """Store an index of images that lie in the same repository, under a tag if one is given; its name by digest."""
         digest = f"sha256:{hashlib.sha256(index).hexdigest()}"
         done = httpx.put(
-            f"http://{self.address}/v2/{name}/manifests/{digest}",
+            f"http://{self.address}/v2/{name}/manifests/{tag or digest}",
             content=index,
-            headers={"Content-Type": INDEX},
+            headers={"Content-Type": INDEX, **(headers or {})},
             trust_env=False,
         )
         done.raise_for_status()
