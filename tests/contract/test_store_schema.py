@@ -34,6 +34,7 @@ NAMED = dict.fromkeys(KINDS.split(), RESOURCE) | {
     "observations": "provider external_id state",
     "observation_epochs": "provider complete at",
     "provider_gates": "provider held_until minute taken opened_at retry_at message",
+    "model_probes": "deployment_id revision passed failures message",
     "plans": "id destroy_token document created_at",
     "interventions": "verb kind namespace name args actor at",
     "fix_proposals": "fingerprint state",

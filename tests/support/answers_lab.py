@@ -65,7 +65,7 @@ async def serving(
         serving = more.pop("revisions", [answers_world.revision()])
         made = await answers_world.fill(
             store, server, database, serving=serving, providers=providers,
-            budget=more.pop("budget", "5"),
+            budget=more.pop("budget", "5"), probe=more.pop("probe", None),
         )  # fmt: skip
         opened = answering.open(store.connections, chosen(folder))
         async with opened as gateway:

@@ -105,6 +105,7 @@ async def fill(
     serving: list[dict[str, Any]] | None = None,
     providers: tuple[model.Declared, ...] = (),
     name: str = "iris",
+    probe: dict[str, Any] | None = None,
 ) -> Made:
     """Record them."""
     epoch = await worlds.lead(store)
@@ -113,7 +114,8 @@ async def fill(
         spec["budget"] = {"monthlyUSD": budget}
     place = model.SourceRef(f"s-{name}", None, "c1", f"ssot/{name}.yaml", 1)
     project = model.Declared(model.Key("Project", "", name), None, spec, "a" * 64, place)
-    body = {"project": name, "model": "tiny", "alias": "chat"}
+    body: dict[str, Any] = {"project": name, "model": "tiny", "alias": "chat"}
+    body |= {"probe": probe} if probe else {}
     chat = model.Declared(model.Key("ModelDeployment", name, "chat"), name, body, "b" * 64, place)
     rows = [worlds.created(each) for each in (project, chat, *providers)]
     await store.mirror(f"s-{name}", [row.declared for row in rows], complete=True, commit="c1")

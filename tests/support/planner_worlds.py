@@ -157,6 +157,7 @@ class Life:
         self.destroyed: list[model.Destroyed] = []
         self.strays: list[model.Stray] = []
         self.outages: dict[str, str] = {}
+        self.probes: dict[tuple[str, str], str] = {}
         self.confirmed: set[model.Key] = set()
         self.code = {PROJECT: model.Code("c" * 64, "c0ffee")}
         self.policy = model.Policy(**{"stand_in": "local", **policy})
@@ -205,6 +206,7 @@ class Life:
             epochs=tuple(self.epochs.values()),
             strays=tuple(self.strays),
             outages=self.outages,
+            probes=self.probes,
             interventions=tuple(self.interventions.values()),
             destroyed=tuple(self.destroyed),
             code=self.code,

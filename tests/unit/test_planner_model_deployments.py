@@ -150,3 +150,29 @@ def test_what_cannot_be_served_anew_leaves_what_was() -> None:
     found.add(chat(params={"t": 2}, version="9"))
     assert worlds.standing(found.apply(), "ModelDeployment/chat") == (False, "ReferenceMissing")
     assert serving(found) == [(1, 100, True)]
+
+
+def test_a_probe_decides() -> None:
+    """Not Ready until a gateway asked and was answered well; not Ready again, with the reason, when it fails; then what answers in its place."""
+    found = life(chat(params={"t": 1}, probe={"prompt": "ping"}), stand_in=None)
+    found.apply()
+    assert worlds.standing(found.apply(), "ModelDeployment/chat") == (False, "Unhealthy")
+    row = found.recorded[worlds.key("ModelDeployment/chat")]
+    assert "no gateway has asked it yet" in row.message
+    first = row.facts["revision"]
+    found.probes[row.uid, first] = ""
+    assert worlds.standing(found.apply(), "ModelDeployment/chat") == (True, "Ready")
+    found.add(chat(params={"t": 2}, probe={"prompt": "ping"}))
+    found.apply()
+    found.probes[row.uid, found.recorded[row.key].facts["revision"]] = "it did not answer"
+    verdict = worlds.verdict(found.apply(), "ModelDeployment/chat")
+    assert (verdict.ready, verdict.reason) == (False, "Unhealthy")
+    assert verdict.message.endswith(f"it did not answer; {first} answers in its place")
+    assert serving(found) == [(2, 100, True), (1, 0, False)]
+
+
+def test_a_scale_that_nothing_can_be_told() -> None:
+    """Refused in the plan, by the adapter's name, and not silently left out."""
+    verdict = worlds.verdict(life(chat(scale={"min": 1, "max": 2})).apply(), "ModelDeployment/chat")
+    assert (verdict.ready, verdict.reason) == (False, "InvalidSpec")
+    assert 'the adapter "ai_gateway" has no endpoints' in verdict.message

@@ -272,7 +272,7 @@ class Reason(vocabulary.Word):
     )
     UNHEALTHY = (
         "Unhealthy",
-        "The app or session runs, but its health check does not succeed.",
+        "The app or session runs, but its health check does not succeed; or a revision of a ModelDeployment does not answer its probe.",
     )
     UNKNOWN = (
         "Unknown",

@@ -273,7 +273,8 @@ class Mirrored:
 class World:
     """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source.
 
-    `outages`: the adapters that are left alone because their provider does not answer, with what it said last. `part`: only
+    `outages`: the adapters that are left alone because their provider does not answer, with what it said last. `probes`: by
+    uid and revision of a ModelDeployment why it fails its health question, "" where it passes. `part`: only
     these are judged, the rest is there to be referred to (see parts); None: all.
     """
 
@@ -285,6 +286,7 @@ class World:
     epochs: tuple[Epoch, ...] = ()
     strays: tuple[Stray, ...] = ()
     outages: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    probes: Mapping[tuple[str, str], str] = dataclasses.field(default_factory=dict)
     interventions: tuple[Intervention, ...] = ()
     destroyed: tuple[Destroyed, ...] = ()
     code: Mapping[str, Code] = dataclasses.field(default_factory=dict)

@@ -17,7 +17,7 @@ Laws common to every provider verb:
 """
 
 from workbenchx.ports.access import Access, LogPart, Standing, Standings
-from workbenchx.ports.answers import Alias, Answers, Ask, Ended, Refused
+from workbenchx.ports.answers import Alias, Answers, Ask, Ended, Probes, Probing, Refused
 from workbenchx.ports.audit import (
     Anchor,
     Anchoring,
@@ -145,6 +145,8 @@ __all__ = [
     "Option",
     "Outcome",
     "Pointer",
+    "Probes",
+    "Probing",
     "Pull",
     "Pushes",
     "Reads",

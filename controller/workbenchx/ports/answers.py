@@ -47,7 +47,10 @@ class Refused:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Alias:
-    """A ModelDeployment. `serving`: its revisions with their weights, the newest first; none: it is served no more."""
+    """A ModelDeployment. `serving`: its revisions with their weights, the newest first; none: it is served no more.
+
+    `probe`: its health question, and `probed` by revision how it was answered: passed, message, whether it is due.
+    """
 
     uid: str
     project_id: str
@@ -57,6 +60,13 @@ class Alias:
     alias: str
     serving: Sequence[Mapping[str, Any]]
     message: str = ""
+    probe: Mapping[str, Any] | None = None
+    probed: Mapping[str, Mapping[str, Any]] | None = None
+
+    def passes(self, revision: Mapping[str, Any]) -> bool:
+        """Whether a revision may be asked: there is no health question, or it answered it."""
+        known = (self.probed or {}).get(str(revision.get("revision"))) or {}
+        return self.probe is None or known.get("passed") is True
 
 
 class Answers(Protocol):
@@ -87,3 +97,23 @@ class Answers(Protocol):
 
     async def served(self) -> Sequence[Alias]:
         """Every living ModelDeployment."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Probing:
+    """A health question that is due, every so many `seconds`."""
+
+    deployment_id: str
+    revision: str
+    project_id: str
+    seconds: float
+
+
+class Probes(Protocol):
+    """`ops.model_probes`. Laws: of any number of gateways one takes a question that is due, and again only after its time."""
+
+    async def take_probes(self, due: Sequence[Probing]) -> frozenset[tuple[str, str]]:
+        """Those that nobody else took, by deployment and revision."""
+
+    async def probed(self, probe: Probing, *, well: bool, message: str, most: int) -> None:
+        """How it was answered; after `most` bad answers in a row the revision is out of rotation."""

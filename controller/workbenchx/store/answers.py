@@ -1,5 +1,6 @@
 """Money of answers: set aside before, metered after; one statement for any number of requests."""
 
+import dataclasses
 import decimal
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,6 +55,18 @@ class Answers:
         async with self._db.transaction(pipelined=True) as conn:
             found = await connections.fetch(conn, _SQL["served"])
         return [ports.Alias(*row) for row in found]
+
+    async def take_probes(self, due: Sequence[ports.Probing]) -> frozenset[tuple[str, str]]:
+        """As the port's."""
+        rows = [dataclasses.asdict(each) for each in due]
+        return frozenset(await self._fetch("take_probes", {"asked": encode.document(rows)}))
+
+    async def probed(self, probe: ports.Probing, *, well: bool, message: str, most: int) -> None:
+        """As the port's."""
+        said = {"well": well, "message": encode.text(message), "most": most}
+        named = {"deployment_id": probe.deployment_id, "revision": probe.revision}
+        async with self._db.transaction(pipelined=True) as conn:
+            await conn.execute(_SQL["probed"], said | named)
 
     async def visible(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """As the port's."""

@@ -34,7 +34,7 @@ class Worlds:
             declared, recorded = await _of(conn, judged)
             around = await _of(conn, _targets(declared, recorded) - judged)
             mirrored = await connections.fetch(conn, _SQL["mirrored"])
-            strays, outages = await _met(conn)
+            strays, outages, probes = await _met(conn)
             interventions = await connections.fetch(conn, _SQL["interventions"])
         ordered = (_intervention(row) for row in interventions)
         return model.World(
@@ -43,6 +43,7 @@ class Worlds:
             recorded=recorded + around[1],
             strays=strays,
             outages=outages,
+            probes=probes,
             interventions=tuple(order for order in ordered if order.key in judged),
             mirrored=_mirrored(mirrored),
             policy=policy,
@@ -67,11 +68,13 @@ async def _of(
 
 async def _met(
     conn: connections.Connection,
-) -> tuple[tuple[model.Stray, ...], dict[str, str]]:
-    """How the providers were met: what lies there that nobody knows, and which do not answer."""
+) -> tuple[tuple[model.Stray, ...], dict[str, str], dict[tuple[str, str], str]]:
+    """How the providers were met: what lies there that nobody knows, which do not answer, and which models do."""
     strays = await connections.fetch(conn, _SQL["strays"])
     outages = await connections.fetch(conn, _SQL["outages"])
-    return tuple(model.Stray(*row) for row in strays), dict(outages)
+    probed = await connections.fetch(conn, _SQL["probes"])
+    probes = {(uid, revision): message for uid, revision, message in probed}
+    return tuple(model.Stray(*row) for row in strays), dict(outages), probes
 
 
 def _targets(
@@ -116,7 +119,7 @@ async def _read(
         executions = await connections.fetch(conn, _SQL["executions"], _backfills(interventions))
         observed = await connections.fetch(conn, _SQL["observed"])
         epochs = await connections.fetch(conn, _SQL["epochs"])
-        strays, outages = await _met(conn)
+        strays, outages, probes = await _met(conn)
         destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
     return model.World(
         declared=declared,
@@ -127,6 +130,7 @@ async def _read(
         epochs=tuple(model.Epoch(*row) for row in epochs),
         strays=strays,
         outages=outages,
+        probes=probes,
         interventions=interventions,
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
         mirrored=_mirrored(mirrored),

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from workbenchx import errors, ports
-from workbenchx.engine.answering import gateway, targets
+from workbenchx.engine.answering import gateway, probing, targets
 from workbenchx.store import answers, connections, options
 from workbenchx.wiring import adapters, process, settings
 
@@ -113,4 +113,6 @@ async def open(  # noqa: A001 - answering.open reads as what it is
     money = answers.Answers(db, process.identity("gateway").replace("/", ":"))
     async with contextlib.AsyncExitStack() as stack:
         recorded = Recorded(db, money, chosen, stack)
-        yield await stack.enter_async_context(gateway.Gateway(recorded, money).serving())
+        serving = await stack.enter_async_context(gateway.Gateway(recorded, money).serving())
+        await stack.enter_async_context(probing.Prober(recorded, serving, money).running())
+        yield serving

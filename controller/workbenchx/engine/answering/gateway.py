@@ -12,6 +12,8 @@ from workbenchx.engine.answering import desk, running, targets, tariffs
 
 WHOLE = 4096
 LEFT = running.LEFT
+# Whom a probe is asked for: nobody who signed in. What may be spent is decided in the database, as for everybody.
+_GATEWAY: Mapping[str, Any] = {"role": "authenticated", "app_metadata": {"wbx_role": "platform"}}
 _NONE = "model: no model of that name is served to you; GET /v1/models lists them"
 
 
@@ -119,15 +121,28 @@ class Gateway:
             raise errors.Stalled(_NONE, reason="ModelMissing")
         return alias
 
+    async def probe(
+        self, alias: ports.Alias, revision: Mapping[str, Any], body: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """A whole answer of one revision, whatever its share; asked, paid and recorded by the gateway itself.
+
+        Raises:
+            errors.WorkbenchError: as `stream`.
+        """
+        alone = dataclasses.replace(alias, serving=[{**revision, "weight": 100}], probe=None)
+        question = Question(_GATEWAY, alias.alias, body)
+        _, found = await self._whole(question, "chat", alone)
+        return found
+
     async def models(self, claims: Mapping[str, Any]) -> list[ports.Alias]:
         """What is served to a caller."""
         seen = await self._money.visible(claims)
         return [each for each in await self._offers.aliases() if each.uid in seen and each.serving]
 
     async def _whole(
-        self, question: Question, verb: str
+        self, question: Question, verb: str, alias: ports.Alias | None = None
     ) -> tuple[running.Running, Mapping[str, Any]]:
-        answer, tried = await self._reserved(question, verb)
+        answer, tried = await self._reserved(question, verb, alias)
         body = question.body
         if verb == "chat" and not all(each.tariff.free for each in tried) and not _limit(body):
             body = {**body, "max_tokens": WHOLE}
@@ -137,9 +152,9 @@ class Gateway:
         return answer, found
 
     async def _reserved(
-        self, question: Question, verb: str
+        self, question: Question, verb: str, alias: ports.Alias | None = None
     ) -> tuple[running.Running, Sequence[targets.Target]]:
-        alias = await self._find(question)
+        alias = alias or await self._find(question)
         tried = await targets.of(alias, self._offers)
         params = tried[0].params
         tokens = tariffs.Tokens(
@@ -164,8 +179,10 @@ class Gateway:
             document={
                 "alias": alias.alias,
                 "model": tried[0].model,
-                "verb": verb,
-                "actor": f"user:{question.claims.get('sub')}",
+                "verb": "probe" if question.claims is _GATEWAY else verb,
+                "actor": "gateway"
+                if question.claims is _GATEWAY
+                else f"user:{question.claims.get('sub')}",
             },
             claims=question.claims,
         )

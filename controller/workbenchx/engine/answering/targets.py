@@ -73,18 +73,28 @@ class Rests:
 
 
 def weighed(alias: ports.Alias) -> Mapping[str, Any]:
-    """One revision, by chance and weight.
+    """One revision, by chance and weight, of those that pass their probe; if none does, the newest older one that did.
 
     Raises:
         errors.Stalled: reason ModelMissing: nothing is served under it.
+        errors.Waiting: reason ProviderUnavailable: no revision passes its probe.
     """
-    weights = [int(each.get("weight") or 0) for each in alias.serving]
-    if not any(weights):
+    if not any(each.get("weight") for each in alias.serving):
         told = f": {alias.message}" if alias.message else ""
         raise errors.Stalled(
             f'model "{alias.alias}": nothing is served under it now{told}', reason="ModelMissing"
         )
-    return random.choices(alias.serving, weights)[0]  # noqa: S311 - shares of traffic, no secret
+    passing = [each for each in alias.serving if alias.passes(each)]
+    weights = [int(each.get("weight") or 0) for each in passing]
+    if any(weights):
+        return random.choices(passing, weights)[0]  # noqa: S311 - shares of traffic, no secret
+    if passing:
+        return passing[0]
+    raise errors.Waiting(
+        f'model "{alias.alias}": no revision has answered its probe (spec.probe) well',
+        reason="ProviderUnavailable",
+        retry_after=5,
+    )
 
 
 async def of(alias: ports.Alias, offers: Offers) -> list[Target]:

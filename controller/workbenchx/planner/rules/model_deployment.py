@@ -30,6 +30,10 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     revision, adapter = found
     serving = _shares(subject, revision)
     facts = {"stopped": False, "revision": revision["revision"], "serving": serving}
+    unwell = _unwell(writing, subject, serving)
+    if unwell:
+        writing.wait(subject.key, unwell)
+        return verdicts.refused(subject.key, unwell, state=states.State.ACTIVE, facts=facts)
     told = f'served as "{alias_of(subject)}" by {adapter}'
     return verdicts.ready(subject.key, told + _canary(serving), facts)
 
@@ -62,6 +66,12 @@ def _revision(
     provider = _provider(writing, subject)
     if isinstance(provider, verdicts.Refusal):
         return provider
+    if subject.spec.get("scale"):
+        message = (
+            f'spec.scale: the adapter "{provider.spec.get("adapter")}" has no endpoints that could be made more or fewer;'
+            " leave the field out"
+        )
+        return verdicts.Refusal(reasons.Reason.INVALID_SPEC, message)
     params = dict(subject.spec.get("params") or {})
     said: dict[str, Any] = {"provider": provider.key.name, "params": params, **version}
     stand_in = _FREE if writing.index.policy.stand_in else None
@@ -148,6 +158,29 @@ def _shares(subject: subjects.Subject, revision: Mapping[str, Any]) -> list[dict
         ]
     kept = [each for each in rest if each["stable"]] + [each for each in rest if not each["stable"]]
     return [first, *kept[: _KEPT - 1]]
+
+
+def _unwell(
+    writing: draft.Draft, subject: subjects.Subject, serving: Sequence[Mapping[str, Any]]
+) -> verdicts.Refusal | None:
+    """A revision with a share that does not pass its probe, and which one answers in its place."""
+    if subject.spec.get("probe") is None:
+        return None
+    uid = subject.recorded.uid if subject.recorded else ""
+    known = {
+        each["revision"]: writing.index.world.probes.get((uid, each["revision"]))
+        for each in serving
+    }
+    for each in serving:
+        found = known[each["revision"]]
+        if not each["weight"] or found == "":
+            continue
+        why = found or "no gateway has asked it yet"
+        passing = [name for name, one in known.items() if one == ""]
+        instead = f"; {passing[0]} answers in its place" if passing else ""
+        message = f"spec.probe: revision {each['revision']} gets no requests: {why}{instead}"
+        return verdicts.Refusal(reasons.Reason.UNHEALTHY, message)
+    return None
 
 
 def _canary(serving: Sequence[Mapping[str, Any]]) -> str:

@@ -25,7 +25,10 @@ set local synchronous_commit = off;
 
 -- name: served
 -- Every alias that something is, or was, served under.
-select d.id::text, d.project_id::text, p.name, d.namespace, d.name, coalesce(d.alias, d.name), coalesce(d.facts -> 'serving', '[]'), d.message
+select d.id::text, d.project_id::text, p.name, d.namespace, d.name, coalesce(d.alias, d.name), coalesce(d.facts -> 'serving', '[]'), d.message,
+  d.spec -> 'probe',
+  (select jsonb_object_agg(m.revision, jsonb_build_object('passed', m.passed, 'message', m.message,
+     'due', m.due_at <= statement_timestamp())) from ops.model_probes m where m.deployment_id = d.id)
 from ops.model_deployments d join ops.projects p on p.id = d.project_id and p.deleted_at is null
 where d.deleted_at is null order by p.name, d.namespace, d.name;
 
@@ -37,3 +40,19 @@ select set_config('request.jwt.claims', %(claims)s, true);
 -- The engine reads past row-level security, so the caller's projects are asked for.
 select id::text from ops.model_deployments
 where deleted_at is null and project_id in (select ops_private.my_projects());
+
+-- name: take_probes
+-- Of the probes that are due those that nobody else took; each is due again a while from now.
+insert into ops.model_probes as m (deployment_id, revision, project_id, due_at)
+select deployment_id, revision, project_id, statement_timestamp() + make_interval(secs => seconds)
+from json_to_recordset(%(asked)s::json) as i(deployment_id uuid, revision text, project_id uuid, seconds double precision)
+order by 1, 2
+on conflict (deployment_id, revision) do update set due_at = excluded.due_at where m.due_at <= statement_timestamp()
+returning deployment_id::text, revision;
+
+-- name: probed
+-- How one was answered: well, or badly so often that it leaves the rotation.
+update ops.model_probes set probed_at = now(), message = %(message)s,
+  failures = case when %(well)s then 0 else failures + 1 end,
+  passed = %(well)s or (passed and failures + 1 < %(most)s)
+where deployment_id = %(deployment_id)s and revision = %(revision)s;

@@ -85,6 +85,10 @@ join ops.observations v using (provider, external_id) where o.state = 'quarantin
 -- The providers that are left alone because they do not answer.
 select provider, message from ops.provider_gates where opened_at is not null;
 
+-- name: probes
+-- How revisions of ModelDeployments answered their health questions; nothing is said of one that passes.
+select deployment_id::text, revision, case when passed then '' else message end from ops.model_probes where probed_at is not null;
+
 -- name: interventions
 -- What people ordered and what has not taken effect yet.
 select id::text, verb, kind, namespace, name, args, at, actor from ops.interventions where applied_at is null;
