@@ -33,6 +33,7 @@ NAMED = dict.fromkeys(KINDS.split(), RESOURCE) | {
     "provider_objects": "provider external_id state",
     "observations": "provider external_id state",
     "observation_epochs": "provider complete at",
+    "source_states": "source spec seen applied reason message polled_at due_at held_by held_until ended_at",
     "provider_gates": "provider held_until minute taken opened_at retry_at message",
     "model_probes": "deployment_id revision passed failures message",
     "plans": "id destroy_token document created_at",
@@ -49,6 +50,8 @@ NAMED = dict.fromkeys(KINDS.split(), RESOURCE) | {
 # References that no index leads with, each for a reason (decision 051).
 WITHOUT_INDEX = {
     ("log_chunks", "run_id"): "asked for with the day of the run, which the key begins with",
+    ("source_states", "uid"): "a row for each Source, and few of them",
+    ("source_states", "run_id"): "the same",
 } | {(kind, "last_run_id"): "its index would end HOT updates of every verdict" for kind in KINDS.split()}  # fmt: skip
 REFERENCES = "project_id|run_id|resource_uid|uid|user_id|experiment_id|[a-z]+_run_id"
 DIGESTS = "sha256|hash|[a-z]+_hash|event_head|root|prev|destroy_token"

@@ -247,15 +247,6 @@ def test_a_long_chain_is_planned_in_one_pass() -> None:
     assert all(verdict.ready for verdict in found.verdicts)
 
 
-def test_kinds_of_later_versions_say_so() -> None:
-    """A Source is recorded and says NotImplementedYet."""
-    life = worlds.Life(*worlds.platform(), worlds.declare("Source/s", {"url": "x"}))
-    found = life.apply()
-
-    assert ["create New"] == worlds.steps_of(found, "Source/s")
-    assert (False, "NotImplementedYet") == worlds.standing(found, "Source/s")
-
-
 def test_only_observed_means_only_observed() -> None:
     """management: observe makes a row and nothing else; what was only observed is let go, never deleted."""
     life = worlds.Life(*worlds.platform(), worlds.session(lifecycle={"management": "observe"}))

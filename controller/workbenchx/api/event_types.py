@@ -121,6 +121,14 @@ class EventType(vocabulary.Word):
         "InterventionApplied",
         "A person's order took effect; data holds verb, arguments and who gave it.",
     )
+    SOURCE_APPLIED = (
+        "SourceApplied",
+        "A commit of a followed repository was brought in force; data holds commit, numbers, what was skipped, kept or refused, and whether history was rewritten.",
+    )
+    SOURCE_REFUSED = (
+        "SourceRefused",
+        "A followed repository could not be looked at, or its commit was not applied; data holds the commit and the message.",
+    )
     FINDING_REPORTED = (
         "FindingReported",
         "Drift, an unowned object or a failure was found; data is the finding.",

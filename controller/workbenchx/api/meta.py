@@ -223,3 +223,27 @@ class PinnedStatus(Status):
     version: base.Maybe[str] = pydantic.Field(
         default=None, description="The newest version that is recorded."
     )
+
+
+class SourceStatus(Status):
+    """The status of a Source."""
+
+    revision: base.Maybe[str] = pydantic.Field(
+        default=None, description="The commit that is in force."
+    )
+    applied_at: base.Maybe[str] = pydantic.Field(
+        default=None, description="Since when, RFC 3339, UTC."
+    )
+    fetched: base.Maybe[str] = pydantic.Field(
+        default=None, description="The commit that the branch was at when it was looked at last."
+    )
+    documents: base.Maybe[int] = pydantic.Field(
+        default=None, description="Number of documents that the commit declares for this Source."
+    )
+    skipped: base.Maybe[int] = pydantic.Field(
+        default=None, description="Number of documents that are not of its namespace."
+    )
+    kept: base.Maybe[int] = pydantic.Field(
+        default=None,
+        description="Number of resources that are no longer declared and stay: prune is false.",
+    )

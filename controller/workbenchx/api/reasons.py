@@ -278,6 +278,22 @@ class Reason(vocabulary.Word):
         "Unknown",
         "The provider could not be observed completely or lately. Unknown is not absent: nothing is made twice and nothing is destroyed.",
     )
+    FETCHING = (
+        "Fetching",
+        "The Source has not applied a commit yet: a worker is about to fetch its repository.",
+    )
+    SOURCE_UNAVAILABLE = (
+        "SourceUnavailable",
+        "The git server of the Source does not answer. What was applied stays in force, and it is asked again with growing pauses.",
+    )
+    SOURCE_REFUSED = (
+        "SourceRefused",
+        "The repository, its branch or path is not there, the server refuses the credentials, or the commit holds what is not followed, as a submodule. The message has git's own words; what was applied stays in force.",
+    )
+    SIGNATURE_INVALID = (
+        "SignatureInvalid",
+        "spec.verify asks for signed commits, and the newest one is not signed by one of the keys. The message names the commit and the signer; what was applied stays in force.",
+    )
     RETRIEVAL_OFF = (
         "RetrievalOff",
         "The texts of projects cannot be searched here: the database has no pgvector, or no embedder is installed. The message says which, and the way out.",

@@ -227,7 +227,6 @@ _ALL = (
         "sources",
         "A git repository whose documents are followed.",
         module="source",
-        implemented=False,
     ),
 )
 

@@ -34,6 +34,7 @@ LEADER_SECONDS = 10.0
 RENEW_SECONDS = 3.0
 SETTLE_SECONDS = 0.02
 
+_PASSING = frozenset({"Retrying", "Fetching"})
 _IDS = batches.Ids(run=ids.run_id, resource=ids.resource_uid)
 
 
@@ -63,7 +64,7 @@ class Pass:
             (self.batch.empty or self.wrote)
             and not any(step.operation for step in self.plan.steps if step.executable)
             and not any(self._awaited(execution) for execution in self.world.executions)
-            and not any(wait.reason == "Retrying" for wait in self.plan.waits)
+            and not any(wait.reason in _PASSING for wait in self.plan.waits)
             and not reproduction.ordered(self.world)
         )
 

@@ -10,7 +10,7 @@ from workbenchx import ports
 from workbenchx.engine import failpoints
 from workbenchx.planner import model
 
-EMBEDDED_SOURCE = "embedded"
+EMBEDDED_SOURCE = ports.GIVEN
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def _upserted(old: model.Declared | None, new: model.Declared, source: str) -> m
     """The first source keeps a name; a problem keeps the last good document; a new commit alone changes nothing."""
     if old is None:
         return new
-    place = (new.source.path, new.source.line, new.problem)
-    stands = place == (old.source.path, old.source.line, old.problem)
+    place = (new.source.path, new.source.line, new.problem, new.source.repo)
+    stands = place == (old.source.path, old.source.line, old.problem, old.source.repo)
     if new.problem is None:
         stands = stands and (new.hash, new.project) == (old.hash, old.project)
     if stands or old.source.source != source:
@@ -105,7 +105,7 @@ def _refused(row: model.Declared, reading: Reading, source: str) -> model.Declar
     problem = reading.broken.get(row.source.path or "")
     if problem is None or row.source.source != source or problem == row.problem:
         return row
-    place = dataclasses.replace(row.source, commit=reading.commit, repo=None)
+    place = dataclasses.replace(row.source, commit=reading.commit)
     return dataclasses.replace(row, problem=problem, source=place)
 
 

@@ -68,9 +68,33 @@ def commit(root: pathlib.Path, revision: str, path: str = ".") -> Tree:
     Raises:
         errors.Stalled: there is no such commit, or git is missing.
     """
+    return read(root, listed(root, revision, path))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies below a path of a commit. `found`: there is such a path."""
+
+    commit: str | None
+    entries: "tuple[_Entry, ...]"
+    submodules: tuple[str, ...]
+    found: bool
+
+    @property
+    def blobs(self) -> tuple[str, ...]:
+        """The objects that `read` needs."""
+        return tuple(entry.blob for entry in self.entries if _fault(entry) is None)
+
+
+def listed(root: pathlib.Path, revision: str, path: str = ".") -> Listing:
+    """Look into the trees of a commit; no file is read.
+
+    Raises:
+        errors.Stalled: there is no such commit, or git is missing.
+    """
     name = f"{revision}^{{commit}}"
     sha = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
-    return dataclasses.replace(tree(root, sha, path), commit=sha)
+    return dataclasses.replace(_listing(root, sha, path), commit=sha)
 
 
 def tree(root: pathlib.Path, name: str, path: str = ".") -> Tree:
@@ -79,16 +103,30 @@ def tree(root: pathlib.Path, name: str, path: str = ".") -> Tree:
     Raises:
         errors.Stalled: there is no such tree, or git is missing.
     """
-    listing = _git(root, "ls-tree", "-r", "-z", "--long", "--full-tree", name, "--", path)
-    entries = [entry for entry in _entries(listing) if _is_ours(entry.path)]
-    problems = [fault for entry in entries if (fault := _fault(entry))]
+    return read(root, _listing(root, name, path))
+
+
+def _listing(root: pathlib.Path, name: str, path: str) -> Listing:
+    listing = _git(root, "ls-tree", "-r", "-z", "--full-tree", name, "--", path)
+    entries = tuple(_entries(listing))
+    ours = tuple(entry for entry in entries if _is_ours(entry.path))
+    submodules = tuple(entry.path for entry in entries if entry.mode == _SUBMODULE)
+    return Listing(None, ours, submodules, bool(entries) or path == ".")
+
+
+def read(root: pathlib.Path, listing: Listing) -> Tree:
+    """The declared files of a listing."""
+    problems = [fault for entry in listing.entries if (fault := _fault(entry))]
     faulty = {item.path for item in problems}
-    wanted = [entry for entry in entries if entry.path not in faulty]
+    sound = [entry for entry in listing.entries if entry.path not in faulty]
+    sizes = _sizes(root, [entry.blob for entry in sound])
+    problems += [_problem(one.path, _TOO_LARGE) for one in sound if sizes[one.blob] > LARGEST]
+    wanted = [entry for entry in sound if sizes[entry.blob] <= LARGEST]
     bodies = _blobs(root, [entry.blob for entry in wanted])
     links = {entry.path for entry in wanted if entry.mode == _LINK}
     problems += [_of_link(entry, bodies[entry.blob]) for entry in wanted if entry.path in links]
     files = {entry.path: bodies[entry.blob] for entry in wanted if entry.path not in links}
-    return Tree(files, tuple(problems))
+    return Tree(files, tuple(problems), listing.commit)
 
 
 class Files(Mapping[str, bytes]):
@@ -178,18 +216,16 @@ class _Walk:
 class _Entry:
     mode: str
     blob: str
-    size: int
     path: str
 
 
 def _entries(listing: bytes) -> Iterator[_Entry]:
-    """What `git ls-tree -z --long` says."""
+    """What `git ls-tree -z` says."""
     for line in listing.split(b"\0"):
         facts, tab, path = line.partition(b"\t")
         if tab:
-            mode, _, blob, size = facts.decode().split()
-            length = int(size) if size.isdigit() else 0
-            yield _Entry(mode, blob, length, path.decode("utf-8", "surrogateescape"))
+            mode, _, blob = facts.decode().split()
+            yield _Entry(mode, blob, path.decode("utf-8", "surrogateescape"))
 
 
 def _is_ours(path: str) -> bool:
@@ -199,8 +235,6 @@ def _is_ours(path: str) -> bool:
 def _fault(entry: _Entry) -> problem.Problem | None:
     if entry.mode == _SUBMODULE:
         return _problem(entry.path, "is a submodule, which is not read", severity=_NOTICE)
-    if entry.size > LARGEST:
-        return _problem(entry.path, _TOO_LARGE)
     return _bad_name(entry.path)
 
 
@@ -231,6 +265,16 @@ def _problem(
     path: str, text: str, hint: str = "", severity: str = problem.Severity.ERROR.value
 ) -> problem.Problem:
     return problem.Problem(path, 0, 0, "", "", text, hint, severity)
+
+
+def _sizes(root: pathlib.Path, names: list[str]) -> dict[str, int]:
+    """How large git objects are, in one call."""
+    unique = list(dict.fromkeys(names))
+    if not unique:
+        return {}
+    told = _git(root, "cat-file", "--batch-check", stdin="\n".join(unique).encode() + b"\n")
+    found = (line.rsplit(" ", 1) for line in told.decode().splitlines())
+    return {name: int(line[1]) for name, line in zip(unique, found, strict=True)}
 
 
 def _blobs(root: pathlib.Path, names: list[str]) -> dict[str, bytes]:

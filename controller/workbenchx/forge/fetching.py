@@ -14,23 +14,16 @@ import tempfile
 from collections.abc import AsyncIterator
 
 from workbenchx import errors, ports
+from workbenchx.forge import git
 
 _TIMEOUT = 300.0
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_TRANSPORTS = "https:ssh:http:git"
-_CONFIG = {
-    "core.hooksPath": os.devnull,
-    "core.attributesFile": os.devnull,
-    "core.symlinks": "false",
-    "fetch.fsckObjects": "true",
-    "gc.auto": "0",
-}
 
 
 class Fetcher:
     """Bare copies in `folder`, one for each URL; they can be thrown away at any time."""
 
-    def __init__(self, folder: pathlib.Path, *, transports: str = _TRANSPORTS) -> None:
+    def __init__(self, folder: pathlib.Path, *, transports: str = git.TRANSPORTS) -> None:
         self._folder = folder
         self._transports = transports
         self._locks: dict[str, asyncio.Lock] = {}
@@ -59,31 +52,31 @@ class Fetcher:
         async with self._locks.setdefault(url, asyncio.Lock()):
             bare = await self._fetched(url, commit)
             with tempfile.TemporaryDirectory(dir=self._folder) as held:
-                git = (f"--git-dir={bare}", f"--work-tree={held}")
-                listed = await self._git(url, *git, "ls-tree", "-rz", commit, "--", _spec(path))
-                names = _regular(listed)
+                there = (f"--git-dir={bare}", f"--work-tree={held}")
+                listed = await self._git(url, *there, "ls-tree", "-rz", commit, "--", _spec(path))
+                names = regular(listed)
                 if not names:
                     raise errors.Stalled(
                         f'repository: commit {commit[:12]} of "{url}" has no file under "{path}"',
                         reason="CodeMissing",
                     )
-                await self._git(url, *git, "read-tree", "--reset", commit)
+                await self._git(url, *there, "read-tree", "--reset", commit)
                 await self._git(
-                    url, *git, "checkout-index", "-fz", "--stdin", given="\0".join(names)
+                    url, *there, "checkout-index", "-fz", "--stdin", given="\0".join(names)
                 )
                 yield ports.Checkout(pathlib.Path(held), tuple(names))
 
     async def _fetched(self, url: str, commit: str) -> pathlib.Path:
         """The bare copy that has the commit: only that one is fetched, where the server lets it."""
         bare = self._folder / hashlib.sha256(url.encode()).hexdigest()[:24]
-        git = f"--git-dir={bare}"
+        there = f"--git-dir={bare}"
         if not (bare / "HEAD").exists():
             bare.mkdir(parents=True, exist_ok=True, mode=0o700)
             await self._git(url, "init", "--quiet", "--bare", "--template=", str(bare))
         with contextlib.suppress(errors.Stalled):
-            await self._git(url, git, "cat-file", "-e", f"{commit}^{{commit}}")
+            await self._git(url, there, "cat-file", "-e", f"{commit}^{{commit}}")
             return bare
-        await self._git(url, git, "fetch", "--quiet", "--depth=1", "--no-tags", "--", url, commit)
+        await self._git(url, there, "fetch", "--quiet", "--depth=1", "--no-tags", "--", url, commit)
         return bare
 
     async def _git(self, url: str, *arguments: str, given: str | None = None) -> str:
@@ -93,62 +86,35 @@ class Fetcher:
             errors.Waiting: the server does not answer.
             errors.Stalled: reason CodeMissing, with git's own words.
         """
-        settings = [word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}")]
-        running = await asyncio.create_subprocess_exec(
-            "git",
-            *settings,
-            *arguments,
-            stdin=asyncio.subprocess.PIPE if given is not None else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=self._environment(),
-        )
         try:
-            async with asyncio.timeout(_TIMEOUT):
-                out, err = await running.communicate(os.fsencode(given) if given else None)
+            out = await git.run(
+                *arguments,
+                env=git.environment(self._transports),
+                timeout=_TIMEOUT,
+                given=None if given is None else os.fsencode(given),
+            )
         except TimeoutError as problem:
             raise errors.Waiting(
                 f'repository: "{url}" does not answer', reason="CodeMissing", retry_after=30.0
             ) from problem
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                running.kill()
-        if running.returncode != 0:
-            raise _failed(url, err.decode(errors="replace"))
+        except git.Failed as problem:
+            raise _failed(url, problem.said) from problem
         return os.fsdecode(out)
-
-    def _environment(self) -> dict[str, str]:
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "HOME", "SSH_AUTH_SOCK")
-            if name in os.environ
-        }
-        return kept | {
-            "GIT_ALLOW_PROTOCOL": self._transports,
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
-            "LC_ALL": "C.UTF-8",
-        }
 
 
 def _spec(path: str) -> str:
     return ":/" if path == "." else f":(top,literal){path}"
 
 
-def _regular(listed: str) -> list[str]:
+def regular(listed: str) -> list[str]:
     """Names of regular files, from `ls-tree -z`."""
     rows = (row.partition("\t") for row in listed.split("\0") if row)
     return sorted(name for about, _, name in rows if about.startswith("100"))
 
 
-_PASSING = ("could not resolve", "unable to connect", "connection", "timed out", "early eof", "503")
-
-
 def _failed(url: str, said: str) -> errors.WorkbenchError:
     lines = [line for line in said.splitlines() if line.strip()] or ["git failed"]
     told = f'repository: "{url}": {lines[-1][:300]}'
-    if any(word in said.lower() for word in _PASSING):
+    if git.passes(said):
         return errors.Waiting(told, reason="CodeMissing", retry_after=30.0)
     return errors.Stalled(told, reason="CodeMissing")

@@ -37,6 +37,7 @@ def judge(looked_up: index.Index, writing: draft.Draft) -> Judgement:
         order.id
         for order in looked_up.people.confirmations
         if order.args.get("token") in {everything, held_token} - {""}
+        and _may_confirm(looked_up, order, destructive)
     }
     stale = {order.id for order in looked_up.people.confirmations if _stale(looked_up, order)}
     if confirmed:
@@ -50,6 +51,15 @@ def token(steps: Iterable[model.Step]) -> str:
         [*step.subject, (step.holds or step.action).value, step.external_id or ""] for step in steps
     )
     return hashlib.sha256(canonical.encode(lines)).hexdigest()[:12] if lines else ""
+
+
+def _may_confirm(
+    looked_up: index.Index, order: model.Intervention, destructive: Sequence[model.Step]
+) -> bool:
+    """A commit's trailer counts for what its own source declared; a person's word for everything."""
+    source = order.args.get("source")
+    rows = (looked_up.resources[step.subject].recorded for step in destructive)
+    return source is None or all(row is not None and row.source.source == source for row in rows)
 
 
 def _stale(looked_up: index.Index, order: model.Intervention) -> bool:

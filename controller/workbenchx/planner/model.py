@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import identity, references
+from workbenchx.planner import tracked
 
 ZERO = decimal.Decimal(0)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -271,7 +272,7 @@ class Mirrored:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class World:
-    """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source.
+    """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source; `followed`: by Source.
 
     `outages`: the adapters that are left alone because their provider does not answer, with what it said last. `probes`: by
     uid and revision of a ModelDeployment why it fails its health question, "" where it passes. `part`: only
@@ -291,6 +292,7 @@ class World:
     destroyed: tuple[Destroyed, ...] = ()
     code: Mapping[str, Code] = dataclasses.field(default_factory=dict)
     mirrored: Mapping[str, Mirrored] = dataclasses.field(default_factory=dict)
+    followed: Mapping[Key, tracked.Sighting] = dataclasses.field(default_factory=dict)
     policy: Policy = Policy()
     now: datetime.datetime = EPOCH
     part: frozenset[Key] | None = None

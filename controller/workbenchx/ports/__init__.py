@@ -64,6 +64,18 @@ from workbenchx.ports.sandboxes import (
     StagedFile,
 )
 from workbenchx.ports.secrets import Secrets
+from workbenchx.ports.sources import (
+    GIVEN,
+    Applied,
+    Applying,
+    Clones,
+    Fetched,
+    Followed,
+    Problem,
+    Remote,
+    Sources,
+    SourceState,
+)
 from workbenchx.ports.storage import (
     LINK_LIMIT,
     PIN_LIMIT,
@@ -89,6 +101,7 @@ from workbenchx.ports.store import (
 )
 
 __all__ = [
+    "GIVEN",
     "INSTALLATION_TAG",
     "KIND_TAG",
     "LINK_LIMIT",
@@ -104,6 +117,8 @@ __all__ = [
     "Annotation",
     "AnswerChunk",
     "Answers",
+    "Applied",
+    "Applying",
     "Ask",
     "Batch",
     "Beat",
@@ -116,6 +131,7 @@ __all__ = [
     "ChunkBatch",
     "ClaimedRun",
     "Clock",
+    "Clones",
     "Codes",
     "Cutoff",
     "Desk",
@@ -126,7 +142,9 @@ __all__ = [
     "Entry",
     "Event",
     "Executed",
+    "Fetched",
     "FileChange",
+    "Followed",
     "Forge",
     "Gate",
     "Gates",
@@ -147,11 +165,13 @@ __all__ = [
     "Pointer",
     "Probes",
     "Probing",
+    "Problem",
     "Pull",
     "Pushes",
     "Reads",
     "Refused",
     "Registry",
+    "Remote",
     "Report",
     "Repositories",
     "Reviewable",
@@ -165,6 +185,8 @@ __all__ = [
     "Secrets",
     "Served",
     "ServedModel",
+    "SourceState",
+    "Sources",
     "StagedFile",
     "Standing",
     "Standings",

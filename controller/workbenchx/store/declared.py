@@ -1,5 +1,6 @@
 """`ops.declared`: what a source says, compared in the program so that an unchanged tree costs one small read."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,29 +32,57 @@ class Mirror:
         code: Mapping[str, model.Code] | None = None,
     ) -> ports.MirrorResult:
         """Make `ops.declared` say `rows` for `source` (law: see the port)."""
-        broken = broken or {}
+        said = Said(rows, complete, commit, scope, broken or {}, code or {})
         async with self._db.transaction() as conn:
-            begun = {
-                "source": source,
-                "complete": complete,
-                "commit": commit,
-                "code": encode.document(_snapshots(code or {})),
-            }
-            epoch = int((await connections.fetch(conn, _SQL["begin_epoch"], begun))[0][0])
-            found = await connections.fetch(conn, _SQL["standing"], {"source": source})
-            standing: _Standing = {(row[0], row[1], row[2]): row[3:] for row in found}
-            removed = _removed(standing, rows, scope, broken) if complete else []
-            said = [*rows, *_unreadable(source, standing, rows, broken)]
-            changed = [row for row in said if _differs(row, standing.get(row.key))]
-            if removed:
-                keys = encode.document(removed)
-                await conn.execute(_SQL["remove"], {"source": source, "keys": keys})
-            written = 0
-            if changed:
-                text = spelled(changed, commit)
-                params = {"source": source, "epoch": epoch, "rows": text}
-                written = (await conn.execute(_SQL["write"], params)).rowcount
-        return ports.MirrorResult(changed=written, removed=len(removed), epoch=epoch)
+            written = await write(conn, source, said)
+        return ports.MirrorResult(written.changed, written.removed, written.epoch)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Said:
+    """One reading of a source. `prune` False: what it no longer says stays."""
+
+    rows: Sequence[model.Declared]
+    complete: bool
+    commit: str | None
+    scope: str | None
+    broken: Mapping[str, str]
+    code: Mapping[str, model.Code]
+    prune: bool = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Written:
+    """What writing a reading changed; `absent`: what the source no longer says."""
+
+    changed: int
+    removed: int
+    epoch: int
+    absent: Sequence[model.Key]
+
+
+async def write(conn: connections.Connection, source: str, said: Said) -> Written:
+    """Make `ops.declared` say it, inside a transaction."""
+    begun = {
+        "source": source,
+        "complete": said.complete,
+        "commit": said.commit,
+        "code": encode.document(_snapshots(said.code)),
+    }
+    epoch = int((await connections.fetch(conn, _SQL["begin_epoch"], begun))[0][0])
+    found = await connections.fetch(conn, _SQL["standing"], {"source": source})
+    standing: _Standing = {(row[0], row[1], row[2]): row[3:] for row in found}
+    absent = _removed(standing, said.rows, said.scope, said.broken) if said.complete else []
+    if absent and said.prune:
+        keys = encode.document([key._asdict() for key in absent])
+        await conn.execute(_SQL["remove"], {"source": source, "keys": keys})
+    rows = [*said.rows, *_unreadable(source, standing, said.rows, said.broken)]
+    changed = [row for row in rows if _differs(row, standing.get(row.key))]
+    written = 0
+    if changed:
+        params = {"source": source, "epoch": epoch, "rows": spelled(changed, said.commit)}
+        written = (await conn.execute(_SQL["write"], params)).rowcount
+    return Written(written, len(absent) if said.prune else 0, epoch, absent)
 
 
 def _snapshots(code: Mapping[str, model.Code]) -> dict[str, dict[str, str | None]]:
@@ -64,7 +93,7 @@ def _differs(row: model.Declared, standing: tuple[Any, ...] | None) -> bool:
     """Whether the table says something else. A new commit alone changes nothing."""
     if standing is None:
         return True
-    place = (row.source.path, row.source.line, row.problem)
+    place = (row.source.path, row.source.line, row.problem, row.source.repo)
     if row.problem is not None:
         return place != standing[2:]
     return (row.hash, row.project, *place) != standing
@@ -75,11 +104,11 @@ def _removed(
     rows: Sequence[model.Declared],
     scope: str | None,
     broken: Mapping[str, str],
-) -> list[dict[str, str]]:
+) -> list[model.Key]:
     """What the source no longer says, where it was looked at and could be read."""
     said = {row.key for row in rows}
     return [
-        {"kind": key[0], "namespace": key[1], "name": key[2]}
+        model.Key(*key)
         for key, row in standing.items()
         if key not in said and row[2] not in broken and _within(row[2], scope)
     ]
@@ -96,10 +125,10 @@ def _unreadable(
             project,
             {},
             "",
-            model.SourceRef(source, path=path, line=line),
+            model.SourceRef(source, repo=repo, path=path, line=line),
             problem=broken[path],
         )
-        for key, (_, project, path, line, _) in standing.items()
+        for key, (_, project, path, line, _, repo) in standing.items()
         if path in broken and key not in said
     ]
 

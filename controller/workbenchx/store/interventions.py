@@ -23,6 +23,7 @@ VERBS = frozenset(
         "snapshot",
         "rerun",
         "backfill",
+        "sync",
     }
 )
 _OVER = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})

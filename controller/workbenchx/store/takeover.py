@@ -5,6 +5,7 @@ from workbenchx.planner import model
 from workbenchx.store import connections, queries
 
 _SQL = queries.load("takeover")
+_SOURCES = queries.load("sources")
 
 
 class Takeover:
@@ -13,14 +14,15 @@ class Takeover:
     _db: connections.Connections
 
     async def holders(self) -> list[str]:
-        """The names of all processes that hold a run or leadership."""
+        """The names of all processes that hold a run, a source or leadership."""
         async with self._db.transaction() as conn:
             return [row[0] for row in await connections.fetch(conn, _SQL["holders"])]
 
     async def release_leadership(self, holder: str) -> None:
-        """Give back leadership that a process surely no longer uses."""
+        """Give back leadership, and sources, that a process surely no longer uses."""
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["release_leadership"], {"holder": holder})
+            await conn.execute(_SOURCES["let_go"], {"holder": holder})
 
     async def order_of(self, run_id: str, *, as_run: str) -> ports.RunOrder | None:
         """The order of a run that executed a command, as a new run of operation `reproduce`."""

@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from workbenchx.api import references
-from workbenchx.planner import backfills, model
+from workbenchx.planner import backfills, model, tracked
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("world")
+_KNOWN = queries.load("sources")["known"]
 _BATCH = 500
 _Row = tuple[Any, ...]
 
@@ -35,6 +36,7 @@ class Worlds:
             around = await _of(conn, _targets(declared, recorded) - judged)
             mirrored = await connections.fetch(conn, _SQL["mirrored"])
             strays, outages, probes = await _met(conn)
+            followed = await connections.fetch(conn, _KNOWN)
             interventions = await connections.fetch(conn, _SQL["interventions"])
         ordered = (_intervention(row) for row in interventions)
         return model.World(
@@ -46,6 +48,7 @@ class Worlds:
             probes=probes,
             interventions=tuple(order for order in ordered if order.key in judged),
             mirrored=_mirrored(mirrored),
+            followed=_followed(followed),
             policy=policy,
             now=now,
             part=judged,
@@ -93,6 +96,10 @@ def _mirrored(rows: Iterable[_Row]) -> dict[str, model.Mirrored]:
     return {source: model.Mirrored(epoch, done) for source, epoch, done in rows}
 
 
+def _followed(rows: Iterable[_Row]) -> dict[model.Key, tracked.Sighting]:
+    return {model.Key("Source", row[0], row[1]): tracked.Sighting(*row[2:]) for row in rows}
+
+
 async def read(
     source: connections.Transactions, *, now: datetime.datetime, policy: model.Policy
 ) -> model.World:
@@ -120,6 +127,7 @@ async def _read(
         observed = await connections.fetch(conn, _SQL["observed"])
         epochs = await connections.fetch(conn, _SQL["epochs"])
         strays, outages, probes = await _met(conn)
+        followed = await connections.fetch(conn, _KNOWN)
         destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
     return model.World(
         declared=declared,
@@ -134,6 +142,7 @@ async def _read(
         interventions=interventions,
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
         mirrored=_mirrored(mirrored),
+        followed=_followed(followed),
         code={project: model.Code(sha256, commit) for project, sha256, commit in code},
         policy=policy,
         now=now,

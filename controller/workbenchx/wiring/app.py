@@ -17,6 +17,7 @@ from workbenchx import errors, ports
 from workbenchx.engine import (
     clock,
     context,
+    following,
     governor,
     housekeeping,
     loop,
@@ -27,6 +28,7 @@ from workbenchx.engine import (
     secrets,
     worker,
 )
+from workbenchx.forge import clones, git
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 from workbenchx.providers import probe
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from workbenchx.declared import validate
     from workbenchx.engine import indexer
     from workbenchx.wiring import declaring
+    from workbenchx.wiring import following as wiring_following
 
 Reading = mirror.Reading
 REACHED: Mapping[str | None, Callable[[loop.Pass], bool]] = {
@@ -236,7 +239,29 @@ class App:
             ),
             prober=prober.Prober(self.store, probe.answers),
             indexer=one,
+            follower=self._follower(around.places),
+            changes=self.store.changes,
         )
+
+    def _follower(self, places: secrets.Places) -> following.Follower:
+        """Who follows repositories, those on this machine's disk included. What reads them is loaded when there is one."""
+        reading: list[wiring_following.Reader] = []
+        copies = clones.Clones(self.home.repositories, transports=f"{git.TRANSPORTS}:file")
+
+        async def read(
+            followed: ports.Followed, remote: ports.Remote, commit: str
+        ) -> following.Look:
+            from workbenchx.wiring import following as wiring_following  # noqa: PLC0415 - few follow
+
+            if not reading:
+                known = self.store.specs_of_others
+                reading.append(wiring_following.Reader(copies, self.storage, known))
+            look = await reading[0](followed, remote, commit)
+            self.sandboxes.take(sandboxes.options(look.reading.rows))
+            return look
+
+        name = process.identity("follow")
+        return following.Follower(self.store, copies, read, places=places, name=name)
 
 
 class EmbeddedStore(postgres.Postgres):

@@ -49,9 +49,22 @@ def of_commit(root: pathlib.Path, revision: str, scope: str) -> Declaration:
     Raises:
         errors.Stalled: there is no such commit.
     """
-    tree = checkout.commit(root, revision, scope)
-    report = validate.check(tree.files, found=tree.problems)
-    return Declaration(report, _reading(report, tree, scope, tree.commit, {}))
+    return of_files(checkout.commit(root, revision, scope), scope)
+
+
+def of_files(
+    tree: checkout.Tree,
+    scope: str | None,
+    *,
+    known: Mapping[model.Key, Mapping[str, Any]] | None = None,
+    open_world: bool = False,
+    jobs: int | None = None,
+) -> Declaration:
+    """What the tree of a commit declares. `scope` None: absence means something for all that its source declared."""
+    report = validate.check(
+        tree.files, known=known, found=tree.problems, open_world=open_world, jobs=jobs
+    )
+    return Declaration(report, _reading(report, tree, scope or ".", tree.commit, {}))
 
 
 def of_tree(

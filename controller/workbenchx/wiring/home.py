@@ -43,6 +43,11 @@ class Home:
         return self.path / "console"
 
     @property
+    def repositories(self) -> pathlib.Path:
+        """Copies of the repositories that are followed; they can be thrown away."""
+        return self.path / "repositories"
+
+    @property
     def exists(self) -> bool:
         """Whether an installation was ever started here."""
         return self.storage.is_dir()

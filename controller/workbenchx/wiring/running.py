@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from workbenchx import ports
-from workbenchx.engine import batches, housekeeping, loop, observer, prober, worker
+from workbenchx.engine import batches, following, housekeeping, loop, observer, prober, worker
 from workbenchx.planner import model
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Parts:
     housekeeper: housekeeping.Housekeeper
     prober: prober.Prober
     indexer: "indexer.Indexer | None" = None
+    follower: following.Follower | None = None
+    changes: Callable[[], AsyncIterator[None]] | None = None
 
 
 async def until(
@@ -91,6 +93,8 @@ async def _work(parts: Parts, on_pass: Callable[[loop.Pass], None]) -> None:
         group.create_task(parts.housekeeper.serve())
         group.create_task(parts.prober.serve())
         group.create_task(parts.engine.serve(on_pass))
+        if parts.follower and parts.changes:
+            group.create_task(parts.follower.serve(parts.changes))
         if parts.indexer:
             group.create_task(parts.indexer.serve())
 

@@ -18,6 +18,7 @@ STATUS: dict[str, type[pydantic.BaseModel]] = {
     "RunnerJob": meta.RunStatus,
     "Experiment": meta.RunStatus,
     "ExperimentRun": meta.RunStatus,
+    "Source": meta.SourceStatus,
 }
 
 _OWN: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -65,7 +66,11 @@ _OWN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("Default", "boolean", ".spec.default"),
     ),
     "Template": (("Title", "string", ".spec.title"),),
-    "Source": (("URL", "string", ".spec.url"), ("Branch", "string", ".spec.branch")),
+    "Source": (
+        ("URL", "string", ".spec.url"),
+        ("Branch", "string", ".spec.branch"),
+        ("Revision", "string", ".status.revision"),
+    ),
 }
 
 

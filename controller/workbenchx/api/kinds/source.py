@@ -37,7 +37,7 @@ class Forge(base.Shape):
 
 
 class SourceSpec(spec.Spec):
-    """A source. Recorded; nothing is done for it in this version."""
+    """A source: what its branch declares is brought in force, commit by commit."""
 
     model_config = pydantic.ConfigDict(
         json_schema_extra=rules.cel(

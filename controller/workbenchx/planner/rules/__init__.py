@@ -11,7 +11,6 @@ from workbenchx.planner.rules import (
     experiment,
     experiment_run,
     model_deployment,
-    not_implemented,
     project,
     providers,
     registered_model,
@@ -19,6 +18,7 @@ from workbenchx.planner.rules import (
     runner_job,
     runtime,
     session,
+    source,
 )
 
 Rule = Callable[[draft.Draft, subjects.Subject], model.Verdict]
@@ -37,7 +37,7 @@ BY_KIND: Mapping[str, Rule] = {
     "Runtime": runtime.settle,
     "SandboxProvider": providers.settle,
     "Session": session.settle,
-    "Source": not_implemented.settle,
+    "Source": source.settle,
     "StorageProvider": providers.settle,
     "Template": row_only.settle,
 }

@@ -8,7 +8,7 @@ returning epoch;
 
 -- name: standing
 -- What the source says now; compared in the program, so that an unchanged tree sends nothing.
-select kind, namespace, name, hash, project, path, line, problem from ops.declared where source = %(source)s;
+select kind, namespace, name, hash, project, path, line, problem, repo from ops.declared where source = %(source)s;
 
 -- name: remove
 -- Named rows of this source only.
@@ -17,7 +17,8 @@ delete from ops.declared d using input i
 where d.kind = i.kind and d.namespace = i.namespace and d.name = i.name and d.source = %(source)s;
 
 -- name: write
--- The first source keeps a name. A row with a problem keeps the last good document beside it.
+-- The first source keeps a name, until it is one that nobody follows any more. A row with a problem keeps the last good
+-- document beside it.
 insert into ops.declared as d (kind, namespace, name, project, spec, hash, problem, good, source, repo, "commit", path,
   line, epoch)
 select i.kind, i.namespace, i.name, i.project, i.spec, i.hash, i.problem, i.problem is null, %(source)s, i.repo,
@@ -28,6 +29,7 @@ on conflict (kind, namespace, name) do update set
   project = case when excluded.good or not d.good then excluded.project else d.project end,
   spec = case when excluded.good or not d.good then excluded.spec else d.spec end,
   hash = case when excluded.good or not d.good then excluded.hash else d.hash end,
-  problem = excluded.problem, good = d.good or excluded.good, repo = excluded.repo, "commit" = excluded."commit",
+  source = excluded.source, problem = excluded.problem, good = d.good or excluded.good, repo = excluded.repo, "commit" = excluded."commit",
   path = excluded.path, line = excluded.line, epoch = excluded.epoch, updated_at = now()
-where d.source = excluded.source;
+where d.source = excluded.source
+  or d.source in (select s.source from ops.source_states s where s.ended_at is not null and s.source like '%%/%%');

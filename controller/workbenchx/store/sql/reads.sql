@@ -82,10 +82,12 @@ select id::text, environment from ops.installation;
 select ops_private.applied_migrations() as versions;
 
 -- name: declared_specs
--- Declared identities with their specs, for checking references of a part of the tree: those that are declared outside it.
+-- Declared identities with their specs, for checking references of a part of the tree: those that are declared outside it,
+-- or that a Source follows from elsewhere.
 select kind, namespace, name, spec from ops.declared
 where (%(outside)s::text is null or path is null
-       or not (path = %(outside)s or starts_with(path, %(outside)s || '/') or %(outside)s in ('', '.')))
+       or not (path = %(outside)s or starts_with(path, %(outside)s || '/') or %(outside)s in ('', '.'))
+       or source like '%%/%%')
   and (%(after)s::text[] is null
        or (kind, namespace, name) > ((%(after)s::text[])[1], (%(after)s::text[])[2], (%(after)s::text[])[3]))
 order by kind, namespace, name limit %(limit)s;

@@ -1,8 +1,10 @@
 -- name: holders
--- Whoever holds a run or leads: to find out which of them died.
+-- Whoever holds a run, leads, or looks at a source: to find out which of them died.
 select lease_owner from ops.runs where state = 'running' and lease_owner is not null and lease_until > now()
 union
-select holder from ops.leader where holder is not null and until > now();
+select holder from ops.leader where holder is not null and until > now()
+union
+select held_by from ops.source_states where held_until > now();
 
 -- name: release_leadership
 -- The epoch stays, so that what the dead one still sends is fenced by the next.

@@ -1,0 +1,251 @@
+"""Sources: their repositories are looked at, and what their newest commit declares is brought in force.
+
+One worker looks at a source at a time. The poll is the truth: a webhook and `wbx sync` only make it come sooner. A look
+that finds the commit it knows is one question to the server. What cannot be applied leaves in force what was applied.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from workbenchx import errors, ports
+from workbenchx.api import quantities
+from workbenchx.engine import failpoints, ids, mirror, patience, secrets
+from workbenchx.planner import model
+
+LOG = logging.getLogger(__name__)
+SYSTEM_NAMESPACE = "wbx-system"
+LEASE_SECONDS = 30.0
+AT_ONCE = 4
+_IDLE_SECONDS = 60.0
+_BURST_SECONDS = 0.05
+_LONGEST_PAUSE = 600.0
+_DEFAULT_INTERVAL = "60s"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look:
+    """What a commit declares, as read. `refused`: what is wrong, by row and by file, for people; `notices` the rest."""
+
+    reading: mirror.Reading
+    refused: Mapping[model.Key | str, str]
+    notices: Sequence[str] = ()
+
+
+class Reader(Protocol):
+    """Reads a path of a commit that was fetched."""
+
+    async def __call__(self, followed: ports.Followed, remote: ports.Remote, commit: str) -> Look:
+        """What the commit declares below the source's path."""
+
+
+class Follower:
+    """Follows every source that is recorded, as one of any number of workers."""
+
+    def __init__(
+        self,
+        sources: ports.Sources,
+        clones: ports.Clones,
+        read: Reader,
+        *,
+        places: secrets.Places,
+        name: str,
+    ) -> None:
+        self._sources = sources
+        self._clones = clones
+        self._read = read
+        self._places = places
+        self._name = name
+
+    async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
+        """Look at what is due, until cancelled; what is held then is given back."""
+        wake = asyncio.Event()
+        listening = asyncio.create_task(_listen(changes, wake))
+        try:
+            while True:
+                wake.clear()
+                with patience.database_pauses():
+                    while await self.look():
+                        pass
+                    await self._rest(wake)
+        finally:
+            listening.cancel()
+
+    async def look(self) -> int:
+        """Look once at each source that is due; how many."""
+        due = await self._sources.due_sources(self._name, lease=LEASE_SECONDS, limit=AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for followed in due:
+                group.create_task(self._one(followed))
+        return len(due)
+
+    async def _rest(self, wake: asyncio.Event) -> None:
+        due = await self._sources.next_due()
+        pause = min(_IDLE_SECONDS, _IDLE_SECONDS if due is None else due + 0.01)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await wake.wait()
+                await asyncio.sleep(_BURST_SECONDS)
+
+    async def _one(self, followed: ports.Followed) -> None:
+        keeping = asyncio.create_task(self._keep(followed))
+        try:
+            with patience.database_pauses():
+                await self._looked(followed)
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, followed: ports.Followed) -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            with patience.database_pauses():
+                await self._sources.keep_source(self._name, followed.source, lease=LEASE_SECONDS)
+
+    async def _looked(self, followed: ports.Followed) -> None:
+        """One look, and what is said of it."""
+        seen: list[str] = []
+        problem: ports.Problem | None = None
+        try:
+            if await self._apply(followed, seen):
+                return
+        except errors.Conflict as conflict:
+            LOG.info("%s", conflict.message)
+            return
+        except (errors.Stalled, errors.Waiting) as error:
+            waits = isinstance(error, errors.Waiting)
+            if error.reason == "DatabaseUnavailable":
+                raise
+            problem = ports.Problem(error.reason, error.message, waits)
+            LOG.warning("source %s: %s", followed.source, error.message)
+        await self._sources.looked(
+            self._name,
+            followed.source,
+            seen=seen[0] if seen else None,
+            pause=self._pause(followed, problem),
+            problem=problem,
+        )
+
+    async def _apply(self, followed: ports.Followed, seen: list[str]) -> bool:
+        """Bring a new tip in force; False: it is in force already."""
+        remote = await self._remote(followed)
+        seen.append(await self._clones.tip(remote))
+        if seen[0] == followed.applied and not followed.unsettled:
+            return False
+        fetched = await self._clones.fetch(remote, since=followed.applied)
+        seen[0] = fetched.commit
+        signer = await self._signer(followed, remote, fetched.commit)
+        look = await self._read(followed, remote, fetched.commit)
+        applying = applying_of(followed, fetched, look, signer)
+        failpoints.reach("mirror.before")
+        done = await self._sources.apply_source(
+            self._name,
+            followed.source,
+            run_id=ids.run_id(),
+            pause=self._pause(followed, None),
+            applying=applying,
+        )
+        failpoints.reach("mirror.after")
+        LOG.info(
+            "source %s: commit %s: %d changed, %d removed",
+            followed.source,
+            fetched.commit[:12],
+            done.changed,
+            done.removed,
+        )
+        return True
+
+    async def _remote(self, followed: ports.Followed) -> ports.Remote:
+        spec = followed.spec
+        credential = await self._secret(followed, spec.get("credentials"))
+        return ports.Remote(str(spec.get("url")), spec.get("branch"), credential)
+
+    async def _signer(
+        self, followed: ports.Followed, remote: ports.Remote, commit: str
+    ) -> str | None:
+        verify = followed.spec.get("verify")
+        if not isinstance(verify, Mapping):
+            return None
+        keys = await self._secret(followed, verify.get("keys"))
+        mode = str(verify.get("mode"))
+        return await self._clones.verify(remote, commit, mode=mode, keys=keys or "")
+
+    async def _secret(self, followed: ports.Followed, reference: Any) -> str | None:
+        if not isinstance(reference, Mapping):
+            return None
+        order = {"env": [{"name": "value", "secretRef": reference}]}
+        found = await secrets.resolve(
+            order,
+            project=followed.project or _platform(followed),
+            namespace=followed.namespace,
+            places=self._places,
+        )
+        return found["value"]
+
+    def _pause(self, followed: ports.Followed, problem: ports.Problem | None) -> float:
+        """Seconds until the next look: with jitter, and longer the longer the server is away."""
+        interval = quantities.duration(str(followed.spec.get("interval") or _DEFAULT_INTERVAL))
+        if problem is not None and problem.waits:
+            longest = max(interval, _LONGEST_PAUSE)
+            interval = min(longest, interval * 2 ** min(followed.failures, 10))
+        return interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not a secret
+
+
+def applying_of(
+    followed: ports.Followed, fetched: ports.Fetched, look: Look, signer: str | None
+) -> ports.Applying:
+    """What may be applied of a commit: a Source outside the system namespace declares things of its own alone."""
+    allowed = [row for row in look.reading.rows if may(followed, row.key)]
+    skipped = [_place(row) for row in look.reading.rows if not may(followed, row.key)]
+    keys = {row.key for row in allowed}
+    refused = [text for of, text in look.refused.items() if isinstance(of, str) or of in keys]
+    source = followed.source
+    rows = [
+        dataclasses.replace(
+            row,
+            source=dataclasses.replace(row.source, source=source, repo=str(followed.spec["url"])),
+        )
+        for row in allowed
+    ]
+    found = {
+        "documents": len(rows),
+        "skipped": skipped[:20],
+        "refused": refused[:20],
+        "notices": list(look.notices)[:20],
+        "signer": signer,
+    }
+    return ports.Applying(
+        commit=fetched.commit,
+        rows=rows,
+        complete=look.reading.complete,
+        broken=look.reading.broken,
+        code=look.reading.code,
+        prune=followed.spec.get("prune") is not False,
+        found=found,
+        tokens=fetched.tokens,
+        rewritten=fetched.rewritten,
+    )
+
+
+def _platform(followed: ports.Followed) -> str | None:
+    """Whose secrets the platform's own sources may name: `WBX_SECRET_WBX_SYSTEM_*`."""
+    return SYSTEM_NAMESPACE if followed.namespace == SYSTEM_NAMESPACE else None
+
+
+def may(followed: ports.Followed, key: model.Key) -> bool:
+    """Whether this source may declare a resource of that identity."""
+    if followed.source == ports.GIVEN or followed.namespace == SYSTEM_NAMESPACE:
+        return True
+    return bool(key.namespace) and key.namespace == followed.namespace
+
+
+def _place(row: model.Declared) -> str:
+    return f"{row.key} ({row.source.path}:{row.source.line})"
+
+
+async def _listen(changes: Callable[[], AsyncIterator[None]], wake: asyncio.Event) -> None:
+    async for _ in patience.surviving(changes):
+        wake.set()

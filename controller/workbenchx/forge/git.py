@@ -1,0 +1,131 @@
+"""The git command, as we let it run: no configuration but ours, no prompt, no hook, no filter, and an end in time."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+
+from workbenchx import errors
+
+TRANSPORTS = "https:ssh:http:git"
+_CONFIG = {
+    "core.hooksPath": os.devnull,
+    "core.attributesFile": os.devnull,
+    "core.fsmonitor": "false",
+    "core.symlinks": "false",
+    "fetch.fsckObjects": "true",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "protocol.version": "2",
+    "submodule.recurse": "false",
+}
+SETTINGS = tuple(word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}"))
+_KEPT = ("PATH", "HOME", "SSH_AUTH_SOCK")
+
+
+class Failed(Exception):
+    """A program ended badly; `said` is what it wrote to stderr."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+def environment(transports: str = TRANSPORTS) -> dict[str, str]:
+    """What git sees of ours."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {
+        "GIT_ALLOW_PROTOCOL": transports,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+async def run(
+    *arguments: str,
+    env: Mapping[str, str],
+    timeout: float,  # noqa: ASYNC109 - the whole group of processes ends with it
+    given: bytes | None = None,
+) -> bytes:
+    """What git prints; raises as `program`."""
+    words = (*SETTINGS, *arguments)
+    return (await program("git", *words, env=env, timeout=timeout, given=given))[0]
+
+
+async def program(
+    name: str,
+    *arguments: str,
+    env: Mapping[str, str],
+    timeout: float,  # noqa: ASYNC109 - the whole group of processes ends with it
+    given: bytes | None = None,
+) -> tuple[bytes, str]:
+    """What a program prints, and what it says beside.
+
+    Raises:
+        Failed: it ended badly.
+        TimeoutError: it took too long, and was ended with all that it started.
+        errors.Stalled: reason GitFailed: it is not installed.
+    """
+    try:
+        running = await asyncio.create_subprocess_exec(
+            name,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=env,
+            start_new_session=True,
+        )
+    except OSError as problem:
+        raise errors.Stalled(f"{name}: {problem.strerror}", reason="GitFailed") from problem
+    try:
+        async with asyncio.timeout(timeout):
+            out, told = await running.communicate(given)
+    finally:
+        if running.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            await running.wait()
+    said = told.decode(errors="replace")
+    if running.returncode != 0:
+        raise Failed(said)
+    return out, said
+
+
+_PASSING = (
+    "could not resolve",
+    "couldn't resolve",
+    "unable to connect",
+    "couldn't connect",
+    "failed to connect",
+    "connection",
+    "timed out",
+    "early eof",
+    "unexpected disconnect",
+    "hung up unexpectedly",
+    "returned error: 408",
+    "returned error: 429",
+    "returned error: 5",
+    "503",
+)
+_FOR_A_PERSON = ("permission denied", "host key verification failed", "authentication failed")
+
+
+def passes(said: str) -> bool:
+    """Whether time alone may mend what git complained of."""
+    lower = said.lower()
+    return any(word in lower for word in _PASSING) and not any(
+        word in lower for word in _FOR_A_PERSON
+    )
+
+
+def told(said: str) -> str:
+    """Git's own words on one line: what begins with fatal or error, else the last line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["git failed"]
+    grave = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
+    return "; ".join(dict.fromkeys(grave or lines[-1:]))[:300]

@@ -1,0 +1,184 @@
+"""Copies of repositories over HTTP and with signatures: what a token may reach, what git says, who signed."""
+
+import pathlib
+import subprocess
+from collections.abc import Iterator
+
+import git_lab
+import pytest
+import tools
+
+from workbenchx import errors, ports
+from workbenchx.forge import clones, git
+
+TOKEN = "tok-3b1d"
+DOCUMENT = {"ssot/a.yaml": git_lab.dataset("a"), "big/data.bin": "x" * 5000}
+
+
+@pytest.fixture
+def repository(tmp_path: pathlib.Path) -> git_lab.Repository:
+    """A repository of one commit."""
+    made = git_lab.Repository(tmp_path / "served")
+    made.commit(DOCUMENT)
+    return made
+
+
+@pytest.fixture
+def copies(tmp_path: pathlib.Path) -> clones.Clones:
+    """Copies in a folder of their own."""
+    return clones.Clones(tmp_path / "copies", transports=f"{git.TRANSPORTS}:file")
+
+
+@pytest.fixture
+def closed(repository: git_lab.Repository) -> Iterator[git_lab.Served]:
+    """A server that wants a token."""
+    with git_lab.served(repository.bare.parent, TOKEN) as made:
+        yield made
+
+
+async def test_a_token_is_sent_in_a_header_and_nowhere_else(
+    closed: git_lab.Served, copies: clones.Clones, tmp_path: pathlib.Path
+) -> None:
+    """With it the files come, and only those that were asked for; no file of the copy holds it."""
+    remote = ports.Remote(closed.url(), credential=TOKEN)
+    assert TOKEN not in repr(remote)
+    tip = await copies.tip(remote)
+    fetched = await copies.fetch(remote, since=None)
+    assert fetched == ports.Fetched(tip, False, ())
+    tree = await copies.tree(remote, tip, "ssot")
+    assert tree.files["ssot/a.yaml"].decode() == DOCUMENT["ssot/a.yaml"]
+    (copy,) = (each for each in (tmp_path / "copies").iterdir() if each.is_dir())
+    missing = git_lab.run("rev-list", "--objects", "--missing=print", "--all", at=copy)
+    assert "?" in missing
+    for file in copy.rglob("*"):
+        assert not file.is_file() or TOKEN.encode() not in file.read_bytes()
+
+
+async def test_who_may_not_read_is_told_so(closed: git_lab.Served, copies: clones.Clones) -> None:
+    """Without a token, and with a wrong one: Stalled, with what to change and without the token."""
+    for credential, told in (
+        (None, "asks for spec.credentials"),
+        ("no", "refuses spec.credentials"),
+    ):
+        with pytest.raises(errors.Stalled, match=told) as caught:
+            await copies.tip(ports.Remote(closed.url(), credential=credential))
+        assert caught.value.reason == "SourceRefused"
+
+
+async def test_a_token_does_not_follow_where_the_server_sends_us(
+    closed: git_lab.Served, copies: clones.Clones, tmp_path: pathlib.Path
+) -> None:
+    """Another host never sees it; nor does one that is reached in the clear."""
+    with git_lab.served(tmp_path) as thief:
+        closed.moved = thief.base
+        with pytest.raises(errors.Stalled):
+            await copies.tip(ports.Remote(closed.url(), credential=TOKEN))
+        assert thief.asked == []
+    with pytest.raises(errors.Stalled, match="in the clear"):
+        await copies.tip(ports.Remote("http://git.example.com/a.git", credential=TOKEN))
+
+
+async def test_a_server_that_is_away_is_waited_for(
+    closed: git_lab.Served, copies: clones.Clones
+) -> None:
+    """503, and nobody who listens: Waiting, not Stalled."""
+    closed.down = True
+    for url in (closed.url(), "http://127.0.0.1:1/team.git"):
+        with pytest.raises(errors.Waiting) as caught:
+            await copies.tip(ports.Remote(url))
+        assert caught.value.reason == "SourceUnavailable"
+
+
+async def test_nothing_of_a_repository_is_executed(
+    repository: git_lab.Repository, copies: clones.Clones, tmp_path: pathlib.Path
+) -> None:
+    """Neither hooks nor filters that it configures, nor a helper that a URL names."""
+    mark = tmp_path / "executed"
+    repository.commit(
+        {".gitattributes": "* filter=bad\n", "ssot/.gitattributes": "* filter=bad\n", "code/x": "1"}
+    )
+    for name in ("post-checkout", "reference-transaction"):
+        hook = repository.bare / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\ntouch {mark}\n")
+        hook.chmod(0o755)
+    remote = ports.Remote(repository.url)
+    fetched = await copies.fetch(remote, since=None)
+    await copies.tree(remote, fetched.commit, "ssot")
+    async with copies.files(remote, fetched.commit, "code") as found:
+        assert [(found.root / name).read_text() for name in found.files] == ["1"]
+    with pytest.raises(errors.Stalled):
+        await copies.tip(ports.Remote(f"ext::sh -c touch% {mark}"))
+    assert not mark.exists()
+
+
+def call(*words: str | pathlib.Path) -> str:
+    """What a program prints."""
+    return subprocess.run(list(words), check=True, capture_output=True, text=True).stdout
+
+
+def ssh_key(folder: pathlib.Path, name: str) -> pathlib.Path:
+    """A key pair."""
+    program = tools.need("ssh-keygen", "apt-get install openssh-client")
+    place = folder / name
+    call(program, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(place))
+    return place
+
+
+async def test_ssh_signatures(
+    repository: git_lab.Repository, copies: clones.Clones, tmp_path: pathlib.Path
+) -> None:
+    """Signed by an allowed signer: who. By a stranger, or not at all: Stalled, naming commit and key."""
+    mine, strange = ssh_key(tmp_path, "mine"), ssh_key(tmp_path, "strange")
+    allowed = f"ann@example.com {mine.with_suffix('.pub').read_text()}"
+    remote = ports.Remote(repository.url)
+
+    async def signed_by(key: pathlib.Path | None) -> str:
+        words = ["-S"] if key else []
+        env = {
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": "gpg.format",
+            "GIT_CONFIG_VALUE_0": "ssh",
+            "GIT_CONFIG_KEY_1": "user.signingKey",
+            "GIT_CONFIG_VALUE_1": str(key),
+        }
+        repository.commit({}, "m", *words, **(env if key else {}))
+        tip = (await copies.fetch(remote, since=None)).commit
+        return await copies.verify(remote, tip, mode="ssh", keys=allowed)
+
+    assert await signed_by(mine) == "ann@example.com"
+    with pytest.raises(errors.Stalled, match="ED25519 key SHA256:") as caught:
+        await signed_by(strange)
+    assert caught.value.reason == "SignatureInvalid"
+    with pytest.raises(errors.Stalled, match="has no ssh signature"):
+        await signed_by(None)
+
+
+async def test_gpg_signatures(
+    repository: git_lab.Repository, copies: clones.Clones, tmp_path: pathlib.Path
+) -> None:
+    """The same with GPG; a good SSH signature does not count where GPG is asked for."""
+    gpg = tools.need("gpg", "apt-get install gnupg")
+    homes = {name: tmp_path / name for name in ("k1", "k2")}
+    keys: dict[str, str] = {}
+    for name, home in homes.items():
+        home.mkdir(mode=0o700)
+        words = (str(gpg), "--homedir", str(home), "--batch", "--quiet")
+        owner = f"{name} <{name}@example.com>"
+        call(*words, "--passphrase", "", "--quick-gen-key", owner, "ed25519")
+        keys[name] = call(*words, "--armor", "--export")
+    remote = ports.Remote(repository.url)
+    try:
+        for name, home in homes.items():
+            who = {"GNUPGHOME": str(home)}
+            repository.commit({}, "m", f"--gpg-sign={name}@example.com", **who)
+            tip = (await copies.fetch(remote, since=None)).commit
+            assert "k" in await copies.verify(remote, tip, mode="gpg", keys=keys[name])
+        with pytest.raises(errors.Stalled, match="not among them") as caught:
+            await copies.verify(remote, tip, mode="gpg", keys=keys["k1"])
+        assert tip[:12] in caught.value.message
+        with pytest.raises(errors.Stalled, match="no armoured public GPG keys"):
+            await copies.verify(remote, tip, mode="gpg", keys="nonsense")
+    finally:
+        for home in homes.values():
+            call("gpgconf", "--homedir", str(home), "--kill", "all")
