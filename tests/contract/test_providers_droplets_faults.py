@@ -66,7 +66,9 @@ class Place:
         }
         chosen = settings.read(document, [{"unit": "instance-hour", "usd": 0.5}])
         api = droplets.Droplets(chosen, INSTALLATION, lambda: droplet_emulator.TOKEN)
-        made = adapter.DropletSandbox(self.store, api, self.storage, INSTALLATION, chosen)
+        made = adapter.DropletSandbox(
+            self.store, api, self.storage, INSTALLATION, chosen, credential=lambda name: name
+        )
         self.made.append(made)
         return made
 

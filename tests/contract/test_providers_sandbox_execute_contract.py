@@ -16,7 +16,7 @@ NAME = "wbx-test-1"
 LONG = 600.0
 
 
-@pytest.fixture(params=sorted(set(support.FACTORIES) - {"do_runner"}))  # its capabilities say so
+@pytest.fixture(params=sorted(support.FACTORIES))
 async def bench(
     request: pytest.FixtureRequest, tmp_path: pathlib.Path
 ) -> AsyncIterator[support.Bench]:
@@ -37,6 +37,8 @@ async def execute(
 
 async def holds(bench: support.Bench, path: str) -> bytes:
     """A file of the working folder; empty if it is not there."""
+    if bench.sandbox.adapter == "do_runner":  # gives out declared outputs alone, after the end
+        return bench.lies(NAME, path)
     try:
         return b"".join([data async for data in bench.sandbox.read_file(NAME, path)])
     except errors.Stalled:
@@ -163,16 +165,17 @@ async def test_only_in_what_runs(bench: support.Bench) -> None:
     assert caught.value.reason == "NotRunning"
 
 
-@pytest.mark.parametrize(
-    ("key", "command", "seconds"),
-    [("../x", ["true"], 1.0), ("k", [], 1.0), ("k", ["a\0b"], 1.0), ("k", ["true"], 0.0)],
-)
-async def test_a_bad_command_is_stalled(
-    bench: support.Bench, key: str, command: list[str], seconds: float
-) -> None:
+async def test_a_bad_command_is_stalled(bench: support.Bench) -> None:
     """What can never be is refused with a reason."""
     await bench.begin(bench.spec(NAME, shape="session"))
-    with pytest.raises(errors.Stalled) as caught:
-        await bench.sandbox.execute(NAME, key, command, seconds=seconds)
-    assert caught.value.reason == "InvalidSpec"
+    bad: list[tuple[str, list[str], float]] = [
+        ("../x", ["true"], 1.0),
+        ("k", [], 1.0),
+        ("k", ["a\0b"], 1.0),
+        ("k", ["true"], 0.0),
+    ]
+    for key, command, seconds in bad:
+        with pytest.raises(errors.Stalled) as caught:
+            await bench.sandbox.execute(NAME, key, command, seconds=seconds)
+        assert caught.value.reason == "InvalidSpec"
     await bench.sandbox.delete(NAME)

@@ -19,7 +19,14 @@ READ, ADD, CHANGE, REMOVE = "select", "insert", "update", "delete"
 VERBS = (READ, ADD, CHANGE, REMOVE, "truncate", "references", "trigger")
 ROLES = ("anon", "authenticated", "service_role", "wbx_engine", "wbx_api")
 # What differs from the rule: callers read, the engine reads, adds and changes, nobody removes.
-CLOSED_TO_CALLERS = {"plans", "removals", "runner_output", "runners", "webhook_deliveries"}
+CLOSED_TO_CALLERS = {
+    "plans",
+    "removals",
+    "runner_output",
+    "runner_requests",
+    "runners",
+    "webhook_deliveries",
+}
 APPEND_ONLY = {
     "anchors",
     "declared_commits",
@@ -39,6 +46,7 @@ REMOVABLE = {
     "project_members",
     "removals",
     "runner_output",
+    "runner_requests",
     "runners",
     "webhook_deliveries",
 }
@@ -47,6 +55,7 @@ WRITING = {
     "confirm": "text",
     "intervene": "text, text, text, text, jsonb",
     "rerun": "uuid",
+    "runner_answer": "text, text, text, jsonb",
     "runner_claim": "text, text, text",
     "runner_finish": "text, text, jsonb, text[]",
     "runner_heartbeat": "text, text, text",
@@ -83,6 +92,7 @@ HELPERS = {
     "rerun",
     "retrieval_off",
     "role_rank",
+    "runner_answer",
     "runner_claim",
     "runner_finish",
     "runner_heartbeat",
@@ -310,6 +320,7 @@ _A_COLUMN = {
     "plans": "commit",
     "removals": "bytes",
     "runner_output": "at_byte",
+    "runner_requests": "key",
     "runners": "state",
     "webhook_deliveries": "event",
 }

@@ -89,6 +89,56 @@ async def test_a_run_from_order_to_end(place: Place) -> None:
     assert await place.store.runners() == []
 
 
+async def test_what_is_asked_beside_a_run(place: Place) -> None:
+    """Once for a key, of what was started; the first answer counts, and is there after the end, which takes no new one."""
+    store, asked = place.store, {"op": "execute", "argv": ["true"], "seconds": 9}
+    machine = await place.staged()
+    assert await store.ask_runner(NAME, "k-1", asked) is None
+    assert await store.ask_runner("nobody", "k-1", asked) is None
+    await store.start_runner(NAME, "sealed")
+    assert await store.ask_runner(NAME, "k-1", asked) == ports.Asked(None)
+    again = await store.ask_runner(NAME, "k-1", {"op": "execute", "argv": ["false"]})
+    assert again == ports.Asked(None)
+    assert (await machine.heartbeat("running"))["requests"] == [{**asked, "key": "k-1"}]
+    await machine.answer("k-1", {"reason": "Exited"})
+    await machine.answer("k-1", {"reason": "Lost"})
+    await machine.answer("never-asked", {"reason": "Lost"})
+    assert (await machine.heartbeat("running"))["requests"] == []
+    with pytest.raises(errors.Stalled, match="an answer is a document"):
+        await machine.answer("k-1", {"output": "x" * 300_000})
+    await machine.finish(EXITED, [])
+    assert await store.ask_runner(NAME, "k-1", asked) == ports.Asked({"reason": "Exited"})
+    assert await store.ask_runner(NAME, "k-2", asked) is None
+    assert await store.ask_runner(NAME, "k-3", {"op": "archive"}, after=True) == ports.Asked(None)
+    assert await machine.upload(".wbx-request/k-3", "b" * 64, 9) is None
+    with pytest.raises(errors.Stalled, match="only declared outputs"):
+        await machine.upload(".wbx-request/k-1", "b" * 64, 9)
+    await store.remove_runner(NAME)
+    assert await store.ask_runner(NAME, "k-1", asked) is None
+
+
+async def test_a_sign_in_is_for_one_machine_that_prepares(place: Place) -> None:
+    """It is told to the machine of that certificate alone, and is nowhere once the files are in place, or another try begins."""
+    await place.order()
+    await place.attempt()
+    machine = place.machine()
+    await place.store.sign_in_runner(NAME, CERTIFICATE, "early")
+    assert (await machine.claim(CERTIFICATE))["pull"] is None
+    await place.store.sign_in_runner(NAME, "another", "not for it")
+    assert not (await place.row()).pulls
+    await place.store.sign_in_runner(NAME, CERTIFICATE, "sealed")
+    assert (await place.row()).pulls
+    assert (await machine.heartbeat("claimed"))["pull"] == "sealed"
+    assert (await machine.heartbeat("staged"))["pull"] is None
+    assert not (await place.row()).pulls
+    await place.attempt()
+    other = place.machine("boot-2")
+    await other.claim(CERTIFICATE)
+    await place.store.sign_in_runner(NAME, CERTIFICATE, "sealed")
+    await place.attempt()
+    assert (await place.machine("boot-3").claim(CERTIFICATE))["pull"] is None
+
+
 async def test_one_boot_of_one_machine(place: Place) -> None:
     """Whoever claims first has it, may ask again, and nobody else gets it."""
     machine = await place.staged()

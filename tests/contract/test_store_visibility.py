@@ -29,7 +29,7 @@ OF_THE_INSTALLATION = {
     "provider_gates",
 }
 BY_NAME = {"declared", "declared_history", "declared_timeline"}
-CLOSED = {"plans", "removals", "runner_output", "runners", "webhook_deliveries"}
+CLOSED = {"plans", "removals", "runner_output", "runner_requests", "runners", "webhook_deliveries"}
 # An artifact belongs to a project, or nobody reads it.
 NEVER_SHARED = {"artifacts"}
 
@@ -273,6 +273,7 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         "plans_page": ("2090-01-01T00:00:00Z", ""),
         "rerun": (run,),
         "resources_at": ("now",),
+        "runner_answer": ("a token", "a boot", "a-key", "{}"),
         "runner_claim": ("a token", "a boot", "a certificate"),
         "runner_finish": ("a token", "a boot", "{}", []),
         "runner_heartbeat": ("a token", "a boot", "staged"),

@@ -1,9 +1,11 @@
 """A runner on a machine that boots: images of several layers, what its command cannot reach, and its own accidents."""
 
+import asyncio
 import contextlib
 import datetime
 import gzip
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -18,6 +20,7 @@ import oci_images
 import providers_sandbox
 import pytest
 import registry_server
+import registry_tokens
 
 from workbenchx import errors
 from workbenchx.providers.sandbox.do_runner import userdata
@@ -141,6 +144,63 @@ async def test_a_runner_that_is_killed_takes_its_run_up_again(
     assert [data async for data in bench.sandbox.read_file(NAME, "left")] == [b"x\n"]
 
 
+async def test_an_image_that_is_not_for_everybody(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> None:
+    """Pulled with the credential of the provider object, sealed for the machine: no file, row or user data holds it."""
+    tokens = registry_tokens.TokenServer(tmp_path)
+    request.addfinalizer(tokens.close)
+    shelf = registry_server.Registry(tokens.auth)
+    request.addfinalizer(shelf.close)
+    may = {"Authorization": f"Bearer {tokens.token('private', 'pull', 'push')}"}
+    named = oci_images.push(
+        f"http://{shelf.address}", "private", registry_server.small(), headers=may
+    )
+    told = {"host": shelf.address, "username": registry_tokens.USER, "password": "registry"}
+    with droplet_sandbox.bench(request, tmp_path, registries=[told]) as bench:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(bench.rest)
+            ended = await bench.run(
+                bench.spec(NAME, "sh", "-c", "echo ran", image=f"{shelf.address}/{named}")
+            )
+            assert (ended.reason, ended.exit_code) == ("Exited", 0)
+            assert await bench.log() == b"ran\n"
+            assert await bench.stored(registry_tokens.PASSWORD) == []
+            (machine,) = bench.yard.machines
+            assert registry_tokens.PASSWORD not in machine.console
+            await bench.sandbox.delete(NAME)
+            await bench.nothing_left()
+
+
+async def test_the_files_of_a_session(bench: droplet_sandbox.Bench) -> None:
+    """As one tar: while it runs, and after it was stopped, until it is deleted; the next machine begins with them."""
+    script = "echo one > first; until [ -e go ]; do sleep 0.1; done; echo two > second; sleep 3600"
+    await bench.begin(bench.spec(NAME, "sh", "-c", script, shape="session"))
+    while not bench.lies(NAME, "first"):
+        await asyncio.sleep(0.1)
+    assert await packed(bench) == {"first": b"one\n"}
+    await bench.touch(NAME, "go")
+    while not bench.lies(NAME, "second"):
+        await asyncio.sleep(0.1)
+    stopped = await bench.sandbox.stop(NAME)
+    assert stopped is not None
+    assert stopped.state == "exited"
+    assert await packed(bench) == {"first": b"one\n", "go": b"", "second": b"two\n"}
+    await bench.sandbox.delete(NAME)
+    await bench.nothing_left()
+    with pytest.raises(errors.Stalled) as told:
+        await packed(bench)
+    assert told.value.reason == "NotRunning"
+
+
+async def packed(bench: droplet_sandbox.Bench) -> dict[str, bytes]:
+    """What the archive holds, by name."""
+    data = b"".join([piece async for piece in bench.sandbox.archive(NAME)])
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        members = [(each.name, tar.extractfile(each)) for each in tar if each.isfile()]
+        return {name: source.read() for name, source in members if source}
+
+
 async def test_an_api_that_is_away_for_a_while(bench: droplet_sandbox.Bench) -> None:
     """The command runs to its end without it; afterwards the whole output, the outcome and the files are told."""
     script = "echo begun; until [ -e go ]; do sleep 0.1; done; seq 20000; echo x > left"
@@ -225,6 +285,30 @@ def test_names_of_images_are_read_as_everywhere(image: str, found: tuple[str, st
     read = registry.read(f"{image}@sha256:{'1' * 64}")
     assert (read.registry, read.name) == found
     assert read.url.startswith("http://" if "127.0.0.1" in image else "https://")
+
+
+@pytest.mark.parametrize(
+    ("realm", "trusted"),
+    [
+        ("https://registry.example.org/token", True),
+        ("https://auth.example.org/token", True),
+        ("https://example.org/token", True),
+        ("http://auth.example.org/token", False),
+        ("https://example.org.elsewhere.example.com/token", False),
+        ("https://elsewhere.example.com/token", False),
+        ("http://127.0.0.1:5000/token", False),
+    ],
+)
+def test_who_may_be_told_a_password(realm: str, *, trusted: bool) -> None:
+    """A token server of the registry's own domain, over TLS."""
+    assert registry.trusted(realm, "registry.example.org") is trusted
+
+
+def test_a_registry_of_this_machine_may_have_its_token_server_here() -> None:
+    """Without TLS, and nowhere else; a domain of many owners is none's."""
+    assert registry.trusted("http://127.0.0.1:1/token", "127.0.0.1:5000")
+    assert not registry.trusted("http://example.org/token", "127.0.0.1:5000")
+    assert not registry.trusted("https://other.co.uk/token", "registry.co.uk")
 
 
 def test_what_is_not_pinned_is_refused() -> None:

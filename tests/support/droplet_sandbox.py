@@ -17,6 +17,7 @@ import providers_sandbox
 import psycopg
 import pytest
 import registry_server
+import registry_tokens
 import storage_supabase
 import store_server
 
@@ -25,6 +26,8 @@ from workbenchx.providers.sandbox.do_runner import adapter, droplets, settings
 from workbenchx.providers.storage.supabase_storage import adapter as supabase_storage
 from workbenchx.store import connections, embedded, postgres
 
+SECRETS = {"registry": registry_tokens.PASSWORD}
+"""What the credentials of the provider object hold."""
 _NUMBERS = itertools.count(1)
 _OUTPUTS = ("left", "outputs/model", "none", "folder", "link", "out/passwd", "fifo")
 
@@ -161,7 +164,11 @@ def bench(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> It
         def make() -> adapter.DropletSandbox:
             stores.append(postgres.Postgres(url))
             api = droplets.Droplets(chosen, installation, lambda: droplet_emulator.TOKEN)
-            made.append(adapter.DropletSandbox(stores[-1], api, storage, installation, chosen))
+            made.append(
+                adapter.DropletSandbox(
+                    stores[-1], api, storage, installation, chosen, credential=SECRETS.__getitem__
+                )
+            )
             return made[-1]
 
         this = Bench(make(), storage, path, make, image=image)

@@ -95,6 +95,16 @@ class Bench:
         """Make a file in the working folder while the program runs."""
         (self.root / name / "work" / path).touch()
 
+    def lies(self, name: str, path: str) -> bytes:
+        """What lies in the working folder now; empty if it is not there."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.box(name) / "work" / path).read_bytes()
+        return b""
+
+    def box(self, name: str) -> pathlib.Path:
+        """The folder of a sandbox."""
+        return self.root / name
+
     async def stored(self, text: str) -> list[str]:
         """Where a text lies that should lie nowhere: files but the log, lines of processes."""
         files = [path for path in self.root.rglob("*") if path.is_file() and path.name != "log"]

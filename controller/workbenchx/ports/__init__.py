@@ -48,7 +48,7 @@ from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
 from workbenchx.ports.reviews import Reviewable
-from workbenchx.ports.runners import Desk, Runner, Try
+from workbenchx.ports.runners import Asked, Desk, Runner, Try
 from workbenchx.ports.sandboxes import (
     INSTALLATION_TAG,
     KIND_TAG,
@@ -120,6 +120,7 @@ __all__ = [
     "Applied",
     "Applying",
     "Ask",
+    "Asked",
     "Batch",
     "Beat",
     "Blob",

@@ -33,6 +33,8 @@ class Runner:
     report: Mapping[str, Any] | None
     output_end: int
     heard_at: datetime.datetime | None
+    pulls: bool
+    """Whether its machine was told how to sign in to the registry of its image."""
     now: datetime.datetime
     """The clock of the desk when it was read: every other time here is of the same clock."""
 
@@ -44,6 +46,13 @@ class Try:
     token: str
     until: datetime.datetime
     work: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of a runner beside its run. `answer` None: there is none yet."""
+
+    answer: Mapping[str, Any] | None
 
 
 class Desk(Protocol):
@@ -79,6 +88,17 @@ class Desk(Protocol):
 
     async def extend_runner(self, name: str, deadline: datetime.datetime) -> None:
         """Move the deadline, and how long the token is good by as much."""
+
+    async def sign_in_runner(self, name: str, certificate: str, sealed: str) -> None:
+        """Tell the machine of that certificate, which prepares, how to sign in to the registry of its image."""
+
+    async def ask_runner(
+        self, name: str, key: str, asked: Mapping[str, Any], *, after: bool = False
+    ) -> "Asked | None":
+        """Ask what was started, once for a key, and how far that is; None: it does not run, and was never asked that.
+
+        `after`: also of what has ended.
+        """
 
     async def sign_runner(self, name: str, uploads: Mapping[str, Any]) -> None:
         """Add signed uploads, by path."""

@@ -79,6 +79,20 @@ class Runners:
         """See ports.Desk.extend_runner."""
         await self._change("extend", {"name": name, "deadline": deadline})
 
+    async def sign_in_runner(self, name: str, certificate: str, sealed: str) -> None:
+        """See ports.Desk.sign_in_runner."""
+        await self._change("sign_in", {"name": name, "certificate": certificate, "sealed": sealed})
+
+    async def ask_runner(
+        self, name: str, key: str, asked: Mapping[str, Any], *, after: bool = False
+    ) -> ports.Asked | None:
+        """See ports.Desk.ask_runner."""
+        params = {"name": name, "key": key, "asked": encode.document(dict(asked)), "after": after}
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["ask"], params)
+            found = await connections.fetch(conn, _SQL["asked"], {"name": name, "key": key})
+        return ports.Asked(found[0][0]) if found else None
+
     async def sign_runner(self, name: str, uploads: Mapping[str, Any]) -> None:
         """See ports.Desk.sign_runner."""
         await self._change("sign", {"name": name, "uploads": encode.document(dict(uploads))})
@@ -140,6 +154,13 @@ class Called:
         """The signed upload; None until a worker has signed it."""
         found: dict[str, Any] | None = await self._call(
             "upload", path=path, digest=digest, size=size
+        )
+        return found
+
+    async def answer(self, key: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """To what was asked beside the run."""
+        found: dict[str, Any] = await self._call(
+            "answer", key=key, answer=encode.document(dict(answer))
         )
         return found
 

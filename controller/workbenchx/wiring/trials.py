@@ -174,6 +174,7 @@ class _Sandbox:
         self._spec = spec
         self._storage = storage
         self._word = word
+        self._archived: str | None = None
 
     async def observe(self) -> str:
         seen = await self._provider.observe()
@@ -232,9 +233,11 @@ class _Sandbox:
         return "a command beside it saw the same files"
 
     async def _archive(self) -> str:
-        size = 0
+        size, digest = 0, hashlib.sha256()
         async for part in self._provider.archive(self._spec.name):
             size += len(part)
+            digest.update(part)
+        self._archived = digest.hexdigest()
         return f"{size} bytes"
 
     async def extend(self) -> str:
@@ -252,8 +255,10 @@ class _Sandbox:
 
     async def delete(self) -> str:
         await self._provider.delete(self._spec.name)
-        for data in (f"{self._word}\n".encode(), self._kept):
-            await self._storage.delete(hashlib.sha256(data).hexdigest())
+        given = (f"{self._word}\n".encode(), self._kept)
+        for digest in [hashlib.sha256(data).hexdigest() for data in given] + [self._archived]:
+            if digest is not None:
+                await self._storage.delete(digest)
         return "it is gone"
 
     async def gone(self) -> str:

@@ -57,6 +57,13 @@ class Wish(_Said):
     bytes: Annotated[int, pydantic.Field(ge=0, lt=1 << 50)]
 
 
+class Answer(_Said):
+    """How that ended which was asked under a key."""
+
+    key: Annotated[str, pydantic.Field(min_length=1, max_length=100)]
+    answer: words.Document
+
+
 class Finish(_Said):
     """How it ended, and which of its wishes were uploaded."""
 
@@ -65,7 +72,10 @@ class Finish(_Said):
 
 
 class Orders(pydantic.BaseModel):
-    """What the runner is to do. `sealed`: the environment of the command, once the start is ordered."""
+    """What the runner is to do. `sealed`: the environment of the command, once the start is ordered.
+
+    `pull`: how to sign in to the registry, sealed too. `requests`: what is asked beside the run and has no answer yet.
+    """
 
     state: str
     start: bool
@@ -73,6 +83,8 @@ class Orders(pydantic.BaseModel):
     stop: str | None
     deadline: float | None
     output_end: int
+    pull: str | None = None
+    requests: list[words.Document] = pydantic.Field(default_factory=list)
 
 
 class Work(Orders):
@@ -97,7 +109,7 @@ class Signed(pydantic.BaseModel):
 
 
 class Ended(pydantic.BaseModel):
-    """It is recorded; the machine is going to be destroyed."""
+    """It is recorded; once it has ended, the machine is going to be destroyed."""
 
     state: str
 
@@ -134,6 +146,12 @@ async def upload(request: fastapi.Request, given: _Given, said: Wish) -> respons
         request, given, said.machine, "upload", said.path, said.sha256, said.bytes
     )
     return responses.Response(wire.encode(found or {"url": None}), media_type=wire.JSON)
+
+
+@router.post("/answer", response_model=Ended, summary="An answer to a request")
+async def answer(request: fastapi.Request, given: _Given, said: Answer) -> responses.Response:
+    """Once for a key: a command beside the program ended, or the files of a session were uploaded."""
+    return await _answered(request, given, said.machine, "answer", said.key, said.answer)
 
 
 @router.post("/finish", response_model=Ended, summary="The end")

@@ -7,7 +7,8 @@ on conflict (name) do nothing;
 -- name: rows
 -- One row, or all. Times are of this clock, so it tells its own.
 select name, tags, order_hash, work, state, coalesce(left(encode(token_sha256, 'hex'), 12), ''), try_at, external_id,
-  certificate, start_at, stop_reason, deadline, wishes, uploads, files, report, output_end, heartbeat_at, now()
+  certificate, start_at, stop_reason, deadline, wishes, uploads, files, report, output_end, heartbeat_at,
+  pull is not null, now()
 from ops.runners where %(name)s::text is null or name = %(name)s order by name;
 
 -- name: try
@@ -41,6 +42,21 @@ where name = %(name)s and state <> 'ended';
 -- Beside those that were signed before.
 update ops.runners set uploads = uploads || %(uploads)s::jsonb where name = %(name)s;
 
+-- name: sign_in
+-- To the machine that it was sealed for, and only until its files are in place.
+update ops.runners set pull = %(sealed)s where name = %(name)s and certificate = %(certificate)s and state = 'claimed';
+
+-- name: ask
+-- Once for a key, of what was started.
+insert into ops.runner_requests (name, key, asked)
+select r.name, %(key)s, %(asked)s::jsonb from ops.runners r
+where r.name = %(name)s and r.start_at is not null and (r.state <> 'ended' or %(after)s)
+on conflict (name, key) do nothing;
+
+-- name: asked
+-- How far that is.
+select answer from ops.runner_requests where name = %(name)s and key = %(key)s;
+
 -- name: conclude
 -- The runner's own word counts if it came first.
 update ops.runners set state = 'ended', report = %(report)s::jsonb, sealed = null where name = %(name)s and state <> 'ended';
@@ -71,6 +87,10 @@ select ops.runner_logs(%(token)s, %(machine)s, %(at)s, %(data)s);
 -- name: upload
 -- As the runner: see ops.runner_upload.
 select ops.runner_upload(%(token)s, %(machine)s, %(path)s, %(digest)s, %(size)s);
+
+-- name: answer
+-- As the runner: see ops.runner_answer.
+select ops.runner_answer(%(token)s, %(machine)s, %(key)s, %(answer)s::jsonb);
 
 -- name: finish
 -- As the runner: see ops.runner_finish.

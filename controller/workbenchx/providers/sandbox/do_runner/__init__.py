@@ -33,4 +33,6 @@ def from_option(
     chosen = settings.read(option.settings, option.prices)
     settings.check_api(chosen)
     api = droplets.Droplets(chosen, installation.id, lambda: credential("token"))
-    return adapter.DropletSandbox(desk, api, storage, installation.id, chosen)
+    return adapter.DropletSandbox(
+        desk, api, storage, installation.id, chosen, credential=credential
+    )

@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import datetime
 import decimal
+import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import NoReturn
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox import executing, specs
 from workbenchx.providers.sandbox.do_runner import (
     bell,
     droplets,
@@ -28,7 +29,8 @@ _LOOK_SECONDS = 2.0
 _CHECK_SECONDS = 15.0
 _GONE_SECONDS = 120.0
 _STOP_SECONDS = 120.0
-_NOTHING: tuple[bytes, ...] = ()
+_ANSWER_SECONDS = 120.0
+_ARCHIVE_SECONDS = 3600.0
 
 
 class DropletSandbox:
@@ -43,9 +45,16 @@ class DropletSandbox:
         storage: ports.StorageProvider,
         installation: str,
         chosen: settings.Settings,
+        *,
+        credential: Callable[[str], str],
     ) -> None:
         self.capabilities = ports.Capabilities(
-            isolates=True, list_lag=chosen.list_lag, gpu=True, restarts=True
+            isolates=True,
+            list_lag=chosen.list_lag,
+            snapshots=True,
+            executes=True,
+            gpu=True,
+            restarts=True,
         )
         self._desk = desk
         self._api = api
@@ -53,7 +62,13 @@ class DropletSandbox:
         self._chosen = chosen
         self._bell = bell.Bell(desk.runner_changes)
         self._maker = making.Maker(
-            desk, api, storage, installation=installation, chosen=chosen, ring=self._bell
+            desk,
+            api,
+            storage,
+            installation=installation,
+            chosen=chosen,
+            ring=self._bell,
+            credential=credential,
         )
         self._checked: dict[str, float] = {}
 
@@ -103,9 +118,7 @@ class DropletSandbox:
             found = statuses.of(row)
             if found.state != "running":
                 return found
-            if time.monotonic() - self._checked.get(name, 0.0) > _CHECK_SECONDS:
-                self._checked[name] = time.monotonic()
-                await self._settle(row)
+            await self._settle_at_times(row)
             await self._bell.wait(_LOOK_SECONDS)
 
     async def status(self, name: str) -> ports.SandboxStatus | None:
@@ -152,10 +165,17 @@ class DropletSandbox:
             raise
 
     async def archive(self, name: str) -> AsyncIterator[bytes]:
-        """See ports.SandboxProvider.archive: not here."""
-        for never in _NOTHING:
-            yield never
-        self._refuse(name, "SnapshotsUnsupported", "keeps no working folder")
+        """See ports.SandboxProvider.archive. Of what runs, and of a session for as long as its machine is there."""
+        key = f"archive-{secrets.token_hex(8)}"
+        answer = await self._answer(name, key, {"op": "archive"}, _ARCHIVE_SECONDS)
+        if answer is None or "sha256" not in answer:
+            told = answer["message"] if answer else "its machine does not answer any more"
+            raise errors.Stalled(
+                f'do_runner: the files of sandbox "{name}" cannot be had: {told}',
+                reason="SnapshotFailed",
+            )
+        async for data in self._storage.open(answer["sha256"]):
+            yield data
 
     async def execute(
         self,
@@ -165,9 +185,12 @@ class DropletSandbox:
         *,
         seconds: float,
     ) -> ports.Executed:
-        """See ports.SandboxProvider.execute: not here."""
-        del key, command, seconds
-        self._refuse(name, "NotRunning", "executes nothing beside its command")
+        """See ports.SandboxProvider.execute. The runner hears of it at its next sign of life."""
+        executing.check(key, command, seconds)
+        asked = {"op": "execute", "argv": list(command), "seconds": seconds}
+        found = await self._answer(name, key, asked, seconds + _ANSWER_SECONDS)
+        lost = ports.Executed("Lost", message="the sandbox ended first")
+        return executing.told(found, runs=False) or lost
 
     async def extend(self, name: str, deadline: datetime.datetime) -> None:
         """See ports.SandboxProvider.extend. Of a sandbox that has ended: nothing happens."""
@@ -206,6 +229,42 @@ class DropletSandbox:
             await self._desk.remove_runner(name)
         self._checked.pop(name, None)
 
+    async def _answer(
+        self, name: str, key: str, asked: Mapping[str, Any], seconds: float
+    ) -> Mapping[str, Any] | None:
+        """What the runner answers; None: it ended without an answer.
+
+        Raises:
+            errors.Stalled: reason NotRunning.
+            errors.Waiting: there is none yet.
+        """
+        end = time.monotonic() + seconds
+        files = asked["op"] == "archive"
+        while True:
+            row = await self._look(name)
+            over = row is None or row.state == "ended"
+            lingers = files and row is not None and self._lingers(row)
+            found = await self._desk.ask_runner(name, key, asked, after=lingers)
+            if row is None or found is None:
+                raise executing.not_running(name)
+            if found.answer is not None or (over and not lingers):
+                return found.answer
+            if time.monotonic() > end:
+                raise errors.Waiting(
+                    f'do_runner: the runner of "{name}" has not answered yet',
+                    reason="SandboxUnavailable",
+                )
+            await self._settle_at_times(row)
+            await self._bell.wait(_LOOK_SECONDS)
+
+    def _lingers(self, row: ports.Runner) -> bool:
+        return statuses.lingers(row, self._chosen.silence)
+
+    async def _settle_at_times(self, row: ports.Runner) -> None:
+        if time.monotonic() - self._checked.get(row.name, 0.0) > _CHECK_SECONDS:
+            self._checked[row.name] = time.monotonic()
+            await self._settle(row)
+
     async def _known(self, name: str) -> ports.Runner:
         row = await self._look(name)
         if row is None:
@@ -217,10 +276,11 @@ class DropletSandbox:
         row = await self._desk.runner(name)
         if row is None:
             return None
-        if row.state != "ended" and set(row.wishes) - set(row.uploads):
+        there = row.state != "ended" or self._lingers(row)
+        if there and set(row.wishes) - set(row.uploads):
             signed = await orders.uploads(self._storage, row, self._chosen.api_url)
             await self._desk.sign_runner(name, signed)
-        if row.state == "ended" and row.external_id is not None:
+        if not there and row.external_id is not None:
             with contextlib.suppress(errors.Waiting):
                 await self._destroy(row)
                 await self._desk.bind_runner(name, None)
@@ -256,9 +316,6 @@ class DropletSandbox:
                         f"do_runner: droplet {each} is being destroyed", reason="SandboxUnavailable"
                     )
                 await asyncio.sleep(1.0)
-
-    def _refuse(self, name: str, reason: str, what: str) -> NoReturn:
-        raise errors.Stalled(f'do_runner: sandbox "{name}" {what}', reason=reason)
 
 
 def _listed(row: ports.Runner, chosen: settings.Settings) -> bool:

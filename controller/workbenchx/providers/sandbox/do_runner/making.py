@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from workbenchx import errors, ports
@@ -13,10 +14,12 @@ from workbenchx.providers.sandbox.do_runner import (
     kit,
     names,
     orders,
+    sealing,
     settings,
     statuses,
     userdata,
 )
+from workbenchx.providers.sandbox.do_runner.agent import registry
 
 _LOOK_SECONDS = 5.0
 _NO_DEADLINE = datetime.timedelta(days=30)
@@ -34,6 +37,7 @@ class Maker:
         installation: str,
         chosen: settings.Settings,
         ring: bell.Bell,
+        credential: Callable[[str], str],
     ) -> None:
         self._desk = desk
         self._api = api
@@ -41,6 +45,7 @@ class Maker:
         self._installation = installation
         self._chosen = chosen
         self._bell = ring
+        self._credential = credential
 
     async def make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """The sandbox with its files in place.
@@ -67,6 +72,7 @@ class Maker:
                     return await self._done(found)
             else:
                 await self._push(spec, found)
+                await self._sign_in(spec, found)
             if time.monotonic() > end:
                 break
             await self._bell.wait(min(_LOOK_SECONDS, self._chosen.patience))
@@ -120,10 +126,27 @@ class Maker:
         elif row.external_id is None:
             await self._try(spec, row)
 
+    def _registry(self, spec: ports.SandboxSpec) -> settings.Registry | None:
+        return self._chosen.registry(registry.read(spec.image).registry)
+
+    async def _sign_in(self, spec: ports.SandboxSpec, row: ports.Runner) -> None:
+        """Seal the sign-in to the registry for the machine that claimed the run; nobody else can read it."""
+        known = self._registry(spec)
+        if known is None or row.state != "claimed" or row.pulls or row.certificate is None:
+            return
+        told = {"username": known.username, "password": self._credential(known.password)}
+        sealed = await asyncio.to_thread(sealing.seal, told, row.certificate)
+        await self._desk.sign_in_runner(spec.name, row.certificate, sealed)
+
     async def _try(self, spec: ports.SandboxSpec, row: ports.Runner) -> None:
         """Ask for a machine, unless somebody did a moment ago: that one may not be listed yet."""
+        known = self._registry(spec)
         try:
-            work = await orders.linked(self._storage, spec, self._chosen.api_url)
+            if known is not None:
+                self._credential(known.password)  # before a machine costs
+            work = await orders.linked(
+                self._storage, spec, self._chosen.api_url, signs_in=known is not None
+            )
         except errors.Stalled:
             await self._forget(row)
             raise

@@ -41,14 +41,14 @@ def digest(spec: ports.SandboxSpec) -> str:
 
 
 async def linked(
-    storage: ports.StorageProvider, spec: ports.SandboxSpec, api: str
+    storage: ports.StorageProvider, spec: ports.SandboxSpec, api: str, *, signs_in: bool = False
 ) -> dict[str, Any]:
-    """The work, with a link to each file.
+    """The work, with a link to each file. `signs_in`: its image can be had with a sign-in only.
 
     Raises:
         errors.Stalled: reason ArtifactMissing.
     """
-    made = work(spec)
+    made = work(spec) | {"signs_in": signs_in}
     for file in made["files"]:
         link = await storage.signed_url(file["sha256"], expires=LINKS)
         file["url"] = _absolute(link.url, api)

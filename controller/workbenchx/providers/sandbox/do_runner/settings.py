@@ -7,11 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx import errors, ports
+from workbenchx.providers.sandbox.do_runner.agent import registry
 
 _SIZE = re.compile(r"(\d+)vcpu-(\d+)gb")
 _GPUS = re.compile(r"x(\d+)-")
 _NAMES = {"vpc": "vpc_uuid", "gpuImage": "gpu_image", "apiUrl": "api_url"}
 _LISTS = ("sizes", "ssh_keys")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Registry:
+    """Where images need a sign-in. `password`: the name of the credential of the provider object that has it."""
+
+    host: str
+    username: str
+    password: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,7 +32,7 @@ class Settings:
     later. `endpoint`: of the vendor's API. `timeout`: of one call. `patience`: how long a droplet may take until its runner
     answers, before `create` says what it waits for (asked again, it goes on). `preparing`: how long a runner tries to have image and files. `silence`: how long a runner may say nothing until it counts as lost.
     `grace`: what is added to the deadline for what comes after the command. `pace`: from one sign of life of a runner to the
-    next. `prices`: of the provider object.
+    next. `registries`: those that a runner signs in to. `prices`: of the provider object.
     """
 
     region: str
@@ -40,6 +50,7 @@ class Settings:
     grace: float = 900.0
     list_lag: float = 10.0
     pace: float = 2.0
+    registries: tuple[Registry, ...] = ()
     prices: tuple[Mapping[str, Any], ...] = ()
 
     def size(self, spec: ports.SandboxSpec) -> str:
@@ -57,6 +68,10 @@ class Settings:
             f" {', '.join(self.sizes)}); add one, with its price",
             reason="InvalidSpec",
         )
+
+    def registry(self, host: str) -> Registry | None:
+        """How to sign in there; None: as anybody."""
+        return next((each for each in self.registries if each.host == host), None)
 
     def price(self, size: str) -> decimal.Decimal:
         """USD per hour of a machine; 0 where no price is known (the planner refuses that)."""
@@ -77,6 +92,7 @@ def read(document: Mapping[str, Any], prices: Sequence[Mapping[str, Any]] = ()) 
     found["sizes"] = [*([one] if one else []), *_words(found.get("sizes"))]
     for name in _LISTS:
         found[name] = tuple(_words(found.get(name)))
+    found["registries"] = tuple(map(_registry, found.get("registries") or ()))
     known = {field.name for field in dataclasses.fields(Settings)} - {"prices"}
     if unknown := sorted(set(found) - known):
         raise _invalid(f'"{unknown[0]}" is not known (known: size, {", ".join(sorted(known))})')
@@ -99,6 +115,17 @@ def check_api(chosen: Settings) -> None:
         raise _invalid(
             f'"apiUrl" {told}, must be https: where droplets reach the API (wbx console)'
         )
+
+
+def _registry(value: Any) -> Registry:
+    parts = {field.name for field in dataclasses.fields(Registry)}
+    if not isinstance(value, Mapping) or set(value) != parts:
+        raise _invalid(
+            '"registries" must be a list of {host, username, password}, where password names a credential'
+            " of the provider object"
+        )
+    told = {name: str(value[name]) for name in parts}
+    return Registry(**{**told, "host": registry.host(told["host"])})
 
 
 def _large_enough(name: str, spec: ports.SandboxSpec) -> bool:

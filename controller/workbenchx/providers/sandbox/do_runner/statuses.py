@@ -55,6 +55,13 @@ def is_off(droplet: dict[str, Any]) -> bool:
     return droplet.get("status") in _OFF
 
 
+def lingers(row: ports.Runner, silence: float) -> bool:
+    """Whether the machine of a session that has ended still answers: its files may be wanted."""
+    if row.work.get("shape") != "session" or row.external_id is None or row.heard_at is None:
+        return False
+    return row.start_at is not None and (row.now - row.heard_at).total_seconds() <= silence
+
+
 def lost(row: ports.Runner, droplet: dict[str, Any] | None, silence: float, grace: float) -> Any:
     """The report of a runner that cannot say any more how it ended; None: it still may."""
     late = row.deadline is not None and row.now > row.deadline + datetime.timedelta(seconds=grace)

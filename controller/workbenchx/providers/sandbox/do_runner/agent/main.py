@@ -16,12 +16,13 @@ import uuid
 from typing import Any
 
 from workbenchx import errors
-from workbenchx.providers.sandbox.do_runner.agent import calls, sealing, work
+from workbenchx.providers.sandbox.do_runner.agent import asked, calls, sealing, work
 from workbenchx.providers.sandbox.supervision import layout
 
 _BOOT_SECONDS = 3600.0
 _FAILED = "failed"
 _LATE = "DeadlineExceeded"
+_LINGER_SECONDS = 600.0
 
 
 class Runner:
@@ -56,9 +57,14 @@ class Runner:
                 self._finish(_report(problem.reason, problem.message), [])
                 return
         self._says = "running" if made.begun() else "staged"
-        report = self._follow(made)
+        beside = asked.Asked(self._api, made, self._keep)
+        report = self._follow(made, beside)
         self._print(made)
+        if made.begun():
+            self._hear(beside, self._beat())
         self._finish(report, self._collect(made))
+        if made.begun() and made.is_session:
+            self._linger(beside)
 
     def _prepare(self, made: work.Work) -> None:
         """Try for as long as it may help; the last reason is the one that is told."""
@@ -66,7 +72,7 @@ class Runner:
         until = min(self._until, time.time() + float(self._config["patience"]))
         for _ in calls.pauses(until):
             try:
-                made.prepare()
+                made.prepare(self._sign_in() if made.signs_in else None)
             except calls.AwayError as problem:
                 why = str(problem)
                 self._beat()
@@ -77,7 +83,30 @@ class Runner:
             reason="RuntimeUnavailable",
         )
 
-    def _follow(self, made: work.Work) -> layout.Json:
+    def _sign_in(self) -> dict[str, str]:
+        """To the registry: a worker seals it for this machine.
+
+        Raises:
+            calls.AwayError: it did not come yet.
+        """
+        orders = self._beat()
+        if orders is None or not orders.get("pull"):
+            raise calls.AwayError("the sign-in to its registry did not come")
+        return self._keys.opened(orders["pull"])
+
+    def _hear(self, beside: asked.Asked, orders: calls.Json | None) -> None:
+        with contextlib.suppress(calls.AwayError):
+            beside.hear((orders or {}).get("requests") or ())
+
+    def _linger(self, beside: asked.Asked) -> None:
+        """A session's files can be had for a while after its end; whoever has them destroys the machine."""
+        until = min(self._until, time.time() + _LINGER_SECONDS)
+        with contextlib.suppress(calls.RefusedError):
+            while time.time() < until:
+                self._hear(beside, self._beat())
+                time.sleep(float(self._config["pace"]))
+
+    def _follow(self, made: work.Work, beside: asked.Asked) -> layout.Json:
         """Do what is ordered until it has ended; how it did."""
         started = made.begun()
         while True:
@@ -97,6 +126,8 @@ class Runner:
                 if orders["start"] and not started:
                     started, self._says = True, "running"
                     made.start(self._keys.opened(orders["sealed"]))
+            if started:
+                self._hear(beside, orders)
             found = made.ended() if started else None
             if found is not None:
                 return found
@@ -133,16 +164,26 @@ class Runner:
             return False
         descriptor, digest, size = found
         try:
-            for _ in calls.pauses(self._until):
-                with contextlib.suppress(calls.AwayError):
-                    signed = self._api.say("upload", path=path, sha256=digest, bytes=size)
-                    if signed.get("stored"):
-                        return True
-                    if signed.get("url"):
-                        calls.upload(signed["url"], descriptor, size, signed["headers"])
-                        return True
+            return self._sent_to(path, descriptor, digest, size)
         finally:
             os.close(descriptor)
+
+    def _keep(self, place: str, path: pathlib.Path) -> layout.Json | None:
+        """Upload a file of ours; what it is, or None where its time was over."""
+        with path.open("rb") as source:
+            digest, size = work.measured(source.fileno())
+            sent = self._sent_to(place, source.fileno(), digest, size)
+        return {"sha256": digest, "bytes": size} if sent else None
+
+    def _sent_to(self, path: str, descriptor: int, digest: str, size: int) -> bool:
+        for _ in calls.pauses(self._until):
+            with contextlib.suppress(calls.AwayError):
+                signed = self._api.say("upload", path=path, sha256=digest, bytes=size)
+                if signed.get("stored"):
+                    return True
+                if signed.get("url"):
+                    calls.upload(signed["url"], descriptor, size, signed["headers"])
+                    return True
         return False
 
     def _finish(self, report: layout.Json, paths: list[str]) -> None:

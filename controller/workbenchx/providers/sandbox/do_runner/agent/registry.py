@@ -1,8 +1,10 @@
 """Pulls an image by its digest: every byte is checked against a digest that the one before named. Standard library only.
 
-Only what is public, or open to this machine's network, can be pulled: a runner has no credentials of a registry.
+What is not public is pulled with the sign-in that was sealed for this machine: it goes to that registry, and to a
+token server of its own domain, over TLS.
 """
 
+import base64
 import contextlib
 import hashlib
 import http.client
@@ -28,6 +30,7 @@ _MANIFESTS = (
 _INDEXES = _MANIFESTS[2:]
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _MOST = 4 << 20
+_SHORT = 3
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
@@ -74,18 +77,28 @@ def read(image: str) -> Reference:
     first, slash, rest = named.partition("/")
     if not slash or not ("." in first or ":" in first or first == "localhost"):
         first, rest = _HUB, named if slash else f"library/{named}"
-    if first == "docker.io":
-        first = _HUB
+    first = host(first)
     head, slash, last = rest.rpartition("/")
     return Reference(first, f"{head}{slash}{last.partition(':')[0]}", digest)
 
 
-class Puller:
-    """One pull into a folder; it may be tried again, and takes what is there already."""
+def host(named: str) -> str:
+    """Where a registry is that is named so."""
+    return _HUB if named == "docker.io" else named
 
-    def __init__(self, reference: Reference, folder: pathlib.Path) -> None:
+
+class Puller:
+    """One pull into a folder; it may be tried again, and takes what is there already. `sign_in`: username and password."""
+
+    def __init__(
+        self,
+        reference: Reference,
+        folder: pathlib.Path,
+        sign_in: Mapping[str, str] | None = None,
+    ) -> None:
         self._reference = reference
         self._folder = folder
+        self._sign_in = sign_in
         self._headers: dict[str, str] = {}
 
     def pull(self) -> Image:
@@ -132,16 +145,36 @@ class Puller:
         return target
 
     def _got(self, url: str, accept: str) -> bytes:
-        """A small document; a registry that wants a token is asked for one that anybody gets."""
+        """A small document; a registry that wants a token is asked for one, as anybody or with the sign-in."""
         try:
             with _opened(url, {"Accept": accept, **self._headers}) as answer:
                 return answer.read(_MOST)
         except calls.RefusedError as problem:
-            challenge = problem.challenge
-            if problem.status != 401 or self._headers or not challenge.startswith("Bearer "):
+            told = None
+            if problem.status == 401 and not self._headers:
+                told = self._permitted(problem.challenge)
+            if told is None:
                 raise _never(self._reference, f"its registry refuses it ({problem})") from problem
-            self._headers = {"Authorization": f"Bearer {_token(challenge)}"}
+            self._headers = {"Authorization": told}
         return self._got(url, accept)
+
+    def _permitted(self, challenge: str) -> str | None:
+        try:
+            return self._authorization(challenge)
+        except calls.RefusedError as problem:
+            raise _never(self._reference, f"no token is given for it ({problem})") from problem
+
+    def _authorization(self, challenge: str) -> str | None:
+        """What the registry wants to be shown; None: what we do not have."""
+        basic = _basic(self._sign_in) if self._sign_in else ""
+        if challenge.startswith("Bearer "):
+            return f"Bearer {_token(challenge, basic, self._reference.registry)}"
+        return basic or None if challenge.lower().startswith("basic") else None
+
+
+def _basic(sign_in: Mapping[str, str]) -> str:
+    said = f"{sign_in['username']}:{sign_in['password']}".encode()
+    return f"Basic {base64.b64encode(said).decode('ascii')}"
 
 
 @contextlib.contextmanager
@@ -152,13 +185,29 @@ def _opened(url: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPRe
         yield answer
 
 
-def _token(challenge: str) -> str:
+def trusted(realm: str, registry: str) -> bool:
+    """Whether a token server may be told who we are: over TLS, at the registry's host or in its domain; or all on this machine.
+
+    A domain is two labels at least, and not two short ones, which are many owners'.
+    """
+    url = urllib.parse.urlsplit(realm)
+    server, own = url.hostname or "", registry.partition(":")[0].lower()
+    if url.scheme != "https":
+        return url.scheme == "http" and {server, own} <= {"127.0.0.1", "localhost"}
+    labels = own.split(".")[1:]
+    owned = len(labels) > 1 and max(map(len, labels[-2:])) > _SHORT and not labels[-1].isdigit()
+    return server == own or (owned and f".{server}".endswith(f".{'.'.join(labels)}"))
+
+
+def _token(challenge: str, basic: str, registry: str) -> str:
+    """One that the registry takes."""
     said = dict(_CHALLENGE.findall(challenge))
     realm = said.pop("realm", "")
     query = urllib.parse.urlencode(
         {name: said[name] for name in ("service", "scope") if name in said}
     )
-    with _opened(f"{realm}?{query}", {}) as answer:
+    shown = {"Authorization": basic} if basic and trusted(realm, registry) else {}
+    with _opened(f"{realm}?{query}", shown) as answer:
         found = json.loads(answer.read(_MOST))
     return str(found.get("token") or found.get("access_token") or "")
 

@@ -10,12 +10,13 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workbenchx import errors
 from workbenchx.providers.sandbox.do_runner.agent import calls, registry, rootfs, walls
-from workbenchx.providers.sandbox.supervision import layout, opening, unpacking
+from workbenchx.providers.sandbox.supervision import archive, beside, layout, opening, unpacking
 
 _PIECE = 1 << 16
 _RESERVE = 64 << 20
@@ -33,14 +34,25 @@ class Work:
         self._image: Mapping[str, Any] = {}
         self.deadline: float | None = None
 
-    def prepare(self) -> None:
+    @property
+    def signs_in(self) -> bool:
+        """Whether its image can be had with a sign-in only."""
+        return bool(self._ordered.get("signs_in"))
+
+    @property
+    def is_session(self) -> bool:
+        """Whether its files may be wanted once it has ended."""
+        return bool(self._ordered["shape"] == "session")
+
+    def prepare(self, sign_in: Mapping[str, str] | None = None) -> None:
         """The image's root, and every file of the order in its place.
 
         Raises:
             calls.AwayError: it may work later.
             errors.Stalled: it never will.
         """
-        pulled = registry.Puller(registry.read(self._ordered["image"]), self._base / "blobs").pull()
+        named = registry.read(self._ordered["image"])
+        pulled = registry.Puller(named, self._base / "blobs", sign_in).pull()
         self._image = pulled.config
         shutil.rmtree(self._root, ignore_errors=True)
         shutil.rmtree(self._box.path, ignore_errors=True)
@@ -153,6 +165,21 @@ class Work:
         finally:
             os.close(descriptor)
 
+    def beside(self, key: str) -> layout.Json | None:
+        """How a command beside the program ended; None: none of that key began."""
+        return layout.read(beside.ended_at(self._box, key))
+
+    @contextlib.contextmanager
+    def packed(self) -> Iterator[pathlib.Path]:
+        """The working folder as one tar, until the end of the block."""
+        descriptor, name = tempfile.mkstemp(dir=self._base)
+        try:
+            with os.fdopen(descriptor, "wb") as sink:
+                sink.writelines(archive.pieces(self._box.work))
+            yield pathlib.Path(name)
+        finally:
+            pathlib.Path(name).unlink()
+
     # afterwards
 
     def outputs(self) -> list[str]:
@@ -165,6 +192,11 @@ class Work:
             descriptor = opening.open_regular(self._box.work, path)
         except errors.Stalled:
             return None
-        with open(descriptor, "rb", closefd=False) as source:
-            digest = hashlib.file_digest(source, "sha256").hexdigest()
-        return descriptor, digest, os.fstat(descriptor).st_size
+        return descriptor, *measured(descriptor)
+
+
+def measured(descriptor: int) -> tuple[str, int]:
+    """(sha256, bytes) of an open file."""
+    with open(descriptor, "rb", closefd=False) as source:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+    return digest, os.fstat(descriptor).st_size
