@@ -1,21 +1,28 @@
-"""What the adapter `vercel_sandbox` adds to the calls of Vercel's own client, on the emulator, which executes.
+"""What the adapter `vercel_sandbox` adds to the calls of Vercel's own client, on the emulator.
 
-Each verb of ours beside the same requests made with the bare client, in turns, in one process. The overhead is the difference
-of the medians; the goal of the issue is 5 ms a call. What both take is the emulator's: a short Python process inside.
+Each verb of ours beside the same requests made with the bare client, in turns, in one process. The overhead is the median of
+the differences; the goal of the issue is 5 ms a call. The first call of a verb runs its short Python process inside the
+sandbox, as always; after that the emulator gives the same answer again at once: a process takes some hundred milliseconds
+on both sides, and twenty more or less would hide what is asked for.
 """
 
 import asyncio
+import contextlib
+import json
+import random
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import harness
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 
-import vercel_sandbox  # a benchmark is a program of its own: it has no path but its folder
+import vercel_machines  # a benchmark is a program of its own: it has no path but its folder
+import vercel_sandbox
 from vercel import sandbox as sdk
 
 from workbenchx.providers.sandbox.inside import places
@@ -29,15 +36,18 @@ Call = Callable[[], Awaitable[object]]
 def measure(small: bool) -> list[harness.Row]:
     """Both sides of each verb."""
     with harness.workspace() as folder:
-        taken = asyncio.run(_turns(folder, 3 if small else 100))
+        taken = asyncio.run(_turns(folder, 3 if small else 300))
     return [] if small else [row for verb, found in taken.items() for row in _rows(verb, found)]
 
 
 def _rows(verb: str, taken: Mapping[str, list[float]]) -> list[harness.Row]:
     ours, bare = (statistics.median(taken[side]) * 1000 for side in ("ours", "bare"))
+    added = statistics.median(
+        (mine - theirs) * 1000 for mine, theirs in zip(taken["ours"], taken["bare"], strict=True)
+    )
     return [
         harness.Row(f"{verb} at Vercel's emulator", ours, bare, "ms"),
-        harness.Row("- what the adapter adds, against the bound", ours - bare, GOAL_MS, "ms", 1),
+        harness.Row("- what the adapter adds, against the bound", added, GOAL_MS, "ms", 1),
     ]
 
 
@@ -51,15 +61,48 @@ async def _turns(folder: Path, count: int) -> dict[str, dict[str, list[float]]]:
         taken: dict[str, dict[str, list[float]]] = {
             verb: {side: [] for side in sides} for verb in sides["ours"]
         }
-        for _ in range(count):
-            for verb, times in taken.items():
-                for side, calls in sides.items():
-                    begun = time.perf_counter()
-                    await calls[verb]()
-                    times[side].append(time.perf_counter() - begun)
+        with _answered_again():
+            for number in range(count + 1):
+                await _turn(sides, taken if number else {verb: {} for verb in taken})
         await bench.sandbox.delete(NAME)
         await bench.sandbox.aclose()
     return taken
+
+
+async def _turn(
+    sides: Mapping[str, Mapping[str, Call]], taken: Mapping[str, Mapping[str, list[float]]]
+) -> None:
+    """Each verb by each side, whose turn to be first it is by chance; the first turn of all is not counted."""
+    for verb, times in taken.items():
+        for side in random.sample(sorted(sides), len(sides)):
+            begun = time.perf_counter()
+            await sides[side][verb]()
+            times.get(side, []).append(time.perf_counter() - begun)
+
+
+@contextlib.contextmanager
+def _answered_again() -> Iterator[None]:
+    """A command that ran to its end is not run again: its output is told at once."""
+    known: dict[str, vercel_machines.Command] = {}
+    really = vercel_machines.Machine.run
+
+    async def run(
+        machine: vercel_machines.Machine, session: str, body: dict[str, Any]
+    ) -> vercel_machines.Command:
+        words = json.dumps([body["command"], body.get("args")])
+        if words not in known:
+            known[words] = await really(machine, session, body)
+            return known[words]
+        told = vercel_machines.Command(session, body, known[words].cwd)
+        told.records, told.exit_code = known[words].records, known[words].exit_code
+        machine.commands[told.id] = told
+        return told
+
+    vercel_machines.Machine.run = run  # type: ignore[method-assign] # of this benchmark's emulator
+    try:
+        yield
+    finally:
+        vercel_machines.Machine.run = really  # type: ignore[method-assign] # the same
 
 
 def _ours(bench: vercel_sandbox.Bench) -> dict[str, Call]:
