@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import harness
 
@@ -98,11 +99,8 @@ def _answered_again() -> Iterator[None]:
         machine.commands[told.id] = told
         return told
 
-    vercel_machines.Machine.run = run  # type: ignore[method-assign] # of this benchmark's emulator
-    try:
+    with mock.patch.object(vercel_machines.Machine, "run", run):
         yield
-    finally:
-        vercel_machines.Machine.run = really  # type: ignore[method-assign] # the same
 
 
 def _ours(bench: vercel_sandbox.Bench) -> dict[str, Call]:

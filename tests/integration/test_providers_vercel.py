@@ -323,6 +323,28 @@ async def test_many_sandboxes_are_listed_whole(bench: vercel_sandbox.Bench) -> N
     assert {each.name for each in (await bench.sandbox.observe()).objects} == names
 
 
+async def test_a_look_at_all_is_a_list_and_a_call_for_each_that_runs(
+    bench: vercel_sandbox.Bench,
+) -> None:
+    """Where its microVM is, is asked once for each microVM; another one of the same name is seen as what it is."""
+    spec = bench.spec("wbx-1", "sh", "-c", LONG, ports=(8000,))
+    for each in (spec, bench.spec("wbx-2", "sh", "-c", LONG)):
+        await bench.begin(each)
+    first = await bench.sandbox.observe()
+    assert {each.state for each in first.objects} == {"running"}
+    bench.emulator.calls.clear()
+    again = await bench.sandbox.observe()
+    assert bench.emulator.calls == ["list", "run", "run"]
+    assert [each.urls for each in again.objects] == [each.urls for each in first.objects]
+    await bench.sandbox.delete("wbx-1")
+    await bench.sandbox.create(spec)
+    found = {each.name: each.state for each in (await bench.sandbox.observe()).objects}
+    assert found == {"wbx-1": "created", "wbx-2": "running"}
+    bench.emulator.kill("wbx-2")
+    await bench.sandbox.delete("wbx-1")
+    assert [each.reason for each in (await bench.sandbox.observe()).objects] == ["Lost"]
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [

@@ -89,7 +89,7 @@ class VercelSandbox:
         return orders.price(spec)
 
     async def observe(self) -> ports.Observation:
-        """See ports.SandboxProvider.observe. One paged list; what runs is asked, a few at a time."""
+        """See ports.SandboxProvider.observe. One paged list; what runs is asked how it is, by one call, a few at a time."""
         at = datetime.datetime.now(datetime.UTC)
         with _ours():
             listed = await self._vendor.list(self._installation)
@@ -104,7 +104,9 @@ class VercelSandbox:
             return statuses.of(listed, None)
         async with self._slots:
             try:
-                seen = await self._look(listed.name)
+                with _ours():
+                    box = await self._vendor.whole(listed)
+                seen = await self._peeked(box)
             except errors.WorkbenchError as problem:
                 return statuses.of(listed, {"state": "unknown", "message": problem.message})
         return seen.status if seen else None
@@ -271,6 +273,9 @@ class VercelSandbox:
             return None
         with _ours():
             box = await self._vendor.get(name)
+        return await self._peeked(box)
+
+    async def _peeked(self, box: sdk.Sandbox | None) -> Seen | None:
         if box is None or not self._maker.owns(box):
             return None
         if client.state(box) is not client.READY or box.current_session is None:
@@ -278,7 +283,8 @@ class VercelSandbox:
         try:
             return Seen(box, await self._hand.ask(box.current_session, "peek"))
         except faults.GoneError as problem:
-            raise faults.waiting(f'the microVM of sandbox "{name}" ends ({problem})') from problem
+            message = f'the microVM of sandbox "{box.name}" ends ({problem})'
+            raise faults.waiting(message) from problem
 
     async def _known(self, name: str) -> Seen:
         seen = await self._look(name)

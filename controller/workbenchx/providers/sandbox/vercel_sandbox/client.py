@@ -29,10 +29,12 @@ class Client:
         self._credential = credential
         self._chosen = chosen
         self._opened: sdk.SandboxClient | None = None
+        self._seen: dict[str, sdk.Sandbox] = {}
 
     async def aclose(self) -> None:
         """Close the connections."""
         opened, self._opened = self._opened, None
+        self._seen.clear()
         if opened is not None:
             await opened.aclose()
 
@@ -89,7 +91,23 @@ class Client:
         query = sdk.SandboxQueryByCreatedAt(tag=tag)
         with faults.told("list the sandboxes"):
             pages = self._client().query_sandboxes(query=query, page_size=_PAGE)
-            return [each async for each in pages]
+            found = [each async for each in pages]
+        for name in self._seen.keys() - {each.name for each in found}:
+            del self._seen[name]
+        return found
+
+    async def whole(self, listed: sdk.Sandbox) -> sdk.Sandbox | None:
+        """One of a list with its microVM and its routes, which no list tells; asked for once for each microVM.
+
+        None if it went meanwhile.
+        """
+        seen = self._seen.get(listed.name)
+        if seen is None or seen.current_session_id != listed.current_session_id:
+            seen = await self.get(listed.name)
+            if seen is None or state(seen) is not READY:
+                return seen
+            self._seen[listed.name] = seen
+        return seen
 
     async def destroy(self, name: str) -> bool:
         """End it and forget it; False if there was none."""
