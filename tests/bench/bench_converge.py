@@ -180,12 +180,14 @@ def _operator(bench: Bench) -> Iterator[operator_lab.Process]:
 
 @contextlib.asynccontextmanager
 async def _started(bench: Bench) -> AsyncIterator[tuple[operator_lab.Process, float]]:
-    """An operator, and the seconds until its caches were full and a pass found nothing to do."""
+    """An operator, and the seconds until its caches were full, every kind was watched and a pass found nothing to do."""
     begun = time.perf_counter()
     with _operator(bench) as process:
         while (await asyncio.to_thread(process.probe, "/readyz"))[0] != 200:
             await asyncio.sleep(0.05)
         while await _metric(process, "wbx_operator_passes_total") < 1:
+            await asyncio.sleep(0.05)
+        while await _metric(process, "wbx_operator_kinds_unwatched") > 0:
             await asyncio.sleep(0.05)
         yield process, time.perf_counter() - begun
 

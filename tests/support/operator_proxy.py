@@ -93,6 +93,10 @@ class Proxy:
             self.break_watches(None)
             await asyncio.sleep(0)
             await runner.cleanup()
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
         await asyncio.sleep(0.1)  # connections with TLS close a moment later
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

@@ -29,7 +29,6 @@ class KopfSource:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self.watcher.start()
         self._tasks = [
             asyncio.create_task(self.lister.serve(self.watcher.restart)),
             asyncio.create_task(self._look_after()),
@@ -59,7 +58,10 @@ class KopfSource:
                 await asyncio.sleep(0)
 
     async def _look_after(self) -> None:
-        """A kind that our lists read and kopf does not watch: it came between the two."""
+        """Begin to watch once all was asked for. A kind that our lists read and kopf does not watch: it came between the two."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.lister.asked_for_all(), LOOK_SECONDS)
+        self.watcher.start()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self.watcher.overlooked() - self.lister.failed:

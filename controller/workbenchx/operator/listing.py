@@ -41,6 +41,11 @@ class Lister:
         self._found.clear()
         self.ask()
 
+    async def asked_for_all(self) -> None:
+        """Return once each kind was read, or could not be."""
+        async with self._news:
+            await self._news.wait_for(lambda: not self._left)
+
     async def since(self, kind: str) -> int | None:
         """The version of a whole list of a kind, each given once: a watch from there misses nothing. None: it cannot be read now."""
         async with self._news:

@@ -6,7 +6,7 @@ from asyncio import sslproto
 
 _M_ARENA_MAX = -8
 # What asyncio sets aside to read into, for each connection. Its own 256 KiB are 12 MB for 48 connections.
-TLS_BYTES = 32 * 1024
+TLS_BYTES = 16 * 1024
 # Each change that kopf handles leaves cycles behind that hold its whole body.
 COLLECT_EVERY = 5_000
 

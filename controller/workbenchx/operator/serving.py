@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
 
 from workbenchx import errors
 from workbenchx.api import identity
@@ -28,18 +29,39 @@ from workbenchx.wiring import cluster as wiring
 from workbenchx.wiring import health, process, settings
 
 LOG = logging.getLogger(__name__)
+_T = TypeVar("_T")
 _AGAIN_SECONDS = 2.0
 _DRAIN_SECONDS = 5.0
 _PASSING = frozenset({"DatabaseNotMigrated"})
+
+
+class Intake:
+    """Fills the cache with what the source brings, from the start on: the database may still be away."""
+
+    def __init__(self, changes: source.EventSource) -> None:
+        self.cache = cache.Cache()
+        self.heard: Callable[[], None] = lambda: None
+        self._changes = changes
+
+    async def serve(self) -> None:
+        """Take batch after batch, and tell of each."""
+        async for batch in self._changes.batches():
+            self.cache.take(batch)
+            self.heard()
 
 
 class Operator:
     """The parts of one process, and how they wake each other."""
 
     def __init__(
-        self, store: postgres.Postgres, api: client.Client, policy: model.Policy, holder: str
+        self,
+        store: postgres.Postgres,
+        api: client.Client,
+        known: cache.Cache,
+        policy: model.Policy,
+        holder: str,
     ) -> None:
-        self.cache = cache.Cache()
+        self.cache = known
         self.engine = loop.Engine(
             store, clock=clock.SystemClock(), policy=policy, holder=holder, looks=False, told=True
         )
@@ -55,10 +77,11 @@ class Operator:
         self.pass_seconds = 0.0
         self._led: int | None = None
 
-    async def serve(self, changes: source.EventSource) -> None:
+    async def serve(self, intake: Intake) -> None:
         """Work until cancelled."""
+        intake.heard = self._heard
+        self._heard()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._take(changes))
             group.create_task(self.mirror.serve())
             group.create_task(self.reporter.serve())
             group.create_task(self.finalizers.serve())
@@ -69,12 +92,11 @@ class Operator:
         """Return once what is committed is told, as far as it is known."""
         await self.reporter.idle.wait()
 
-    async def _take(self, changes: source.EventSource) -> None:
-        async for batch in changes.batches():
-            self.cache.take(batch)
-            self.mirror.wake()
-            self.finalizers.noticed(self.cache.restated | self.cache.dirty)
-            self.reporter.restated()
+    def _heard(self) -> None:
+        """The cache has something new."""
+        self.mirror.wake()
+        self.finalizers.noticed(self.cache.restated | self.cache.dirty)
+        self.reporter.restated()
 
     def _leads(self) -> bool:
         return self.engine.epoch is not None
@@ -114,14 +136,17 @@ async def serve(
         )
         api = client.Client(access)
         stack.push_async_callback(api.close)
+        changes = await stack.enter_async_context(kopf_source.KopfSource(access, api))
+        intake = Intake(changes)
+        taking = await stack.enter_async_context(_beside(intake.serve()))
         opened = await _opened(stack, chosen, api, stands, stop)
         if opened is None:
             return
-        operator = Operator(opened.store, api, opened.policy, process.identity("operator"))
-        changes = kopf_source.KopfSource(access, api)
-        await stack.enter_async_context(changes)
+        holder = process.identity("operator")
+        operator = Operator(opened.store, api, intake.cache, opened.policy, holder)
         stands.begin(operator, changes)
-        await _until(stop, operator, changes)
+        async with _beside(operator.serve(intake)) as working:
+            await _until(stop, operator, taking, working)
 
 
 async def _opened(
@@ -148,17 +173,23 @@ async def _opened(
     return None
 
 
-async def _until(stop: asyncio.Event, operator: Operator, changes: source.EventSource) -> None:
-    """Work until told to stop; then what is committed is still told, for a moment."""
-    working = asyncio.create_task(operator.serve(changes))
-    stopping = asyncio.create_task(stop.wait())
+async def _until(stop: asyncio.Event, operator: Operator, *working: "asyncio.Task[None]") -> None:
+    """Work until told to stop, or until something ends that never should; then what is committed is still told, for a moment."""
+    async with _beside(stop.wait()) as stopping:
+        await asyncio.wait([stopping, *working], return_when=asyncio.FIRST_COMPLETED)
+    for task in working:
+        if task.done():
+            await task
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(operator.drained(), _DRAIN_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, _T]) -> AsyncIterator["asyncio.Task[_T]"]:
+    """Work that goes on inside the block, and has ended after it."""
+    task = asyncio.create_task(work)
     try:
-        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(operator.drained(), _DRAIN_SECONDS)
+        yield task
     finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

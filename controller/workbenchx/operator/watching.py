@@ -62,8 +62,8 @@ class Watcher:
 
     @property
     def alive(self) -> bool:
-        """Whether the thread is still there; nothing but `close` should end it."""
-        return self._thread.is_alive()
+        """Whether the thread is there or still to come; nothing but `close` should end it."""
+        return self._thread.ident is None or self._thread.is_alive()
 
     def overlooked(self) -> frozenset[str]:
         """Kinds that this kopf does not watch although it had the time: they were not served when it looked."""
@@ -80,7 +80,8 @@ class Watcher:
         """End, and wait for it."""
         self._ending.set()
         self._stop_this_one()
-        self._thread.join(_STOP_SECONDS)
+        if self._thread.ident is not None:
+            self._thread.join(_STOP_SECONDS)
 
     def _stop_this_one(self) -> None:
         loop, flag = self._loop, self._flag
