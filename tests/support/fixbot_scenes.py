@@ -42,7 +42,9 @@ GROUND: Mapping[str, str] = {
         f"image: {IMAGE}@{OLD}  # what the platform team tested\n"
         "limits: {memory: 8Gi, timeout: 2h}\napproved: true",
     ),
-    PROJECT: written.project(extra="runtimes: [python]\nquota: {runs: 10}"),
+    PROJECT: written.project(
+        extra="runtimes: [python]\nquota: {runs: 10}\nfixbot: {enabled: true}"
+    ),
     JOBS: "# the night's work\n" + written.job(),
 }
 

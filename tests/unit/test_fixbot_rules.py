@@ -108,7 +108,7 @@ def test_many_equal_findings_are_one_proposal_unless_they_have_their_own() -> No
     causes = rules.find(scene)
     (whole,) = proposal.all_of(scene, causes)
     apart = {causes[0].fingerprint}
-    several = proposal.all_of(scene, causes, apart=apart)
+    several = proposal.all_of(scene, causes, known=apart)
 
     assert len(whole.findings) == 7
     assert sorted(len(made.findings) for made in several) == [1, 6]

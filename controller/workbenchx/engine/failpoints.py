@@ -36,6 +36,7 @@ INDEXING = (
 PARTING = ("prestop.intended", "prestop.ended")  # reached only where a session has a preStop
 ANCHORING = ("anchor.stored", "anchor.pinned", "anchor.marked")
 LOGS = ("log.stored", "log.recorded", "log.verified")
+FIXING = ("fix.recorded", "fix.pushed", "fix.opened", "fix.revised", "fix.closed")
 REMOVING = ("removal.intended", "removal.begun", "removal.deleted")
 
 _name, _, _count = os.environ.get("WBX_FAILPOINT", "").partition(":")

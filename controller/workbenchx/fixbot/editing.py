@@ -1,7 +1,7 @@
 """Edits into the files that they change. Comments, layout and every other document stay as they are."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from workbenchx import errors
 from workbenchx.declared import edits
@@ -51,3 +51,31 @@ def _file(path: str, before: str, after: str) -> Iterable[str]:
     )
     for line in found:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def applies(patch: str, files: Mapping[str, bytes]) -> bool:
+    """Whether a patch of `patch` still fits these files: each of its places is there, wherever it moved to."""
+    return all(
+        _within(old, files.get(path, b"").decode().splitlines()) for path, old in _places(patch)
+    )
+
+
+def _places(patch: str) -> Iterator[tuple[str, list[str]]]:
+    """Path and old lines of each place that the patch changes."""
+    path, old = "", list[str]()
+    inside = False
+    for line in patch.splitlines():
+        if line.startswith(("diff --git ", "@@ ")):
+            if inside:
+                yield path, old
+            old, inside = [], line.startswith("@@ ")
+        elif line.startswith("--- a/") and not inside:
+            path = line.removeprefix("--- a/")
+        elif inside and line[:1] in {" ", "-"}:
+            old.append(line[1:])
+    if inside:
+        yield path, old
+
+
+def _within(part: list[str], whole: list[str]) -> bool:
+    return any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))

@@ -63,12 +63,12 @@ def all_of(
     scene: scenes.Scene,
     found: Iterable[findings.Finding],
     *,
-    apart: Collection[str] = (),
+    known: Collection[str] = (),
     most: int = MOST_APART,
 ) -> list[Proposal]:
     """A proposal for each finding that edits can mend; more than `most` of one rule in one project are one proposal.
 
-    Fingerprints in `apart` have a pull request of their own already, and keep it.
+    Fingerprints in `known` have a pull request already, alone or together, and keep it.
     """
     groups: dict[tuple[str, str | None], list[findings.Finding]] = {}
     for item in found:
@@ -78,21 +78,24 @@ def all_of(
     for (rule, project), items in sorted(
         groups.items(), key=lambda each: (each[0][0], each[0][1] or "")
     ):
-        alone = [item for item in items if item.fingerprint in apart]
-        rest = [item for item in items if item.fingerprint not in apart]
-        if len(rest) > most:
-            made.append(_together(scene, rule, project, rest))
+        alone = [item for item in items if item.fingerprint in known]
+        rest = [item for item in items if item.fingerprint not in known]
+        together = fingerprint_of(scene.source, rule, project)
+        if len(rest) > most or (rest and together in known):
+            made.append(_together(scene, together, rest))
         else:
             alone += rest
         made.extend(propose(scene, [item]) for item in alone)
     return made
 
 
-def _together(
-    scene: scenes.Scene, rule: str, project: str | None, items: Sequence[findings.Finding]
-) -> Proposal:
+def fingerprint_of(source: str, rule: str, project: str | None) -> str:
+    """Names what many equal findings have in common."""
+    return canonical.digest({"source": source, "group": rule, "project": project})
+
+
+def _together(scene: scenes.Scene, name: str, items: Sequence[findings.Finding]) -> Proposal:
     """One for all; those whose edits are refused alone are left out of it."""
-    name = canonical.digest({"group": rule, "project": project})
     whole = propose(scene, items, fingerprint=name)
     if not whole.refusal:
         return whole

@@ -30,7 +30,7 @@ class Scene:
 
     `digests`: image without digest → what its tag names now, None: no such tag; an image that is missing there is unknown,
     and unknown opens and closes nothing. `good`: the spec of the last version that was Ready, where a failed resource has
-    another one now.
+    another one now. `namespace`: only documents of this one count, where a Source may apply no others; None: all.
     """
 
     files: Mapping[str, bytes]
@@ -38,6 +38,7 @@ class Scene:
     source: str = "embedded"
     digests: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     good: Mapping[identity.Key, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    namespace: str | None = None
 
     @functools.cached_property
     def plan(self) -> model.Plan:
@@ -46,12 +47,15 @@ class Scene:
 
     @functools.cached_property
     def documents(self) -> Mapping[identity.Key, Written]:
-        """Every document of ours in the files by its identity; of two with one identity the first."""
+        """Every document of ours in the files by its identity; of two with one identity the first.
+
+        What another source declares is not in it, whatever the files say: nobody learns or changes it through this one.
+        """
         found: dict[identity.Key, Written] = {}
         for path in sorted(self.files):
             for raw in parsing.read(self.files[path]).documents:
                 key = key_of(raw.body)
-                if key is not None:
+                if key is not None and self._ours(key):
                     found.setdefault(key, Written(path, raw.line, raw.body))
         return found
 
@@ -90,6 +94,11 @@ class Scene:
         said = written.spec.get("project") if written else None
         row = self.declared.get(key)
         return row.project if row and row.project else said if isinstance(said, str) else None
+
+    def _ours(self, key: identity.Key) -> bool:
+        row = self.declared.get(key)
+        allowed = self.namespace in {None, key.namespace}
+        return allowed and (row is None or row.source.source == self.source)
 
     def _stands(self, key: identity.Key, row: model.Recorded) -> bool:
         """Whether the version that failed is the one that is declared, and the files hold it."""

@@ -45,6 +45,7 @@ from workbenchx.ports.forges import (
 from workbenchx.ports.gates import Breaker, Gate, Gates
 from workbenchx.ports.inference import AnswerChunk, InferenceProvider, ServedModel
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
+from workbenchx.ports.proposals import NewProposal, Proposals, Proposed
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
 from workbenchx.ports.reviews import Reviewable
@@ -159,6 +160,7 @@ __all__ = [
     "LogPart",
     "MirrorResult",
     "NewCommit",
+    "NewProposal",
     "NewPull",
     "Observation",
     "Option",
@@ -167,6 +169,8 @@ __all__ = [
     "Probes",
     "Probing",
     "Problem",
+    "Proposals",
+    "Proposed",
     "Pull",
     "Pushes",
     "Reads",

@@ -21,14 +21,15 @@ _UNITS = (("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10))
 def find(scene: scenes.Scene) -> Iterator[findings.Finding]:
     """Every field of every resource that is held as drifted."""
     for step in scene.plan.steps:
-        if step.action is model.Action.HOLD and step.because is model.Because.DRIFTED:
+        drifted = step.action is model.Action.HOLD and step.because is model.Because.DRIFTED
+        if drifted and step.subject in scene.documents:
             for change in step.fields:
                 yield _finding(scene, step, change)
 
 
 def _finding(scene: scenes.Scene, step: model.Step, change: model.FieldChange) -> findings.Finding:
     name = change.path.removeprefix("observed.")
-    field = _FIELDS.get(name) if _declares(scene, step, name) else None
+    field = _FIELDS.get(name) if name != "ports" or step.subject.kind == "Session" else None
     value = _written(name, change.before) if field else None
     revert = f"`wbx resume --revert {step.subject}` puts the declared value back."
     return findings.Finding(
@@ -45,11 +46,6 @@ def _finding(scene: scenes.Scene, step: model.Step, change: model.FieldChange) -
         project=scene.project_of(step.subject),
         instead=revert,
     )
-
-
-def _declares(scene: scenes.Scene, step: model.Step, name: str) -> bool:
-    """Whether the field is written in the resource's own document: ports of an app are its App's."""
-    return step.subject in scene.documents and (name != "ports" or step.subject.kind == "Session")
 
 
 def _written(name: str, value: Any) -> Any:

@@ -82,15 +82,13 @@ def _quotas(scene: scenes.Scene) -> Iterator[findings.Finding]:
     waiting: dict[tuple[str, str, int], list[identity.Key]] = {}
     for wait in scene.plan.waits:
         said = _QUOTA.search(wait.message) if wait.reason == "QuotaExceeded" else None
-        if said:
+        if said and identity.Key("Project", "", said[2]) in scene.documents:
             waiting.setdefault((said[2], said[1], int(said[3])), []).append(wait.subject)
     for (project, what, limit), keys in sorted(waiting.items()):
-        yield _quota(scene, identity.Key("Project", "", project), what, limit, keys)
+        yield _quota(identity.Key("Project", "", project), what, limit, keys)
 
 
-def _quota(
-    scene: scenes.Scene, key: identity.Key, what: str, limit: int, keys: list[identity.Key]
-) -> findings.Finding:
+def _quota(key: identity.Key, what: str, limit: int, keys: list[identity.Key]) -> findings.Finding:
     """As much more as waits. Only a person knows whether that is wanted, which is what a pull request asks."""
     field = ("spec", "quota", what)
     wanted = limit + len(keys)
@@ -104,6 +102,6 @@ def _quota(
         desired=wanted,
         cause=f"{names}{more} wait{'s' if len(keys) == 1 else ''} because the Project may have only {limit} of {what} at the same time.",
         remedy="Allow as many more as wait now.",
-        edits=(findings.set_to(key, field, wanted),) if key in scene.documents else (),
+        edits=(findings.set_to(key, field, wanted),),
         instead="Wait: each goes on when something else ends.",
     )

@@ -1,0 +1,67 @@
+"""What the database remembers of FixBot's pull requests."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Proposed:
+    """One row of `ops.fix_proposals`. `source` names the repository that it changes; `number` None: not opened yet.
+
+    `head` is the commit that we pushed last. `attempt` counts the proposals of this fingerprint: each has a branch of its own.
+    States: open, merged, closed (by us), snoozed (by a person, until then), handed_over (a person goes on with it).
+    """
+
+    id: str
+    source: str
+    fingerprint: str
+    rule: str
+    state: str
+    branch: str
+    attempt: int
+    title: str
+    number: int | None
+    url: str | None
+    head: str | None
+    snoozed_until: datetime.datetime | None
+    document: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NewProposal:
+    """A proposal that is to be made. `branch` without the number of its attempt. `project`: whose members may read it."""
+
+    source: str
+    fingerprint: str
+    rule: str
+    project: str | None
+    branch: str
+    title: str
+    run_id: str | None
+    document: Mapping[str, Any]
+
+
+class Proposals(Protocol):
+    """Rows of proposals. At most one of a fingerprint is open."""
+
+    async def proposals(self, source: str) -> Sequence[Proposed]:
+        """Those of a source that are not over: open, handed over, snoozed. The oldest first."""
+
+    async def begun_since(self, source: str, at: datetime.datetime) -> int:
+        """How many were made since then, whatever became of them."""
+
+    async def propose(self, wanted: NewProposal) -> Proposed | None:
+        """Write one down before anything is pushed; None: one of this fingerprint is open already."""
+
+    async def opened(self, id_: str, *, head: str, number: int, url: str) -> None:
+        """Its pull request is there."""
+
+    async def revise(self, id_: str, *, head: str, title: str, document: Mapping[str, Any]) -> None:
+        """Its pull request says something else now."""
+
+    async def conclude(
+        self, row: Proposed, state: str, *, snoozed_until: datetime.datetime | None = None
+    ) -> None:
+        """It has another state now; if it has one by somebody else already, that one stays."""

@@ -1,0 +1,66 @@
+"""`ops.fix_proposals`, as FixBot writes it."""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.store import connections, encode, queries
+
+_SQL = queries.load("proposals")
+
+
+class Proposals:
+    """The part of the store about FixBot's pull requests; `ports.Proposals`."""
+
+    _db: connections.Connections
+
+    async def proposals(self, source: str) -> Sequence[ports.Proposed]:
+        """As the port's."""
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["living"], {"source": source})
+        return [ports.Proposed(*row) for row in found]
+
+    async def begun_since(self, source: str, at: datetime.datetime) -> int:
+        """As the port's."""
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["begun"], {"source": source, "at": at})
+        return int(found[0][0])
+
+    async def propose(self, wanted: ports.NewProposal) -> ports.Proposed | None:
+        """As the port's."""
+        params = {
+            "source": wanted.source,
+            "fingerprint": wanted.fingerprint,
+            "rule": wanted.rule,
+            "project": wanted.project,
+            "branch": wanted.branch,
+            "title": wanted.title,
+            "run_id": wanted.run_id,
+            "document": encode.document(wanted.document),
+        }
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["propose"], params)
+        return ports.Proposed(*found[0]) if found else None
+
+    async def opened(self, id_: str, *, head: str, number: int, url: str) -> None:
+        """As the port's."""
+        params = {"id": id_, "head": head, "number": number, "url": url}
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["opened"], params)
+
+    async def revise(self, id_: str, *, head: str, title: str, document: Mapping[str, Any]) -> None:
+        """As the port's."""
+        said = encode.document(document)
+        async with self._db.transaction() as conn:
+            await conn.execute(
+                _SQL["revise"], {"id": id_, "head": head, "title": title, "document": said}
+            )
+
+    async def conclude(
+        self, row: ports.Proposed, state: str, *, snoozed_until: datetime.datetime | None = None
+    ) -> None:
+        """As the port's."""
+        params = {"id": row.id, "was": row.state, "state": state, "until": snoozed_until}
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["conclude"], params)
