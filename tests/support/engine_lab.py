@@ -44,7 +44,12 @@ class Lab:
     @contextlib.asynccontextmanager
     async def working(self, name: str = "w1", slots: int = 2) -> AsyncIterator[worker.Worker]:
         """A worker that serves inside the block."""
-        made = worker.Worker(self.surroundings(), name=name, slots=slots)
+        async with self.serving(worker.Worker(self.surroundings(), name=name, slots=slots)) as made:
+            yield made
+
+    @contextlib.asynccontextmanager
+    async def serving(self, made: worker.Worker) -> AsyncIterator[worker.Worker]:
+        """A worker of the test's own, inside the block."""
         task = asyncio.create_task(made.serve())
         try:
             yield made

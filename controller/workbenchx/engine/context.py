@@ -8,13 +8,16 @@ from workbenchx import errors, ports
 from workbenchx.engine import ids, secrets
 
 Probe = Callable[[str, float], Awaitable[bool]]
+Learn = Callable[[str], Awaitable[None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
     """The worker's surroundings. `sandboxes` are by adapter name; `probe(url, timeout)` says whether a URL answers.
 
-    `storage` is the default one; `storages` where projects choose among several.
+    `storage` is the default one; `storages` where projects choose among several. `learn(adapter)` is asked before an
+    adapter is said to be missing: a provider object may have been recorded by another process just now. It brings the
+    adapter, or is Waiting until it is there.
     """
 
     store: ports.Store
@@ -25,6 +28,7 @@ class Context:
     places: secrets.Places
     probe: Probe
     storages: ports.Storages | None = None
+    learn: Learn | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,20 +45,34 @@ class Held:
     pauses: list[float] = dataclasses.field(default_factory=list)
 
     @property
+    def adapter(self) -> str:
+        """The name of the adapter that the order names (or of its stand-in); "" if it needs none."""
+        document = self.run.document
+        return str(document.get("stand_in") or document.get("adapter") or "")
+
+    @property
     def provider(self) -> ports.SandboxProvider:
-        """The adapter that the order names (or its stand-in).
+        """That adapter.
 
         Raises:
             errors.Stalled: reason ProviderMissing, this worker has no such adapter.
         """
-        document = self.run.document
-        adapter = document.get("stand_in") or document.get("adapter") or ""
-        if adapter not in self.context.sandboxes:
+        if self.adapter not in self.context.sandboxes:
             raise errors.Stalled(
-                f'provider: this worker has no sandbox adapter "{adapter}"',
+                f'provider: this worker has no sandbox adapter "{self.adapter}"',
                 reason="ProviderMissing",
             )
-        return self.context.sandboxes[adapter]
+        return self.context.sandboxes[self.adapter]
+
+    async def acquainted(self) -> None:
+        """Have that adapter here, if it is declared.
+
+        Raises:
+            errors.Waiting: it will be here soon.
+        """
+        learn = self.context.learn
+        if learn is not None and self.adapter and self.adapter not in self.context.sandboxes:
+            await learn(self.adapter)
 
     async def storage(self) -> ports.StorageProvider:
         """Where the run leaves what is kept of it: the storage of its project."""

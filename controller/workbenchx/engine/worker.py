@@ -223,6 +223,7 @@ async def _operate(held: context.Held) -> context.Done:
     perform_operation = operations.BY_NAME.get(held.run.operation)
     if perform_operation is None:
         raise errors.Stalled(f'run: operation "{held.run.operation}" is unknown to this worker')
+    await held.acquainted()
     try:
         return await perform_operation(held)
     except ExceptionGroup as group:

@@ -190,7 +190,12 @@ class App:
             clock=self.clock,
             places=secrets.Places(os.environ.get),
             probe=probe.answers,
+            learn=self._learn if self.settings.stand_in is None else None,
         )
+
+    async def _learn(self, adapter: str) -> None:  # noqa: ARG002 - all that is recorded is taken
+        """Another command of this installation may have declared a provider since ours read the files."""
+        self.sandboxes.take(await self.store.options())
 
     async def _world(self) -> model.World:
         """The world with a look of our own: nobody may have served lately."""

@@ -1,7 +1,7 @@
 """The sandboxes of an embedded installation: this machine's, and those of the declared providers where nothing stands in.
 
-The command that reads a declaration takes its provider objects before it records them, so that no run finds its adapter
-missing. What cannot be had here is said to whoever asks for it, not before: a provider that nothing uses needs no credentials.
+The command that reads a declaration takes its provider objects before it records them; a run that needs one which another
+command of this installation declared has them all read again first (`engine/context.py`). So no run finds its adapter missing. What cannot be had here is said to whoever asks for it, not before: a provider that nothing uses needs no credentials.
 """
 
 import contextlib

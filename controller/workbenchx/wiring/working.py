@@ -162,6 +162,15 @@ async def _until_changed(
     copies = stack.enter_context(tempfile.TemporaryDirectory(prefix="wbx-git-"))
     kept = cluster_secrets.Secrets()
     stack.push_async_callback(kept.aclose)
+
+    async def learn(adapter: str) -> None:
+        """What was declared a moment ago is picked in the next one; runs that need it may be here before it."""
+        if await _wanted(joined) != wanted:
+            message = f'provider: the sandbox adapter "{adapter}" is not picked yet'
+            raise errors.Waiting(
+                message, reason="SandboxUnavailable", retry_after=AGAIN_SECONDS + 1.0
+            )
+
     surroundings = context.Context(
         store=joined.store,
         storage=picked.storage,
@@ -171,6 +180,7 @@ async def _until_changed(
         places=secrets.Places(os.environ.get, kept),
         probe=probe.answers,
         storages=storing.Choices(joined.store, picked.places) if picked.places else None,
+        learn=learn,
     )
     made = worker.Worker(
         surroundings, name=process.identity("worker"), slots=joined.settings.concurrency
