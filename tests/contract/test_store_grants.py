@@ -54,6 +54,7 @@ WRITING = {
     "cancel": "uuid",
     "confirm": "text",
     "intervene": "text, text, text, text, jsonb",
+    "receive_delivery": "jsonb",
     "rerun": "uuid",
     "runner_answer": "text, text, text, jsonb",
     "runner_claim": "text, text, text",
@@ -74,6 +75,7 @@ ASKING = {
     "search_documents",
     "verify_run",
     "verify_runs",
+    "webhook_sources",
 }
 HELPERS = {
     "applied_migrations",
@@ -89,6 +91,7 @@ HELPERS = {
     "my_role",
     "plans_for_me",
     "plans_page",
+    "receive_delivery",
     "rerun",
     "retrieval_off",
     "role_rank",
@@ -101,6 +104,7 @@ HELPERS = {
     "vector_missing",
     "vector_schema",
     "verify_visible",
+    "webhook_sources",
 }
 RELATIONS = (
     "select n.nspname, c.relname, c.relkind, c.relispartition, c.oid from pg_class c"

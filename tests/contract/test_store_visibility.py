@@ -271,6 +271,7 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         "lineage": (store_seed.DIGEST,),
         "plans_for_me": ("b",),
         "plans_page": ("2090-01-01T00:00:00Z", ""),
+        "receive_delivery": ('{"forge": "gitea", "id": "1", "event": "push"}',),
         "rerun": (run,),
         "resources_at": ("now",),
         "runner_answer": ("a token", "a boot", "a-key", "{}"),
@@ -285,6 +286,7 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         "suspend": ("RunnerJob", "other", "job"),
         "verify_run": (run,),
         "verify_runs": ([run],),
+        "webhook_sources": (),
     }
     found = await place.callers.viewer.rows(
         "select distinct proname from pg_proc where pronamespace = 'ops'::regnamespace"
@@ -303,6 +305,7 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         assert '"other"' not in json.dumps(rows), name
         assert name in {"resources_at", "lineage", "plans_page"} or rows == [], name
     by_token = {name for name in probes if name.startswith("runner_")}
+    by_token |= {"receive_delivery", "webhook_sources"}
     assert {refused.pop(name) for name in by_token} == {"42501"}
     assert set(refused.values()) == {"PT404"}, refused
 
@@ -332,5 +335,5 @@ async def test_nothing_notifies_with_a_payload(server: embedded.Server, database
         calls = await found.fetchall()
     assert len(calls) >= 3
     told = {call.strip() for _, call in calls}
-    channels = ("ops_changed", "ops_events", "ops_logs", "ops_runners")
+    channels = ("ops_changed", "ops_events", "ops_logs", "ops_runners", "ops_webhooks")
     assert told == {f"pg_notify('{channel}', '')" for channel in channels}

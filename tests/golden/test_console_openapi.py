@@ -22,6 +22,7 @@ PUBLIC = {
     "/api/v1/runner/dist/{sha256}",
     "/healthz",
     "/readyz",
+    "/webhooks/{forge}",
 }
 
 

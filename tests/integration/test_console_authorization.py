@@ -174,6 +174,7 @@ PUBLIC = {
     "POST /api/v1/auth/exchange": 422,
     "GET /api/v1/blobs/{sha256}": 422,
     "GET /api/v1/runner/dist/{sha256}": 422,
+    "POST /webhooks/{forge}": 422,
     "GET /healthz": 200,
     "GET /readyz": 200,
 }

@@ -34,6 +34,7 @@ _ORIGIN_HEADERS = (
     "X-Wbx-Project",
 )
 _QUESTIONS = ("/v1/chat/completions", "/v1/embeddings", "/api/ai/stream")
+_WEBHOOKS = ("/webhooks/github", "/webhooks/gitea")
 _SHOWN_HEADERS = ("ETag", "Retry-After", "X-Log-Offset", "X-Log-Next", "X-Run-State", "X-Wbx-Run")
 
 
@@ -91,10 +92,11 @@ def _wrap(app: fastapi.FastAPI, chosen: parts.Parts) -> None:
         )
     bounds = chosen.bounds
     asked = dict.fromkeys(_QUESTIONS, bounds.question_body)
+    told = dict.fromkeys(_WEBHOOKS, bounds.webhook_body)
     rules = edge.Rules(
         bounds,
         chosen.hosts,
-        large={"/api/v1/plans": bounds.plan_body, **asked},
+        large={"/api/v1/plans": bounds.plan_body, **asked, **told},
         slow=dict.fromkeys(_QUESTIONS, bounds.answer_seconds),
     )
     app.add_middleware(edge.Edge, rules=rules, meters=chosen.meters)

@@ -26,6 +26,7 @@ class Limits:
     body: int = 256 * 1024
     plan_body: int = 32 * 1024 * 1024
     question_body: int = 8 * 1024 * 1024
+    webhook_body: int = 8 * 1024 * 1024
     answer_seconds: float = 900.0
     answers: int = 2048
     answers_each: int = 512

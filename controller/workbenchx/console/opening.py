@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from workbenchx import errors
 from workbenchx.console import hub, limits, parts
 from workbenchx.console.auth import keys, local, tokens
+from workbenchx.engine import secrets
+from workbenchx.providers.secrets import kubernetes as cluster_secrets
 from workbenchx.store import callers, embedded, migrate, notify
 from workbenchx.wiring import answering, cluster, retrieval, settings, storing
 from workbenchx.wiring import app as wiring
@@ -61,6 +63,7 @@ async def _embedded(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
                 embedder=retrieval.embedder_if_any(chosen),
                 gateway=gateway,
                 searching=answering.searching(engine.store.connections, chosen),
+                places=secrets.Places(os.environ.get),
             )
         finally:
             await asked.close()
@@ -73,6 +76,7 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
     asked = callers.Callers(str(chosen.database_url), most=_CONNECTIONS)
     known = keys.Remote(f"{chosen.auth_url}/.well-known/jwks.json")
     shelf = storing.Shelf(chosen)
+    kept = cluster_secrets.Secrets()
     try:
         await asked.check_login()
         yield parts.Parts(
@@ -86,8 +90,10 @@ async def _supabase(chosen: settings.Settings) -> AsyncIterator[parts.Parts]:
             origins=chosen.console_origins,
             bounds=_limits(chosen),
             embedder=retrieval.embedder_if_any(chosen),
+            places=secrets.Places(os.environ.get, kept),
         )
     finally:
+        await kept.aclose()
         await shelf.close()
         await known.close()
         await asked.close()

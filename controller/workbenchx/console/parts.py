@@ -9,6 +9,7 @@ import fastapi
 from workbenchx import ports
 from workbenchx.console import hub, limits, metrics
 from workbenchx.console.auth import local, tokens
+from workbenchx.engine import secrets
 from workbenchx.engine.answering import gateway as gateways
 from workbenchx.store import callers, connections
 
@@ -56,6 +57,10 @@ class Blobs(Protocol):
         """The bytes."""
 
 
+def _nothing(_: str) -> None:
+    """No variable of the environment."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parts:
     """One console.
@@ -63,6 +68,7 @@ class Parts:
     `signing`: of the embedded user's tokens; `storage`: that of this machine; `shelf`: else, that which is recorded; `blobs`:
     where this process serves links itself; `sandboxes`: those of this machine; `migrations`: the versions that this program needs;
     `gateway`: to models, where this process has the engine's login, and `searching` the texts of a project for it;
+    `places`: where the secrets are that forges sign their webhooks with;
     `alone`: this process serves models and nothing else.
     """
 
@@ -80,6 +86,7 @@ class Parts:
     embedder: ports.Embedder | None = None
     gateway: gateways.Gateway | None = None
     searching: Searching | None = None
+    places: secrets.Places = dataclasses.field(default_factory=lambda: secrets.Places(_nothing))
     alone: bool = False
     hosts: frozenset[str] = frozenset()
     origins: tuple[str, ...] = ()

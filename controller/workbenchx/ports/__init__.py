@@ -32,6 +32,8 @@ from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts
 from workbenchx.ports.embedding import Embedder
 from workbenchx.ports.forges import (
     Annotation,
+    Deliveries,
+    Delivery,
     FileChange,
     Forge,
     NewCommit,
@@ -136,6 +138,8 @@ __all__ = [
     "Clones",
     "Codes",
     "Cutoff",
+    "Deliveries",
+    "Delivery",
     "Desk",
     "Documents",
     "Due",

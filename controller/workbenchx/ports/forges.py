@@ -5,8 +5,9 @@ the time that the forge names, Waiting(ForgeUnavailable) where it does not answe
 """
 
 import dataclasses
+import datetime
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 
@@ -165,3 +166,40 @@ class Registry(Protocol):
 
     async def digest(self, image: str) -> str | None:
         """The digest of the index (or of the manifest, if there is no index) that a tag names now; None: there is no such tag."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a forge told by a webhook: a hint to look there. Its signature was good when it was received.
+
+    `repository` is host/path in small letters (forge/addresses). `action` is of a pull request: opened, synchronized,
+    reopened, closed; `branch` is its own, or the one that was pushed to; `after` is where that branch was then.
+    """
+
+    forge: str
+    id: str
+    event: str
+    repository: str
+    action: str | None
+    number: int | None
+    branch: str | None
+    before: str | None
+    after: str | None
+    received_at: datetime.datetime
+    handled_at: datetime.datetime | None
+
+
+class Deliveries(Protocol):
+    """Webhooks that were received, each once. They may come twice, late, out of order or never: the poll is the truth."""
+
+    async def open_deliveries(self, most: int = 500) -> Sequence[Delivery]:
+        """What nobody has handled yet, the oldest first."""
+
+    async def recent_deliveries(self, most: int = 50) -> Sequence[Delivery]:
+        """The latest ones, handled or not."""
+
+    async def handle_deliveries(self, done: Sequence[Delivery]) -> None:
+        """Say that these need no more care."""
+
+    def delivered(self) -> AsyncIterator[None]:
+        """One item at start, then one per burst of deliveries."""

@@ -13,6 +13,7 @@ CHANGED = "ops_changed"
 EVENTS = "ops_events"
 LOGS = "ops_logs"
 RUNNERS = "ops_runners"
+WEBHOOKS = "ops_webhooks"
 _BURST_SECONDS = 0.01
 
 

@@ -9,6 +9,7 @@ from workbenchx.store import (
     codes,
     connections,
     declared,
+    deliveries,
     events,
     gates,
     interventions,
@@ -52,6 +53,7 @@ class Postgres(
     removals.Removals,
     cluster.Cluster,
     runners.Runners,
+    deliveries.Deliveries,
 ):
     """The `ops` schema at `url`, as the login `wbx_engine`. `close` it when done.
 

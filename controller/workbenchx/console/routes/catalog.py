@@ -16,6 +16,7 @@ from workbenchx.console.routes import (
     runs,
     search,
     session,
+    webhooks,
 )
 
 ROUTERS = (
@@ -32,6 +33,7 @@ ROUTERS = (
     models.router,
     chat.router,
     runner.router,
+    webhooks.router,
     health.router,
     pages.router,
 )
