@@ -22,7 +22,7 @@ def test_a_schema_is_a_schema(name: str) -> None:
 def test_there_is_one_for_every_json_output() -> None:
     """Every command that has `--json`."""
     expected = (
-        "artifact-url artifact-verify artifacts cancel check db-anchor db-status db-verify diff diff-at get login plan provider-check reproduce "
+        "artifact-url artifact-verify artifacts cancel check db-anchor db-status db-verify diff diff-at fix get login plan provider-check reproduce "
         "resource run run-again runs search session-snapshot validate why"
     )
 

@@ -18,6 +18,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "plan": Entry("plan", "Show what applying the files would change."),
         "check": Entry("check", "Show what a pull request would change, for any CI."),
         "apply": Entry("apply", "Make it so: mirror the files and carry out the plan."),
+        "fix": Entry("fix", "Show what is wrong, and changes of the files that mend it."),
         "confirm": Entry("confirm", "Let a held destructive plan happen."),
     },
     "Know": {

@@ -138,5 +138,8 @@ class Reads(Protocol):
     async def interventions(self, *, limit: int = 50) -> list[Row]:
         """What people ordered, the latest first."""
 
+    async def proposals(self) -> list[Row]:
+        """What FixBot proposes, the latest first."""
+
     async def chains(self, run_id: str | None = None) -> list[Row]:
         """How the chains of events stand, of one run (or a beginning of its id) or of all: `wbx db verify`."""

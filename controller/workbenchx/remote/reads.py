@@ -141,6 +141,10 @@ class Reads:
         """What people ordered, the latest first."""
         return await self._api.pages("interventions", most=limit)
 
+    async def proposals(self) -> list[ports.Row]:
+        """What FixBot proposes, the latest first."""
+        return await self._api.pages("proposals")
+
     async def chains(self, run_id: str | None = None) -> list[ports.Row]:
         """How the chains of events stand."""
         if run_id is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from workbenchx import errors
 from workbenchx.planner import model
-from workbenchx.store import connections, encode, queries, runs
+from workbenchx.store import connections, encode, proposals, queries, runs
 
 _SQL = queries.load("interventions")
 VERBS = frozenset(
@@ -40,13 +40,16 @@ class Interventions:
         """Record an order; its id. `cancel` asks the run named in args (`run_id`) to end.
 
         Raises:
-            errors.Stalled: reason UnknownVerb, RunNotFound, RunAmbiguous, or RunEnded: there is nothing to cancel.
+            errors.Stalled: reason UnknownVerb, RunNotFound, RunAmbiguous, or RunEnded: there is nothing to cancel;
+                NotFound: no open proposal has that id.
         """
         if verb not in VERBS:
             raise errors.Stalled(f'intervention: "{verb}" is not known', reason="UnknownVerb")
         async with self._db.transaction() as conn:
             if verb == "cancel":
                 args = dict(args) | {"run_id": await _cancel(conn, args, actor)}
+            if verb == "snooze":
+                await proposals.snooze(conn, str(args["proposal_id"]), str(args["until"]))
             params = {
                 "verb": verb,
                 "kind": key.kind if key else None,
@@ -54,7 +57,7 @@ class Interventions:
                 "name": key.name if key else None,
                 "args": encode.document(args),
                 "actor": encode.text(actor),
-                "at_once": verb == "cancel",
+                "at_once": verb in {"cancel", "snooze"},
             }
             return str((await connections.fetch(conn, _SQL["record"], params))[0][0])
 

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbenchx import ports
+from workbenchx import errors, ports
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("proposals")
@@ -64,3 +64,13 @@ class Proposals:
         params = {"id": row.id, "was": row.state, "state": state, "until": snoozed_until}
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["conclude"], params)
+
+
+async def snooze(conn: connections.Connection, id_: str, until: str) -> None:
+    """Be quiet about one until then.
+
+    Raises:
+        errors.Stalled: reason NotFound: no open one has that id.
+    """
+    if not await connections.fetch(conn, _SQL["snooze"], {"id": id_, "until": until}):
+        raise errors.Stalled(f'proposal: no open one is "{id_}"', reason="NotFound")

@@ -41,6 +41,7 @@ from workbenchx.wiring import home as homes
 if TYPE_CHECKING:
     from workbenchx.declared import validate
     from workbenchx.engine import indexer
+    from workbenchx.fixbot import scenes
     from workbenchx.wiring import declaring
     from workbenchx.wiring import following as wiring_following
 
@@ -89,6 +90,14 @@ class App:
         """What would happen if the files under `path` were recorded as they are, and what is wrong with them."""
         read = await self._read(path, None)
         return planner.plan(mirror.swap(await self._world(), read.reading)), read.report
+
+    async def scene(self, path: pathlib.Path) -> "scenes.Scene":
+        """What FixBot sees if the files under `path` were recorded as they are. Writes nothing."""
+        from workbenchx.wiring import fixing  # noqa: PLC0415 - few commands mend
+
+        read = await self._read(path, None)
+        world = mirror.swap(await self._world(), read.reading)
+        return fixing.of_world(self.settings.root, path, world)
 
     async def reconcile(
         self,

@@ -31,3 +31,8 @@ where id = %(id)s;
 -- Only if it is still what the caller knows: a person may have snoozed it in the meantime.
 update ops.fix_proposals set state = %(state)s, snoozed_until = coalesce(%(until)s, snoozed_until), closed_at = now(), updated_at = now()
 where id = %(id)s and state = %(was)s;
+
+-- name: snooze
+-- As ops.snooze does for callers.
+update ops.fix_proposals set state = 'snoozed', snoozed_until = %(until)s::timestamptz, updated_at = now()
+where id::text = %(id)s and state in ('open', 'snoozed') returning id;

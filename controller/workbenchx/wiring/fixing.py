@@ -1,0 +1,97 @@
+"""What FixBot sees of a folder: its files, what is recorded, what registries say of their images, what was good before."""
+
+import asyncio
+import dataclasses
+import datetime
+import pathlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from workbenchx import errors, ports
+from workbenchx.engine import mirror
+from workbenchx.fixbot import images, scenes
+from workbenchx.fixbot.rules import roll_back
+from workbenchx.forge import checkout, registry
+from workbenchx.planner import model
+from workbenchx.wiring import declaring, readahead
+
+_AT_ONCE = 8
+
+
+def of_world(root: pathlib.Path, path: pathlib.Path, world: model.World) -> scenes.Scene:
+    """The files under `path`, beside a world that they are declared in."""
+    return scenes.Scene(_files(root, path), world, mirror.EMBEDDED_SOURCE)
+
+
+async def of_files(root: pathlib.Path, path: pathlib.Path) -> scenes.Scene:
+    """The files alone, where no installation can be read: nothing is recorded in their world."""
+    read = await declaring.read(None, root, path, known={})
+    world = model.World(
+        declared=tuple(read.reading.rows),
+        declared_complete=read.reading.complete,
+        code=read.reading.code,
+        now=datetime.datetime.now(datetime.UTC),
+    )
+    return of_world(root, path, world)
+
+
+def _files(root: pathlib.Path, path: pathlib.Path) -> dict[str, bytes]:
+    """What can be read; what cannot is told by `wbx validate`."""
+    tree = checkout.folder(root, readahead.scope_of(root, path))
+    found = {}
+    for name in tree.files:
+        try:
+            found[name] = tree.files[name]
+        except errors.Stalled:
+            continue
+    return found
+
+
+Digest = Callable[[str], Awaitable[str | None]]
+
+
+async def with_digests(
+    scene: scenes.Scene, digest: Digest, *, moved: bool
+) -> tuple[scenes.Scene, list[str]]:
+    """The scene with what tags name now: of images without a digest, and if asked for (`moved`) of pinned ones too.
+
+    Beside it what could not be asked; those images are unknown.
+    """
+    wanted = images.wanted(scene) if moved else sorted({each for _, each in images.unpinned(scene)})
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(image: str) -> str | None:
+        async with gate:
+            return await digest(image)
+
+    answers = await asyncio.gather(*map(ask, wanted), return_exceptions=True)
+    found: dict[str, str | None] = {}
+    unknown: list[str] = []
+    for image, answer in zip(wanted, answers, strict=True):
+        if isinstance(answer, errors.WorkbenchError):
+            unknown.append(answer.message)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found[image] = answer
+    return dataclasses.replace(scene, digests=found), unknown
+
+
+async def asked(scene: scenes.Scene, *, moved: bool) -> tuple[scenes.Scene, list[str]]:
+    """The same of the registries themselves, without credentials."""
+    if not images.wanted(scene):
+        return scene, []
+    async with registry.client() as client:
+        return await with_digests(scene, registry.Registry(client).digest, moved=moved)
+
+
+async def with_good(scene: scenes.Scene, reads: ports.Reads) -> scenes.Scene:
+    """The scene with the last version that was Ready of every deployment that fails."""
+    good: dict[model.Key, Mapping[str, Any]] = {}
+    for key in roll_back.candidates(scene):
+        now = scene.documents[key].spec
+        for row in await reads.history(key):
+            if row["ready"] and row["spec"] is not None and row["spec"] != now:
+                good[key] = row["spec"]
+                break
+    return dataclasses.replace(scene, good=good)
