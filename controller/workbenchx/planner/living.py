@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from workbenchx.api import reasons, states
 from workbenchx.planner import (
+    adopting,
     cases,
     draft,
     endings,
@@ -159,7 +160,13 @@ def _keep(case: cases.Case, wish: cases.Wish) -> model.Verdict:
         case.writing.record(case.subject)
         case.writing.wait(case.subject.key, case.blueprint)
         return verdicts.refused(case.subject.key, case.blueprint, state=states.State.RUNNING)
-    return making.outdated(case, case.blueprint) or _drifted(case, case.blueprint) or _well(case)
+    blueprint = case.blueprint
+    return (
+        adopting.adopted(case, blueprint)
+        or making.outdated(case, blueprint)
+        or _drifted(case, blueprint)
+        or _well(case)
+    )
 
 
 def _unseen(case: cases.Case) -> model.Verdict:
