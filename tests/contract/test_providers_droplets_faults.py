@@ -279,6 +279,20 @@ async def test_no_room_is_waited_for(place: Place) -> None:
     await place.begin(sandbox)
 
 
+async def test_where_there_is_no_room_the_next_region_is_tried(place: Place) -> None:
+    """In their order; nothing was made where there was none, and where none has room it is waited for."""
+    sandbox = place.sandbox(region="nyc2", regions=["tor1", "atl1"], patience=1.0)
+    place.vendor.faults.full_in = frozenset({"nyc2", "tor1", "atl1"})
+    with pytest.raises(errors.Waiting, match="no room"):
+        await sandbox.create(order())
+    assert place.vendor.asked.count("POST /v2/droplets") == 3
+    place.vendor.faults.full_in = frozenset({"nyc2"})
+    with pytest.raises(errors.Waiting, match="its runner does not answer yet"):
+        await sandbox.create(order())
+    assert place.vendor.asked.count("POST /v2/droplets") == 5
+    assert [each.body["region"] for each in place.vendor.named(NAME)] == ["tor1"]
+
+
 async def test_what_stays_pending_is_waited_for(place: Place) -> None:
     """A droplet that never becomes active: `create` says so, again and again, and makes no other one."""
     place.vendor.faults.stuck = True
@@ -367,6 +381,32 @@ async def test_an_upload_that_is_not_what_was_promised(place: Place) -> None:
     with pytest.raises(errors.Stalled) as told:
         [data async for data in sandbox.read_file(NAME, "out.csv")]
     assert told.value.reason == "ArtifactMissing"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+async def test_wrong_bytes_are_removed_where_they_came_by_our_upload(
+    place: Place, tmp_path: pathlib.Path, *, ours: bool
+) -> None:
+    """What lay there before the runner wished for it is somebody else's: reading it wrong once removes nothing."""
+    digest = (await place.storage.put(once(b"good"))).sha256
+    (kept,) = [each for each in (tmp_path / "storage").rglob(f"*{digest[8:]}*") if each.is_file()]
+    kept.chmod(0o600)
+    kept.write_bytes(b"evil")
+    sandbox = place.sandbox()
+    hand = await place.begin(sandbox)
+    await hand.upload("out.csv", digest, 4)
+    signed = {"url": "x", "headers": {}} if ours else {"stored": True, "url": None}
+    await place.store.sign_runner(NAME, {"out.csv": signed})
+    await hand.finish({"state": "exited", "exit_code": 0}, ["out.csv"])
+    with pytest.raises(errors.Stalled) as told:
+        [data async for data in sandbox.read_file(NAME, "out.csv")]
+    assert told.value.reason == "DigestMismatch"
+    assert await place.storage.exists(digest) is not ours
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """All of it in one piece."""
+    yield data
 
 
 async def test_secrets_are_sealed(place: Place) -> None:

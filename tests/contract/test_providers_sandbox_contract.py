@@ -12,6 +12,7 @@ import pytest
 from cluster_fixtures import cluster, node
 
 from workbenchx import errors, ports
+from workbenchx.planner import abilities
 
 __all__ = ["cluster", "node"]
 
@@ -336,8 +337,10 @@ async def test_a_bad_order_is_stalled(bench: support.Bench, fields: dict[str, ob
 
 
 async def test_local_costs_nothing_or_a_price_is_known(bench: support.Bench) -> None:
-    """Price is USD per hour, never negative."""
+    """Price is USD per hour, never negative; and a plan knows what its adapter can do for nobody."""
     assert bench.sandbox.price(bench.spec(NAME, "true")) >= 0
+    adapter, can = bench.sandbox.adapter, bench.sandbox.capabilities
+    assert (adapter in abilities.OPENS_PORTS, adapter in abilities.HAS_GPUS) == (can.ports, can.gpu)
 
 
 async def test_no_descriptor_of_ours_is_left_open(bench: support.Bench) -> None:

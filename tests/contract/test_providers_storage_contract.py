@@ -203,6 +203,7 @@ async def test_delete_is_idempotent(storage: ports.StorageProvider) -> None:
     blob = await storage.put(stream(b"x"))
     await storage.delete(blob.sha256)
     await storage.delete(blob.sha256)
+    await storage.discard(blob.sha256)
     assert not await storage.exists(blob.sha256)
 
 

@@ -67,6 +67,19 @@ def lies(folder: pathlib.Path, sha256: str) -> bool:
     return (folder / "sha256" / sha256[:2] / sha256).exists()
 
 
+async def test_discarding_removes_nothing_of_anybody_else(
+    places: several.Places, made: dict[str, pathlib.Path]
+) -> None:
+    """Only in the storage that uploads go to, and only what no pointer names: a copy elsewhere, or somebody's, stays."""
+    for name in ("near", "far"):
+        blob = await places.get(name).put(stream(b"equal"))
+    await several.Several(places, where("near"), "near").discard(blob.sha256)
+    assert lies(made["near"], blob.sha256)
+    await several.Several(places, where(), "near").discard(blob.sha256)
+    assert not lies(made["near"], blob.sha256)
+    assert lies(made["far"], blob.sha256)
+
+
 async def test_bytes_are_read_where_they_lie(
     places: several.Places, made: dict[str, pathlib.Path]
 ) -> None:

@@ -48,7 +48,7 @@ class Faults:
     """How it misbehaves. Numbers count down; seconds.
 
     `busy`: answers of 429, with Retry-After if `says_when`. `broken`: answers of 503 that did nothing. `lost`: creates that
-    are done and answered with 503. `full`: no room (422). `stuck`: droplets stay new. `expired`: the token is refused.
+    are done and answered with 503. `full`: no room (422), or where `full_in` names the region. `stuck`: droplets stay new. `expired`: the token is refused.
     `slow`: before each answer. `lag`: until a new droplet is listed. `silent`: creates that are done and never answered.
     """
 
@@ -58,6 +58,7 @@ class Faults:
     lost: int = 0
     silent: int = 0
     full: bool = False
+    full_in: frozenset[str] = frozenset()
     stuck: bool = False
     expired: bool = False
     slow: float = 0.0
@@ -157,7 +158,7 @@ class Emulator:
         body = json.loads(await request.body())
         if problem := _wrong(body):
             return _refuse(422, problem)
-        if self.faults.full:
+        if self.faults.full or body.get("region") in self.faults.full_in:
             return _refuse(422, "Size is not available in this region.")
         droplet = Droplet(next(self._ids), body, time.monotonic())
         self.droplets[droplet.id] = droplet

@@ -100,6 +100,27 @@ def test_missing_references_are_named() -> None:
     assert (False, "ReferenceMissing") == (lost.ready, lost.reason)
 
 
+def test_what_a_provider_can_never_do_is_refused_in_the_plan() -> None:
+    """No port opens on a droplet, and Vercel has no GPU; what stands in is asked instead of the declared one."""
+    prices = [{"unit": "instance-hour", "name": "gpu-1", "usd": 1}]
+    declared = [
+        worlds.declare("SandboxProvider/droplets", {"adapter": "do_runner", "prices": prices}),
+        worlds.session(ports=[8888], provider="droplets"),
+        *worlds.app(provider="droplets"),
+        worlds.job(resources={"gpu": 1}),
+        worlds.job("on-droplets", resources={"gpu": 1}, provider="droplets"),
+    ]
+    found = worlds.Life(*worlds.platform(), *declared, stand_in=None).plan()
+
+    refused = (False, "InvalidSpec")
+    for name in ("Session/notebook", "AppDeployment/shop", "RunnerJob/ingest"):
+        assert refused == worlds.standing(found, name)
+    assert "opens no ports" in worlds.verdict(found, "Session/notebook").message
+    assert (False, "Queued") == worlds.standing(found, "RunnerJob/on-droplets")
+    embedded = worlds.Life(*worlds.platform(), *declared, stand_in="local").plan()
+    assert "InvalidSpec" not in {each.reason for each in embedded.verdicts}
+
+
 def test_no_provider_at_all() -> None:
     """No named one and no default: ProviderMissing."""
     life = worlds.Life(*worlds.platform(), worlds.job())

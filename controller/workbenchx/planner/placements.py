@@ -7,7 +7,7 @@ from typing import Any
 
 from workbenchx.api import quantities, reasons
 from workbenchx.api.kinds import runtime as kinds
-from workbenchx.planner import cost, draft, model, spelling, subjects, verdicts
+from workbenchx.planner import abilities, cost, draft, model, spelling, subjects, verdicts
 
 DEFAULT_CPU = 1.0
 DEFAULT_MEMORY = 512 * 1024 * 1024
@@ -63,6 +63,7 @@ def of(
         repr(spec.get("provider")),
         repr(spec.get("resources")),
         repr(spec.get("network")),
+        _has_ports(spec),
     )
     found = writing.placements.get(key)
     if found is None:
@@ -87,6 +88,14 @@ def _resolve(
     if refusal:
         return refusal
     stand_in = writing.index.policy.stand_in
+    cannot = abilities.refusal(
+        provider.key,
+        stand_in or adapter,
+        ports=_has_ports(spec),
+        gpus=bool(needs.gpu and not stand_in),  # a stand-in goes on without
+    )
+    if cannot:
+        return cannot
     rate = _rate(provider, stand_in or adapter, needs)
     if isinstance(rate, verdicts.Refusal):
         return rate
@@ -103,6 +112,11 @@ def _resolve(
         lifetime=quantities.duration(lifetime) if lifetime else None,
         rate=rate,
     )
+
+
+def _has_ports(spec: Mapping[str, Any]) -> bool:
+    """Whether it is reached by an address: a session that lists ports, or an app."""
+    return bool(spec.get("ports")) or "app" in spec
 
 
 def _runtime(

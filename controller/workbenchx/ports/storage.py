@@ -69,6 +69,12 @@ class StorageProvider(Protocol):
     async def delete(self, sha256: str) -> None:
         """Remove the bytes; of a missing key: success."""
 
+    async def discard(self, sha256: str) -> None:
+        """Remove what a signed upload brought under this name and is not what it says, so that others may bring it.
+
+        Only there where signed uploads go, and not where somebody's pointer names it: that was read through and good.
+        """
+
     def list(self) -> AsyncIterator[Blob]:
         """Every object, in key order."""
 
@@ -89,7 +95,7 @@ class StorageProvider(Protocol):
         """An upload of these bytes by somebody who has no credentials, good for about `expires` (at most LINK_LIMIT).
 
         `expires_at` says until when it really is good: some vendors set that themselves. Not every vendor checks the
-        bytes: whoever handed it out reads the object through (`open` checks it) before anybody relies on it, and deletes
+        bytes: whoever handed it out reads the object through (`open` checks it) before anybody relies on it, and discards
         what is not what was promised. Stalled(InvalidSpec) where nobody but this machine can write.
         """
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _REMOVED = "ArtifactRemoved"
 _GOOD = frozenset({"intact", _REMOVED})
-_COLUMNS = ("id", "run_id", "name", "bytes", "media_type", "sha256")
+_COLUMNS = ("id", "run_id", "name", "bytes", "media_type", "sha256", "storage")
 
 
 @click.group("artifact", short_help="List, fetch, link and verify stored artifacts.")
@@ -43,7 +43,7 @@ def ls(
             invocation.answer({"items": [_item(item) for item in found]})
         else:
             lines = [_line(item) for item in found]
-            headers = ("NAME", "OF", "RUN", "SIZE", "SHA256")
+            headers = ("NAME", "OF", "RUN", "SIZE", "STORAGE", "SHA256")
             invocation.say(
                 table.render(headers, lines, invocation.paint(chosen)) if lines else "no artifacts"
             )
@@ -152,4 +152,11 @@ def _item(row: Any) -> dict[str, Any]:
 def _line(row: Any) -> list[table.Cell | str]:
     subject = f"{row['kind']}/{row['owner']}" if row.get("owner") else "-"
     run = phrases.short_id(str(row.get("run_id") or ""))
-    return [row["name"], subject, run, phrases.size(int(row["bytes"])), row["sha256"]]
+    return [
+        row["name"],
+        subject,
+        run,
+        phrases.size(int(row["bytes"])),
+        row.get("storage") or "-",
+        row["sha256"],
+    ]

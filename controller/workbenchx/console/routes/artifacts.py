@@ -24,7 +24,10 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
 
 
 class Artifact(pydantic.BaseModel):
-    """A pointer to stored bytes; `kind`, `namespace` and `owner` name the resource whose run made it."""
+    """A pointer to stored bytes; `kind`, `namespace` and `owner` name the resource whose run made it.
+
+    `storage`: the StorageProvider that has them; null: the embedded one, or an older release did not record it.
+    """
 
     id: str
     run_id: str | None
@@ -38,6 +41,7 @@ class Artifact(pydantic.BaseModel):
     bytes: int
     media_type: str
     sha256: str
+    storage: str | None
     created_at: datetime.datetime
     removed_at: datetime.datetime | None
 

@@ -81,6 +81,10 @@ class LocalStorage:
         """See ports.StorageProvider.delete."""
         self._path(sha256).unlink(missing_ok=True)
 
+    async def discard(self, sha256: str) -> None:
+        """See ports.StorageProvider.discard: pointers are known to whoever stands in front of this."""
+        await self.delete(sha256)
+
     async def list(self) -> AsyncIterator[ports.Blob]:
         """See ports.StorageProvider.list. Holds one of 256 folders in memory at a time."""
         for folder in sorted(self._objects.iterdir()):

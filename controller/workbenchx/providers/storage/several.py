@@ -119,6 +119,11 @@ class Several:
         if refusals:
             raise refusals[0]
 
+    async def discard(self, sha256: str) -> None:
+        """See ports.StorageProvider.discard: of the first, where signed uploads go."""
+        if not await self._where(sha256):
+            await self._first.delete(sha256)
+
     async def list(self) -> AsyncIterator[ports.Blob]:
         """See ports.StorageProvider.list: of all, each object once, as the first that has it."""
         streams, heads = [], []

@@ -135,7 +135,7 @@ where run_id::text = %(run_id)s::uuid::text and seq > %(after)s order by seq lim
 -- The latest first, with the resource whose run made them. An adopted table also holds rows of others, whose run_id may be
 -- anything.
 select a.id::text, a.run_id::text, p.name as project, r.kind, r.namespace, r.name as owner, a.name, a.bucket, a.key, a.bytes,
-  a.media_type, a.sha256, a.created_at, a.removed_at
+  a.media_type, a.sha256, a.storage, a.created_at, a.removed_at
 from ops.artifacts a
 left join ops.runs r on r.run_id = case when a.key = 'sha256/' || a.sha256 then a.run_id::text::uuid end
 left join ops.projects p on p.id = a.project_id

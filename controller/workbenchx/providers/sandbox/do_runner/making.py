@@ -161,7 +161,7 @@ class Maker:
             return
         body = await asyncio.to_thread(self._body, spec, now, asking)
         try:
-            droplet = await self._api.create(body)
+            droplet = await self._asked(body)
         except errors.WorkbenchError as problem:
             if droplets.surely_not(problem):
                 await self._desk.bind_runner(spec.name, None)
@@ -169,6 +169,17 @@ class Maker:
                     await self._desk.remove_runner(spec.name)
             raise
         await self._desk.bind_runner(spec.name, str(droplet["id"]))
+
+    async def _asked(self, body: dict[str, Any]) -> dict[str, Any]:
+        """In the first region that has room for it: where there is none, nothing was made."""
+        *others, last = self._chosen.regions
+        for region in others:
+            try:
+                return await self._api.create(body | {"region": region})
+            except errors.Waiting as problem:
+                if problem.reason != "SandboxUnavailable":
+                    raise
+        return await self._api.create(body | {"region": last})
 
     async def _forget(self, row: ports.Runner) -> None:
         """An order that cannot be, and that no machine was asked for."""
@@ -190,7 +201,6 @@ class Maker:
         )
         body: dict[str, Any] = {
             "name": spec.name,
-            "region": chosen.region,
             "size": chosen.size(spec),
             "image": chosen.gpu_image if spec.gpu else chosen.image,
             "tags": names.tags(self._installation, row.attempt, spec.tags),

@@ -12,7 +12,8 @@ from workbenchx.providers.sandbox.do_runner.agent import registry
 _SIZE = re.compile(r"(\d+)vcpu-(\d+)gb")
 _GPUS = re.compile(r"x(\d+)-")
 _NAMES = {"vpc": "vpc_uuid", "gpuImage": "gpu_image", "apiUrl": "api_url"}
-_LISTS = ("sizes", "ssh_keys")
+_LISTS = ("regions", "sizes", "ssh_keys")
+_ONE_OR_MORE = ("region", "size")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Registry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
-    """Seconds. `sizes`: the vendor's names of machines, those that are tried first before others; GPU ones too.
+    """Seconds. `regions`: the one that is tried first before others. `sizes`: the vendor's names of machines, those that are tried first before others; GPU ones too.
 
     `api_url`: where a runner finds the API of this installation. `image`, `gpu_image`: of the vendor, with Python 3.11 or
     later. `endpoint`: of the vendor's API. `timeout`: of one call. `patience`: how long a droplet may take until its runner
@@ -35,7 +36,7 @@ class Settings:
     next. `registries`: those that a runner signs in to. `prices`: of the provider object.
     """
 
-    region: str
+    regions: tuple[str, ...]
     sizes: tuple[str, ...]
     api_url: str = ""
     image: str = "ubuntu-24-04-x64"
@@ -82,23 +83,28 @@ class Settings:
 
 
 def read(document: Mapping[str, Any], prices: Sequence[Mapping[str, Any]] = ()) -> Settings:
-    """The settings of an option. `size` is short for a list of one.
+    """The settings of an option. `size` and `region` are short for a list of one.
 
     Raises:
         errors.Stalled: reason InvalidSpec.
     """
     found = {_NAMES.get(name, _snake(name)): value for name, value in document.items()}
-    one = found.pop("size", None)
-    found["sizes"] = [*([one] if one else []), *_words(found.get("sizes"))]
+    for name in _ONE_OR_MORE:
+        one = found.pop(name, None)
+        found[f"{name}s"] = [*([one] if one else []), *_words(found.get(f"{name}s"))]
     for name in _LISTS:
         found[name] = tuple(_words(found.get(name)))
     found["registries"] = tuple(map(_registry, found.get("registries") or ()))
     known = {field.name for field in dataclasses.fields(Settings)} - {"prices"}
     if unknown := sorted(set(found) - known):
-        raise _invalid(f'"{unknown[0]}" is not known (known: size, {", ".join(sorted(known))})')
-    for name in ("region", "sizes"):
-        if not found.get(name):
-            raise _invalid(f'"{name.removesuffix("s")}" is missing')
+        raise _invalid(
+            f'"{unknown[0]}" is not known (known: region, size, {", ".join(sorted(known))})'
+        )
+    for name in _ONE_OR_MORE:
+        if not found.get(f"{name}s"):
+            raise _invalid(f'"{name}" is missing')
+    if found.get("vpc_uuid") and len(found["regions"]) > 1:
+        raise _invalid('"vpc" is of one region; name that one alone')
     if not str(found.get("endpoint", "https://")).startswith(("https://", "http://127.0.0.1:")):
         raise _invalid('"endpoint" must be https')
     return Settings(**found, prices=tuple(prices))

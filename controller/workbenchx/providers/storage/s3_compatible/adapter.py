@@ -67,6 +67,10 @@ class S3Storage:
             what = {"Key": self._bucket.key(_object(sha256))}
             await self._bucket.ask("delete_object", what, expected=faults.GONE)
 
+    async def discard(self, sha256: str) -> None:
+        """See ports.StorageProvider.discard: pointers are known to whoever stands in front of this."""
+        await self.delete(sha256)
+
     async def list(self) -> AsyncIterator[ports.Blob]:
         """See ports.StorageProvider.list. A page of 1,000 at a time."""
         async for page in self._bucket.pages(naming.OBJECTS):
