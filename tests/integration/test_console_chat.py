@@ -17,6 +17,11 @@ from store_fixtures import database, server, store
 
 from workbenchx import ports
 from workbenchx.console.routes import chat
+from workbenchx.engine import indexer, snapshots
+from workbenchx.providers.embedding import wordllama
+from workbenchx.providers.storage import local
+from workbenchx.store import documents, postgres
+from workbenchx.wiring import answering
 
 __all__ = ["auth", "database", "gateway", "opening", "server", "store", "vendors_key"]
 
@@ -170,11 +175,30 @@ async def test_the_order_of_parts(gateway: answers_lab.Gateway) -> None:
 
 
 async def test_badly_written_arguments(gateway: answers_lab.Gateway) -> None:
-    """A call whose arguments are cut off is an error of that call, not of the stream."""
-    gateway.first.calls = (("look", {"place": "x" * 40}),)
+    """Arguments that are no JSON, in an answer that ended as it should, are an error of that call, not of the stream."""
+    gateway.first.calls = (("look", '{"place": "xxxxxxxxxxxxxxxx'), ("see", {"place": "there"}))
     found = await parts(gateway, tools={"look": {"description": "looks"}})
-    assert kinds(found)[-3:] == ["tool-input-available", "finish-step", "finish"]
+    assert kinds(found)[-4:] == [
+        "tool-input-error",
+        "tool-input-available",
+        "finish-step",
+        "finish",
+    ]
+    assert (found[-4]["toolName"], found[-4]["input"]) == ("look", '{"place": "xxxxxxxxxxxxxxxx')
     assert found[-1]["finishReason"] == "tool-calls"
+
+
+@pytest.mark.parametrize("fault", [Fault(cut_after=3), Fault(error_after=3)], ids=["cut", "error"])
+async def test_an_answer_that_ends_inside_of_a_call(
+    gateway: answers_lab.Gateway, fault: Fault
+) -> None:
+    """Half of a call's arguments and no end: the stream ends with `error`, and the call is never handed to the client as a whole."""
+    gateway.first.calls = (("look", {"place": "x" * 40}),)
+    gateway.first.faults = [fault]
+    found = await parts(gateway, tools={"look": {"description": "looks"}})
+    assert kinds(found) == ["start", "start-step", "tool-input-start", "tool-input-delta", "error"]
+    assert gateway.second.asked == []
+    await gateway.until(STATES, [("failed", "ProviderUnavailable")])
 
 
 async def test_signs_of_life(gateway: answers_lab.Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +267,34 @@ async def test_parts_of_every_version(gateway: answers_lab.Gateway) -> None:
     assert roles == ["system", "user", "assistant", "tool", "tool", "user"]
     assert [call["function"]["name"] for call in sent[2]["tool_calls"]] == ["look", "see"]
     assert sent[5]["content"][1]["image_url"]["url"] == image["url"]
+
+
+async def test_retrieval_of_what_is_indexed(
+    opening: Callable[..., Any], store: postgres.Postgres, tmp_path: pathlib.Path
+) -> None:
+    """The embedder of the wheel over `ops.documents`: the passage that answers the question comes first, of two texts."""
+    if not wordllama.installed():
+        tools.need("wordllama", f"pip install {wordllama.PACKAGE}")
+    texts = {
+        "birds.md": "Each penguin was measured: bill length, bill depth, flipper length and body mass.",
+        "money.md": "The monthly budget is in USD; what would pass it is not started.",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"{text}\n", encoding="utf-8")
+    storage = local.LocalStorage(tmp_path / "storage")
+    searching = answering.searching(store.connections, answers_lab.chosen(tmp_path))
+    async with opening(searching=searching) as gateway:
+        code = await snapshots.take(storage, tmp_path, ".", list(texts), None)
+        await store.mirror("s-code", [], complete=True, commit="c1", code={"iris": code})
+        shelf = documents.Documents(store.connections)
+        assert await indexer.Indexer(shelf, storage, wordllama.WordLlama(), holder="test").index()
+        words = {"type": "text", "text": "How large are the bodies of the birds?"}
+        asked = [{"id": "m1", "role": "user", "parts": [words]}]
+        found = await parts(gateway, messages=asked, retrieval={"limit": 1})
+        (source,) = [each for each in found if each["type"] == "source-document"]
+        assert source["title"] == "birds.md:1"
+        assert texts["birds.md"] in gateway.first.asked[0]["messages"][0]["content"]
+        assert found[-1]["type"] == "finish"
 
 
 async def test_retrieval(opening: Callable[..., Any]) -> None:

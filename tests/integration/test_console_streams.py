@@ -228,6 +228,7 @@ async def test_a_reader_that_does_not_read_costs_bounded_memory(
 ) -> None:
     """The server sends no faster than it reads, holds one batch for it, and gives it up after a while."""
     monkeypatch.setattr(streams, "_STUCK_SECONDS", 0.5)
+    monkeypatch.setattr(streams, "_LOOK_SECONDS", 0.1)
     run_id = world.queued["iris"]
     noise = [ports.Event(run_id, "Noise", {"text": "x" * 20_000}) for _ in range(600)]
     await store.append_events(noise)

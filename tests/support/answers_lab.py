@@ -59,7 +59,9 @@ async def serving(
         inference_server.Stub().serving() as second,
     ):
         providers = (
-            answers_world.provider("first", first.url, settings={"fallback": "second"}),
+            answers_world.provider(
+                "first", first.url, settings={"fallback": "second"}, limits=more.pop("limits", {})
+            ),
             answers_world.provider("second", second.url),
         )
         serving = more.pop("revisions", [answers_world.revision()])

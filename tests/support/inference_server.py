@@ -37,14 +37,14 @@ class Fault:
 class Stub:
     """One server.
 
-    `pause`: seconds between pieces; `calls`: tools that it calls once instead of speaking; `stamp`: each piece says when it
+    `pause`: seconds between pieces; `calls`: tools that it calls once instead of speaking, arguments as text just as they are; `stamp`: each piece says when it
     was made instead.
     """
 
     words: tuple[str, ...] = ()
     pause: float = 0.0
     key: str | None = KEY
-    calls: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    calls: tuple[tuple[str, Mapping[str, Any] | str], ...] = ()
     reasoning: str = ""
     counts: bool = True
     stamp: bool = False
@@ -125,7 +125,7 @@ class Stub:
         deltas += [] if self.calls else [{"content": f"{word} "} for word in words]
         for index, (name, arguments) in enumerate(self.calls):
             called = {"index": index, "id": f"call_{index}", "type": "function"}
-            text = json.dumps(arguments)
+            text = arguments if isinstance(arguments, str) else json.dumps(arguments)
             deltas.append({"tool_calls": [called | {"function": {"name": name, "arguments": ""}}]})
             for part in (text[: len(text) // 2], text[len(text) // 2 :]):
                 deltas.append({"tool_calls": [{"index": index, "function": {"arguments": part}}]})

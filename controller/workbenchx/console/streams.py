@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ KEEP_ALIVE = b": still here\n\n"
 KEEP_ALIVE_SECONDS = 15.0
 # A client that reads nothing for so long is gone, whatever its connection says.
 _STUCK_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
 
 
 def wanted(accept: str) -> bool:
@@ -81,6 +83,7 @@ class EventStream(responses.Response):
         del self.headers["content-length"]
         self._events = events
         self._release = release
+        self._since: float | None = None
 
     async def __call__(
         self,
@@ -95,19 +98,29 @@ class EventStream(responses.Response):
             sending = asyncio.create_task(self._send(send))
             leaving = asyncio.create_task(_gone(receive))
             try:
-                await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+                done = None
+                while not done and not self._stuck():
+                    done, _ = await asyncio.wait(
+                        (sending, leaving),
+                        timeout=_LOOK_SECONDS,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
             finally:
                 for task in (sending, leaving):
                     task.cancel()
                 await asyncio.gather(sending, leaving, return_exceptions=True)
                 await self._events.aclose()
 
+    def _stuck(self) -> bool:
+        """Whether one piece waits for its reader for too long. Looked at now and then: a timer for each piece would cost more."""
+        return self._since is not None and time.monotonic() - self._since > _STUCK_SECONDS
+
     async def _send(self, send: types.Send) -> None:
-        with contextlib.suppress(TimeoutError):
-            async for chunk in self._events:
-                async with asyncio.timeout(_STUCK_SECONDS):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        async for chunk in self._events:
+            self._since = time.monotonic()
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            self._since = None
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _gone(receive: types.Receive) -> None:

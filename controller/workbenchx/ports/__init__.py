@@ -17,7 +17,7 @@ Laws common to every provider verb:
 """
 
 from workbenchx.ports.access import Access, LogPart, Standing, Standings
-from workbenchx.ports.answers import Alias, Answers, Ask, Ended, Probes, Probing, Refused
+from workbenchx.ports.answers import Alias, Answers, Ask, Ended, Places, Probes, Probing, Refused
 from workbenchx.ports.audit import (
     Anchor,
     Anchoring,
@@ -169,6 +169,7 @@ __all__ = [
     "Observation",
     "Option",
     "Outcome",
+    "Places",
     "Pointer",
     "Probes",
     "Probing",

@@ -117,3 +117,10 @@ class Probes(Protocol):
 
     async def probed(self, probe: Probing, *, well: bool, message: str, most: int) -> None:
         """How it was answered; after `most` bad answers in a row the revision is out of rotation."""
+
+
+class Places(Protocol):
+    """Places at providers of models. Law: of any number of gateways that ask at once no more than `most` hold one."""
+
+    async def place(self, run_id: str, gate: str, *, most: int) -> bool:
+        """Whether the answer has a place there; it gives back the one it had elsewhere, and this one when it is settled."""

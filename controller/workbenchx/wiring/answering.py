@@ -1,13 +1,14 @@
 """The gateway of one process: which providers are recorded, their adapters, and the aliases; looked up anew every moment."""
 
+import asyncio
 import contextlib
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from workbenchx import errors, ports
-from workbenchx.engine.answering import gateway, probing, targets
-from workbenchx.store import answers, connections, options
+from workbenchx.engine.answering import admission, gateway, probing, targets
+from workbenchx.store import answers, connections, options, places
 from workbenchx.wiring import adapters, process, settings
 
 LOOK_SECONDS = 2.0
@@ -38,6 +39,7 @@ class Recorded:
         self._chosen = chosen
         self._stack = stack
         self._look: _Look | None = None
+        self._looking = asyncio.Lock()
         self._made: dict[str, tuple[ports.Option, targets.Offer]] = {}
 
     async def aliases(self) -> Sequence[ports.Alias]:
@@ -75,10 +77,18 @@ class Recorded:
         return targets.Offer(option, provider, free)
 
     async def _looked(self) -> _Look:
-        """The last look, if it is not too old. What the database cannot tell now stays as it was."""
-        now = time.monotonic()
-        if self._look is not None and now - self._look.at < LOOK_SECONDS:
-            return self._look
+        """The last look, if it is not too old; else one of those who ask looks, and the others wait for it."""
+        if (look := self._fresh()) is not None:
+            return look
+        async with self._looking:
+            return self._fresh() or await self._looked_anew(time.monotonic())
+
+    def _fresh(self) -> _Look | None:
+        look = self._look
+        return look if look and time.monotonic() - look.at < LOOK_SECONDS else None
+
+    async def _looked_anew(self, now: float) -> _Look:
+        """What the database cannot tell now stays as it was."""
         try:
             found = await options.recorded(self._db)
             aliases = await self._money.served()
@@ -113,6 +123,10 @@ async def open(  # noqa: A001 - answering.open reads as what it is
     money = answers.Answers(db, process.identity("gateway").replace("/", ":"))
     async with contextlib.AsyncExitStack() as stack:
         recorded = Recorded(db, money, chosen, stack)
-        serving = await stack.enter_async_context(gateway.Gateway(recorded, money).serving())
+        counted = places.Places(db)
+        admitting = admission.Admission(counted, counted)
+        serving = await stack.enter_async_context(
+            gateway.Gateway(recorded, money, admitting).serving()
+        )
         await stack.enter_async_context(probing.Prober(recorded, serving, money).running())
         yield serving

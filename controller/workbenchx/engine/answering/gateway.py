@@ -8,7 +8,7 @@ from typing import Any
 
 from workbenchx import errors, ports
 from workbenchx.engine import ids
-from workbenchx.engine.answering import desk, running, targets, tariffs
+from workbenchx.engine.answering import admission, desk, running, targets, tariffs
 
 WHOLE = 4096
 LEFT = running.LEFT
@@ -60,12 +60,18 @@ class Gateway:
     """One process's. `running` while it serves."""
 
     def __init__(
-        self, offers: targets.Offers, money: ports.Answers, *, renew: float = desk.RENEW_SECONDS
+        self,
+        offers: targets.Offers,
+        money: ports.Answers,
+        admitting: admission.Admission,
+        *,
+        renew: float = desk.RENEW_SECONDS,
     ) -> None:
         self._offers = offers
         self._money = money
         self._desk = desk.Desk(money, renew=renew)
         self._rests = targets.Rests()
+        self._admission = admitting
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator["Gateway"]:
@@ -165,6 +171,7 @@ class Gateway:
             alias=alias,
             desk=self._desk,
             rests=self._rests,
+            admission=self._admission,
             target=tried[0],
             tokens=tariffs.Tokens(tokens.input, 0),
             paid=tokens.output,

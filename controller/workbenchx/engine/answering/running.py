@@ -9,10 +9,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from workbenchx import errors, ports
-from workbenchx.engine.answering import desk, targets, tariffs
+from workbenchx.engine.answering import admission, desk, targets, tariffs
 
 LOG = logging.getLogger(__name__)
 SLICE = 1024
+_EVERYBODYS = frozenset({"InvalidSpec", "DatabaseUnavailable"})
 LEFT = ("cancelled", "Cancelled", "the reader went away")
 
 
@@ -24,6 +25,7 @@ class Running:
     alias: ports.Alias
     desk: desk.Desk
     rests: targets.Rests
+    admission: admission.Admission
     target: targets.Target
     tokens: tariffs.Tokens
     paid: int
@@ -53,7 +55,8 @@ class Running:
         for target in self.rests.ordered(tried):
             pieces = target.offer.provider.stream(target.body(body))
             try:
-                first = await anext(pieces, None)
+                async with self.admission.call(target, self.run_id):
+                    first = await anext(pieces, None)
             except errors.WorkbenchError as problem:
                 last = self._failed(target, problem)
                 continue
@@ -73,9 +76,9 @@ class Running:
         last: errors.WorkbenchError | None = None
         for target in self.rests.ordered(tried):
             try:
-                found: Mapping[str, Any] = await getattr(target.offer.provider, verb)(
-                    target.body(body)
-                )
+                async with self.admission.call(target, self.run_id):
+                    ask = getattr(target.offer.provider, verb)
+                    found: Mapping[str, Any] = await ask(target.body(body))
             except errors.WorkbenchError as problem:
                 last = self._failed(target, problem)
                 continue
@@ -138,11 +141,12 @@ class Running:
     def _failed(
         self, target: targets.Target, problem: errors.WorkbenchError
     ) -> errors.WorkbenchError:
-        """Another may be asked, unless the request itself is refused: nobody would take it."""
-        if problem.reason == "InvalidSpec":
+        """Another may be asked, unless the request itself is refused or the database is away: that is so of everybody."""
+        if problem.reason in _EVERYBODYS:
             raise problem
         LOG.warning("%s", problem.message)
-        self.rests.failed(target.name, problem)
+        if problem.reason != "RateLimited":  # the gate says for how long, to all gateways
+            self.rests.failed(target.name, problem)
         return problem
 
     def _count_whole(self, found: Mapping[str, Any]) -> None:

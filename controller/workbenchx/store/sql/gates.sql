@@ -1,6 +1,6 @@
 -- name: gates
 -- Every gate, with seconds instead of times: the clock is the database's; and the calls a minute that a provider object allows,
--- of several with one adapter the least.
+-- of several with one adapter the least; an InferenceProvider has a gate of its own.
 select coalesce(g.provider, l.adapter),
   coalesce(greatest(extract(epoch from g.held_until - statement_timestamp()), 0), 0)::double precision,
   g.opened_at is not null,
@@ -11,6 +11,9 @@ full join (
   select adapter, min((spec #>> '{limits,requestsPerMinute}')::integer) as most from ops.providers
   where deleted_at is null and kind = 'SandboxProvider' and spec #>> '{limits,requestsPerMinute}' ~ '^[0-9]{1,7}$'
   group by adapter
+  union all
+  select 'InferenceProvider/' || name, (spec #>> '{limits,requestsPerMinute}')::integer from ops.providers
+  where deleted_at is null and kind = 'InferenceProvider' and spec #>> '{limits,requestsPerMinute}' ~ '^[0-9]{1,7}$'
 ) l on l.adapter = g.provider;
 
 -- name: gate
