@@ -25,11 +25,22 @@ OF_THE_INSTALLATION = {
     "declared_epochs",
     "installation",
     "leader",
+    "merge_bounds",
     "observation_epochs",
     "provider_gates",
 }
 BY_NAME = {"declared", "declared_history", "declared_timeline"}
-CLOSED = {"plans", "removals", "runner_output", "runner_requests", "runners", "webhook_deliveries"}
+CLOSED = {
+    "commit_reports",
+    "plans",
+    "pull_reviews",
+    "removals",
+    "review_states",
+    "runner_output",
+    "runner_requests",
+    "runners",
+    "webhook_deliveries",
+}
 # An artifact belongs to a project, or nobody reads it.
 NEVER_SHARED = {"artifacts"}
 

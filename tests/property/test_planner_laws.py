@@ -12,7 +12,7 @@ import planner_worlds as worlds
 from hypothesis import strategies as st
 
 from workbenchx.api import canonical
-from workbenchx.planner import index, model, parts, plan
+from workbenchx.planner import brakes, index, model, parts, plan
 from workbenchx.planner.render import json, markdown, text
 
 _REMOVING = {model.Action.DELETE, model.Action.FORGET}
@@ -261,6 +261,37 @@ def test_what_was_confirmed_brakes_nothing(life: tuple[int, list[int]]) -> None:
         assert plan.plan(world) == plan.plan(more)
 
     _live(*life, look)
+
+
+@hypothesis.given(_LIVES)
+@hypothesis.settings(max_examples=50)
+def test_a_merge_destroys_only_what_was_reviewed(life: tuple[int, list[int]]) -> None:
+    """Of what is no longer declared nothing goes but what the reviewed plan destroyed; who reviewed all of it changed nothing."""
+
+    def look(seen: worlds.Life) -> None:
+        free = plan.plan(seen.world)
+        everything = {step.subject for step in free.steps if step.destructive}
+        reviewed = set(sorted(everything)[::2])
+        bound = plan.plan(_bound(seen.world, reviewed))
+        gone = {
+            step.subject
+            for step in bound.steps
+            if step.executable and step.because is model.Because.NOT_DECLARED and step.destructive
+        }
+        again = {run.key for run in seen.world.executions if run.operation == "delete"}
+
+        assert gone <= {step.subject for step in free.steps if step.executable}
+        if not any(order.verb == "confirm" for order in seen.world.interventions):
+            assert gone - again <= reviewed
+        assert plan.plan(_bound(seen.world, everything)).steps == free.steps
+
+    _live(*life, look)
+
+
+def _bound(world: model.World, reviewed: set[model.Key]) -> model.World:
+    """The same world, its commit brought by a pull request whose plan destroyed these."""
+    marks = frozenset(map(brakes.mark, reviewed))
+    return dataclasses.replace(world, bounds={"embedded": marks})
 
 
 @hypothesis.given(_LIVES)

@@ -76,6 +76,7 @@ async def fill(conn: psycopg.AsyncConnection, projects: Mapping[str, str]) -> No
         "insert into ops.observation_epochs (provider, complete, at) values ('seed', true, now())"
     )
     await conn.execute("insert into ops.provider_gates (provider) values ('seed')")
+    await _reviews(conn)
     await conn.execute("insert into ops.declared_epochs (source) values ('seed')")
     await conn.execute(
         "insert into ops.anchors (number, day, root, runs, events, key)"
@@ -117,3 +118,16 @@ def _value(table: str, column: str, kind: str, project: str) -> sql.Composable:
 
 def _kinds() -> dict[str, str]:
     return {kind.table: name for name, kind in registry.KINDS.items() if kind.table}
+
+
+async def _reviews(conn: psycopg.AsyncConnection[Any]) -> None:
+    """A Source whose forge is told."""
+    await conn.execute("insert into ops.review_states (source) values ('seed')")
+    await conn.execute("insert into ops.merge_bounds (source, commit) values ('seed', 'c')")
+    await conn.execute(
+        "insert into ops.commit_reports (source, commit, context) values ('seed', 'c', 'x')"
+    )
+    await conn.execute(
+        "insert into ops.pull_reviews (source, number, head, base, epochs, tree, verdict, title, digest)"
+        " values ('seed', 1, 'h', 'b', '', 't', 'success', '', '')"
+    )

@@ -37,6 +37,14 @@ PARTING = ("prestop.intended", "prestop.ended")  # reached only where a session 
 ANCHORING = ("anchor.stored", "anchor.pinned", "anchor.marked")
 LOGS = ("log.stored", "log.recorded", "log.verified")
 FIXING = ("fix.recorded", "fix.pushed", "fix.opened", "fix.revised", "fix.closed")
+REVIEWING = (
+    "review.recorded",
+    "review.commented",
+    "review.said",
+    "review.bound",
+    "report.commented",
+    "report.sent",
+)
 REMOVING = ("removal.intended", "removal.begun", "removal.deleted")
 
 _name, _, _count = os.environ.get("WBX_FAILPOINT", "").partition(":")

@@ -1,5 +1,7 @@
 """How much may be destroyed at once without a person: counted for each project and each source.
 
+What a merged pull request brought destroys no more than the plan that was reviewed, however little that is.
+
 What a person deletes in the API server is counted by itself: more than 50 in 60 seconds hold, and what is held stays so
 until somebody confirms it or declares it again; time alone destroys nothing.
 """
@@ -62,6 +64,11 @@ def _may_confirm(
     return source is None or all(row is not None and row.source.source == source for row in rows)
 
 
+def mark(key: model.Key) -> str:
+    """A key as bounds name it: everybody who plans reads these, also members of other projects."""
+    return hashlib.sha256(canonical.encode(list(key))).hexdigest()[:32]
+
+
 def _stale(looked_up: index.Index, order: model.Intervention) -> bool:
     """A confirmation that fits no plan is forgotten with the brakes' window."""
     if order.at is None:
@@ -79,6 +86,8 @@ def _held(
     for step in counted:
         if _held_before(looked_up, step):
             held.setdefault(step.subject, model.Because.BRAKED)
+        if _not_reviewed(looked_up, step):
+            held.setdefault(step.subject, model.Because.NOT_REVIEWED)
         if step.subject in data_bearing:
             held[step.subject] = model.Because.DATA_BEARING
     _hold_what_they_need(looked_up, {step.subject for step in destructive}, held)
@@ -145,6 +154,20 @@ def _held_before(looked_up: index.Index, step: model.Step) -> bool:
     if row is None or row.source.source != looked_up.policy.direct_source:
         return False
     return row.state == states.State.HELD and step.because is model.Because.NOT_DECLARED
+
+
+def _not_reviewed(looked_up: index.Index, step: model.Step) -> bool:
+    """Whether its source's commit came by a pull request whose reviewed plan did not destroy it.
+
+    A matrix run that began since the review goes with its Experiment.
+    """
+    bounds = looked_up.world.bounds
+    row = looked_up.resources[step.subject].recorded if bounds else None
+    allowed = bounds.get(row.source.source) if row else None
+    if allowed is None or mark(step.subject) in allowed:
+        return False
+    parent = model.Key("Experiment", step.subject.namespace, step.parent or "")
+    return step.parent is None or mark(parent) not in allowed
 
 
 def _before(looked_up: index.Index) -> dict[Group, collections.Counter[str]]:

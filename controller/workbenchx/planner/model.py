@@ -56,6 +56,7 @@ class Because(enum.StrEnum):
     BRAKED = "Braked"
     DATA_BEARING = "DataBearing"
     PARENT_REMOVED = "ParentRemoved"
+    NOT_REVIEWED = "NotReviewed"
 
 
 class Mode(enum.StrEnum):
@@ -275,8 +276,8 @@ class World:
     """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source; `followed`: by Source.
 
     `outages`: the adapters that are left alone because their provider does not answer, with what it said last. `probes`: by
-    uid and revision of a ModelDeployment why it fails its health question, "" where it passes. `part`: only
-    these are judged, the rest is there to be referred to (see parts); None: all.
+    uid and revision of a ModelDeployment why it fails its health question, "" where it passes. `part`: what is judged (see parts); None: all.
+    `bounds`: marks (see brakes) of all that the commit in force of a source may destroy, if a pull request brought it.
     """
 
     declared: tuple[Declared, ...]
@@ -293,6 +294,7 @@ class World:
     code: Mapping[str, Code] = dataclasses.field(default_factory=dict)
     mirrored: Mapping[str, Mirrored] = dataclasses.field(default_factory=dict)
     followed: Mapping[Key, tracked.Sighting] = dataclasses.field(default_factory=dict)
+    bounds: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     policy: Policy = Policy()
     now: datetime.datetime = EPOCH
     part: frozenset[Key] | None = None

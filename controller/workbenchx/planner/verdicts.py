@@ -61,6 +61,7 @@ def held(key: model.Key, because: model.Because, action: model.Action) -> model.
     why = {
         model.Because.BRAKED: "too much would be destroyed at once",
         model.Because.DATA_BEARING: "it holds data that would be lost",
+        model.Because.NOT_REVIEWED: "the reviewed plan of its pull request did not destroy it",
     }.get(because, "it would be destroyed")
     message = f"{action.value} is held: {why}; wbx confirm shows what goes, and the token"
     return of(key, states.State.HELD, reasons.Reason.HELD, message)

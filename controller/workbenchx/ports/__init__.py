@@ -50,7 +50,14 @@ from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
 from workbenchx.ports.proposals import NewProposal, Proposals, Proposed
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
-from workbenchx.ports.reviews import Reviewable
+from workbenchx.ports.reviews import (
+    CommitReport,
+    DueReview,
+    Review,
+    Reviewable,
+    Reviews,
+    SourceStanding,
+)
 from workbenchx.ports.runners import Asked, Desk, Runner, Try
 from workbenchx.ports.sandboxes import (
     INSTALLATION_TAG,
@@ -137,12 +144,14 @@ __all__ = [
     "Clock",
     "Clones",
     "Codes",
+    "CommitReport",
     "Cutoff",
     "Deliveries",
     "Delivery",
     "Desk",
     "Documents",
     "Due",
+    "DueReview",
     "Embedder",
     "Ended",
     "Entry",
@@ -184,7 +193,9 @@ __all__ = [
     "Remote",
     "Report",
     "Repositories",
+    "Review",
     "Reviewable",
+    "Reviews",
     "Row",
     "RowWrite",
     "RunOrder",
@@ -195,6 +206,7 @@ __all__ = [
     "Secrets",
     "Served",
     "ServedModel",
+    "SourceStanding",
     "SourceState",
     "Sources",
     "StagedFile",

@@ -20,6 +20,7 @@ from workbenchx.store import (
     options,
     proposals,
     removals,
+    reviews,
     runners,
     runs,
     settle,
@@ -54,6 +55,7 @@ class Postgres(
     cluster.Cluster,
     runners.Runners,
     deliveries.Deliveries,
+    reviews.Reviews,
 ):
     """The `ops` schema at `url`, as the login `wbx_engine`. `close` it when done.
 

@@ -13,6 +13,7 @@ from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("world")
 _KNOWN = queries.load("sources")["known"]
+_BOUNDS = queries.load("reviews")["bounds"]
 _BATCH = 500
 _Row = tuple[Any, ...]
 
@@ -37,6 +38,7 @@ class Worlds:
             mirrored = await connections.fetch(conn, _SQL["mirrored"])
             strays, outages, probes = await _met(conn)
             followed = await connections.fetch(conn, _KNOWN)
+            bounds = await connections.fetch(conn, _BOUNDS)
             interventions = await connections.fetch(conn, _SQL["interventions"])
         ordered = (_intervention(row) for row in interventions)
         return model.World(
@@ -49,6 +51,7 @@ class Worlds:
             interventions=tuple(order for order in ordered if order.key in judged),
             mirrored=_mirrored(mirrored),
             followed=_followed(followed),
+            bounds=_bounds(bounds),
             policy=policy,
             now=now,
             part=judged,
@@ -100,6 +103,10 @@ def _followed(rows: Iterable[_Row]) -> dict[model.Key, tracked.Sighting]:
     return {model.Key("Source", row[0], row[1]): tracked.Sighting(*row[2:]) for row in rows}
 
 
+def _bounds(rows: Iterable[_Row]) -> dict[str, frozenset[str]]:
+    return {source: frozenset(marks) for source, marks in rows}
+
+
 async def read(
     source: connections.Transactions, *, now: datetime.datetime, policy: model.Policy
 ) -> model.World:
@@ -128,6 +135,7 @@ async def _read(
         epochs = await connections.fetch(conn, _SQL["epochs"])
         strays, outages, probes = await _met(conn)
         followed = await connections.fetch(conn, _KNOWN)
+        bounds = await connections.fetch(conn, _BOUNDS)
         destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
     return model.World(
         declared=declared,
@@ -143,6 +151,7 @@ async def _read(
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
         mirrored=_mirrored(mirrored),
         followed=_followed(followed),
+        bounds=_bounds(bounds),
         code={project: model.Code(sha256, commit) for project, sha256, commit in code},
         policy=policy,
         now=now,

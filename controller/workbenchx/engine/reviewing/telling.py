@@ -1,0 +1,149 @@
+"""What has come of the commit in force, told at that commit until it is settled; and what that commit may destroy."""
+
+import asyncio
+import dataclasses
+import datetime
+from typing import Protocol
+
+from workbenchx import ports
+from workbenchx.engine import failpoints
+from workbenchx.engine.reviewing import changing, standing, wording
+from workbenchx.planner import model
+from workbenchx.planner import plan as planner
+
+_BETWEEN_SECONDS = 30.0
+
+
+class Store(ports.Store, ports.Reviews, Protocol):
+    """What is needed of the database."""
+
+
+class Teller:
+    """Tells commits. Whoever holds the Source calls it."""
+
+    def __init__(
+        self,
+        store: Store,
+        changes: changing.Changes,
+        environment: str,
+        policy: model.Policy,
+        clock: ports.Clock,
+    ) -> None:
+        self._store = store
+        self._changes = changes
+        self._environment = environment
+        self._policy = policy
+        self._clock = clock
+
+    async def tell(self, worker: str, source: ports.Reviewable, forge: ports.Forge) -> None:
+        """Bind the commit in force to its review, say how it stands, and give older ones their last word."""
+        commit = await self._store.commit_in_force(source.source)
+        if commit is None:
+            return
+        if await self._store.bound_commit(source.source) != commit:
+            await self._bind(worker, source, forge, commit)
+        reports = await self._store.commit_reports(source.source, commit)
+        context = wording.context(self._environment, source.name)
+        if not any((each.commit, each.context) == (commit, context) for each in reports):
+            number = await self._number(source, forge, commit)
+            await self._store.begin_report(
+                worker, source.source, commit=commit, context=context, number=number
+            )
+            reports = await self._store.commit_reports(source.source, commit)
+        for report in reports:
+            if report.ended_at is not None:
+                continue
+            superseded = report.commit != commit
+            outcome = (
+                standing.superseded(commit) if superseded else await self._outcome(source.source)
+            )
+            await self._say(worker, source, forge, report, outcome, last=superseded)
+
+    async def _outcome(self, source: str) -> standing.Outcome:
+        """How it stands. All is well only where the planner has nothing to do for it, and held is only what it holds now."""
+        rows = await self._store.source_standings(source)
+        found = standing.of(rows)
+        held = standing.held(rows)
+        if found.verdict is not ports.Verdict.SUCCESS and not held:
+            return found
+        world = await self._store.world(now=self._clock.now(), policy=self._policy)
+        plan = await asyncio.to_thread(planner.plan, world)
+        ours = {row.key for row in rows}
+        holds = {step.subject for step in plan.steps if not step.executable}
+        busy = any(step.subject in ours for step in plan.steps if step.executable)
+        return standing.of(rows, busy=busy, free=held - holds)
+
+    async def _say(
+        self,
+        worker: str,
+        source: ports.Reviewable,
+        forge: ports.Forge,
+        report: ports.CommitReport,
+        outcome: standing.Outcome,
+        *,
+        last: bool,
+    ) -> None:
+        """Only what is new, and news of what only goes on not too often: a forge takes a thousand words a commit."""
+        ended = last or outcome.verdict is ports.Verdict.SUCCESS
+        if report.posted == outcome.digest and not ended:
+            return
+        if self._too_soon(report, outcome) and not ended:
+            return
+        if report.posted != outcome.digest:
+            if report.number is not None and not forge.annotates:
+                marker = f"{report.context}/after"
+                await forge.say(report.number, marker, _comment(report, outcome))
+                failpoints.reach("report.commented")
+            await forge.report(_report(report, outcome))
+            failpoints.reach("report.sent")
+        said = dataclasses.replace(report, verdict=outcome.verdict.value)
+        await self._store.reported(worker, source.source, said, digest=outcome.digest, ended=ended)
+
+    def _too_soon(self, report: ports.CommitReport, outcome: standing.Outcome) -> bool:
+        if report.posted_at is None or report.verdict != outcome.verdict.value:
+            return False
+        pause = datetime.timedelta(seconds=_BETWEEN_SECONDS)
+        return self._clock.now() - report.posted_at < pause
+
+    async def _bind(
+        self, worker: str, source: ports.Reviewable, forge: ports.Forge, commit: str
+    ) -> None:
+        """Whose merge the commit is, and what was said that it destroys. Before anything was reviewed, nothing binds."""
+        reviews = await self._store.reviews(source.source)
+        number = await self._number(source, forge, commit) if reviews else None
+        review = reviews.get(number) if number is not None else None
+        destroys = None if number is None else (review.destroys if review else ())
+        await self._store.bind(
+            worker, source.source, commit=commit, number=number, destroys=destroys
+        )
+        failpoints.reach("review.bound")
+
+    async def _number(
+        self, source: ports.Reviewable, forge: ports.Forge, commit: str
+    ) -> int | None:
+        """The pull request that brought a commit: as the forge says, else by what the Source's folder is after it."""
+        pull = await forge.pull_of_commit(commit)
+        if pull is not None:
+            return pull.number
+        tree = await self._changes.tree(source, commit)
+        reviews = await self._store.reviews(source.source)
+        alike = [each.number for each in reviews.values() if tree and each.tree == tree]
+        return max(alike, default=None)
+
+
+def _comment(report: ports.CommitReport, outcome: standing.Outcome) -> str:
+    heading = f"### WorkbenchX: after the merge ({outcome.verdict.value})"
+    return wording.fitted(
+        [heading, "", f"`{report.context}`: commit {report.commit[:12]}", "", outcome.summary]
+    )
+
+
+def _report(report: ports.CommitReport, outcome: standing.Outcome) -> ports.Report:
+    return ports.Report(
+        commit=report.commit,
+        context=report.context,
+        verdict=outcome.verdict,
+        title=outcome.title,
+        summary=outcome.summary,
+        external_id=outcome.digest,
+    )

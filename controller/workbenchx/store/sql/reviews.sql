@@ -1,0 +1,137 @@
+-- name: enrol
+-- A row for each declared Source that names a forge.
+insert into ops.review_states (source)
+select d.namespace || '/' || d.name from ops.declared d
+where d.kind = 'Source' and d.good and jsonb_typeof(d.spec -> 'forge') = 'object'
+on conflict (source) do nothing;
+
+-- name: hold
+-- Those that are due, held by this worker for a while; what another holds is skipped. A commit that is not settled, or not
+-- known yet, is looked at whenever somebody looks; but a forge that asked to slow down is left alone.
+with due as (
+  select s.source, d.namespace, d.name, d.project, d.spec, s.due_at <= now() as polls from ops.review_states s
+  join ops.declared d on d.kind = 'Source' and d.namespace || '/' || d.name = s.source and d.good
+    and jsonb_typeof(d.spec -> 'forge') = 'object'
+  where (s.held_until is null or s.held_until < now()) and (s.due_at <= now() or (s.message = '' and (
+    exists (select 1 from ops.commit_reports c where c.source = s.source and c.ended_at is null)
+    or exists (select 1 from ops.declared_epochs e where e.source = s.source and e."commit" is not null and not exists (
+      select 1 from ops.commit_reports c where c.source = e.source and c."commit" = e."commit")))))
+  order by s.due_at limit %(limit)s for update of s skip locked
+)
+update ops.review_states s set held_by = %(worker)s, held_until = now() + make_interval(secs => %(lease)s)
+from due where due.source = s.source
+returning s.source, due.namespace, due.name, due.project, due.spec, s.asked_at, due.polls;
+
+-- name: keep
+-- Hold it longer, if it is still ours.
+update ops.review_states set held_until = now() + make_interval(secs => %(lease)s)
+where source = %(source)s and held_by = %(worker)s and held_until >= now();
+
+-- name: release
+-- Let it go until it is due again. What was asked since the look began makes it due at once.
+update ops.review_states set held_by = null, held_until = null, looked_at = now(), message = %(message)s,
+  due_at = case when asked_at is distinct from %(asked_at)s and not %(slow)s then now()
+                else coalesce(now() + make_interval(secs => %(pause)s::double precision), due_at) end
+where source = %(source)s and held_by = %(worker)s;
+
+-- name: next
+-- Seconds until one is due, or what a dead worker held may be taken over.
+select extract(epoch from min(greatest(s.due_at, coalesce(s.held_until, s.due_at))) - now())::double precision
+from ops.review_states s join ops.declared d on d.kind = 'Source' and d.namespace || '/' || d.name = s.source
+  and d.good and jsonb_typeof(d.spec -> 'forge') = 'object';
+
+-- name: ask
+-- Somebody says that there is something new in a repository. A forge that asked to slow down is not asked sooner for it.
+update ops.review_states s set asked_at = now(),
+  due_at = case when s.message = '' then least(s.due_at, now()) else s.due_at end
+from ops.declared d
+where d.kind = 'Source' and d.namespace || '/' || d.name = s.source
+  and regexp_replace(d.spec ->> 'url', '(\.git)?/*$', '') = regexp_replace(%(url)s, '(\.git)?/*$', '');
+
+-- name: epochs
+-- What is declared now, as one text that changes with every reading.
+select coalesce(string_agg(source || ':' || epoch, ' ' order by source collate "C"), '') from ops.declared_epochs;
+
+-- name: mine
+-- Whether this worker still holds it, until the end of the transaction.
+select 1 from ops.review_states where source = %(source)s and held_by = %(worker)s and held_until >= now() for update;
+
+-- name: reviews
+-- The latest review of each pull request of a source.
+select number, head, base, epochs, tree, verdict, title, digest, posted, destroys, plan_id from ops.pull_reviews
+where source = %(source)s;
+
+-- name: record
+-- A review; what was posted stays known, so that a crash after it says nothing twice.
+insert into ops.pull_reviews as r (source, number, head, base, epochs, tree, plan_id, destroys, verdict, title, digest)
+values (%(source)s, %(number)s, %(head)s, %(base)s, %(epochs)s, %(tree)s, %(plan_id)s, %(destroys)s::jsonb, %(verdict)s,
+  %(title)s, %(digest)s)
+on conflict (source, number) do update set head = excluded.head, base = excluded.base, epochs = excluded.epochs,
+  tree = excluded.tree, plan_id = excluded.plan_id, destroys = excluded.destroys, verdict = excluded.verdict,
+  title = excluded.title, digest = excluded.digest, reviewed_at = now();
+
+-- name: keep_plan
+-- The same plan again only moves its last sight.
+insert into ops.plans (id, destroy_token, complete, "commit", document)
+values (%(id)s, %(destroy_token)s, %(complete)s, %(commit)s, %(document)s::jsonb)
+on conflict (id) do update set last_seen_at = now();
+
+-- name: posted
+-- The forge took it.
+update ops.pull_reviews set posted = %(digest)s, posted_at = now() where source = %(source)s and number = %(number)s;
+
+-- name: in_force
+-- The commit whose documents a source declares now; nothing where it has none.
+select "commit" from ops.declared_epochs where source = %(source)s and "commit" is not null;
+
+-- name: open_reports
+-- Commits that wait for their last word, the oldest first.
+select "commit", context, number, verdict, posted, posted_at, ended_at from ops.commit_reports
+where source = %(source)s and (ended_at is null or "commit" = %(commit)s) order by created_at, "commit";
+
+-- name: begin_report
+-- A commit is in force: from now on it is told what comes of it.
+insert into ops.commit_reports (source, "commit", context, number)
+values (%(source)s, %(commit)s, %(context)s, %(number)s) on conflict (source, "commit", context) do nothing;
+
+-- name: reported
+-- The forge took it. `ended`: it was the last word.
+update ops.commit_reports set verdict = %(verdict)s, posted = %(digest)s, posted_at = now(),
+  ended_at = case when %(ended)s then now() end
+where source = %(source)s and "commit" = %(commit)s and context = %(context)s;
+
+-- name: bound
+-- Which commit was decided on last.
+select "commit" from ops.merge_bounds where source = %(source)s;
+
+-- name: bind
+-- What a commit may destroy; null: no pull request brought it.
+insert into ops.merge_bounds (source, "commit", number, destroys)
+values (%(source)s, %(commit)s, %(number)s, %(destroys)s::jsonb)
+on conflict (source) do update set "commit" = excluded."commit", number = excluded.number, destroys = excluded.destroys,
+  decided_at = now();
+
+-- name: bounds
+-- For each Source that names a forge what its commit in force may destroy: nothing, until it is decided for that commit; all
+-- (no row) where no pull request brought it.
+select d.namespace || '/' || d.name, coalesce(b.destroys, '[]'::jsonb)
+from ops.declared d
+join ops.declared_epochs e on e.source = d.namespace || '/' || d.name and e."commit" is not null
+left join ops.merge_bounds b on b.source = e.source and b."commit" = e."commit"
+where d.kind = 'Source' and d.good and jsonb_typeof(d.spec -> 'forge') = 'object'
+  and (b.source is null or b.destroys is not null);
+
+-- name: standings
+-- How each thing that a source declares stands, and what it no longer declares and that is not gone. Cells of a matrix are
+-- told by their Experiment.
+select d.kind, d.namespace, d.name, coalesce(r.state, 'Pending'), coalesce(r.ready, false), coalesce(r.reason, ''),
+  coalesce(r.message, ''), d.path, d.line, d.problem, d.hash is not distinct from r.declared_hash, true
+from ops.declared d
+left join ops.resources r on r.kind = d.kind and r.namespace = d.namespace and r.name = d.name
+where d.source = %(source)s
+union all
+select r.kind, r.namespace, r.name, r.state, r.ready, r.reason, r.message, r.source_path, r.source_line, null, true, false
+from ops.resources r
+where r.source = %(source)s and r.kind <> 'ExperimentRun' and not exists (
+  select 1 from ops.declared d where d.kind = r.kind and d.namespace = r.namespace and d.name = r.name)
+order by 1, 2, 3;

@@ -1,0 +1,123 @@
+"""A repository, a forge and a database in which its Source is followed: what a review is tried on."""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import declared_files as files
+import git_repositories
+import memory_forge
+
+from workbenchx import ports
+from workbenchx.api import canonical
+from workbenchx.engine import clock, loop, mirror
+from workbenchx.engine.reviewing import reviewer
+from workbenchx.forge import merging
+from workbenchx.planner import model
+from workbenchx.store import postgres
+from workbenchx.wiring import changes, declaring
+
+SOURCE = "wbx-system/platform"
+CONTEXT = "workbenchx/prod/platform"
+
+
+def dataset(name: str, text: str = "one") -> str:
+    """A Dataset: Ready as soon as it is recorded."""
+    spec = f"project: churn\nuri: repo:data/{name}.csv\nformat: csv\nversion: {text}\n"
+    return files.document("Dataset", name, "churn", spec)
+
+
+GROUND: dict[str, str | None] = {
+    "ssot/project.yaml": files.project(),
+    "ssot/runtime.yaml": files.runtime(),
+    "ssot/a.yaml": dataset("a"),
+    "ssot/b.yaml": dataset("b"),
+}
+
+
+@dataclasses.dataclass
+class Lab:
+    """One of each. `forge` may be replaced by another adapter's."""
+
+    store: postgres.Postgres
+    repository: git_repositories.Repository
+    forge: ports.Forge
+    reader: changes.Changes
+    engine: loop.Engine
+    url: str
+
+    def reviewer(self, name: str = "w1") -> reviewer.Reviewer:
+        """A worker's reviewer."""
+
+        async def forge(_: ports.Reviewable) -> ports.Forge:
+            return self.forge
+
+        settings = reviewer.Settings("prod", model.Policy(), lambda plan: f"https://wbx/{plan}")
+        return reviewer.Reviewer(
+            self.store, self.reader, forge, settings, clock=clock.SystemClock(), name=name
+        )
+
+    async def look(self) -> int:
+        """Somebody says that there is something new, and a worker looks."""
+        await self.store.ask_reviews(self.url)
+        return await self.reviewer().look()
+
+    async def apply(self, commit: str) -> None:
+        """What follows the Source brings the commit in force."""
+        read = declaring.of_commit(self.repository.bare, commit, "ssot")
+        rows = [
+            dataclasses.replace(row, source=dataclasses.replace(row.source, source=SOURCE))
+            for row in read.reading.rows
+        ]
+        await mirror.record(self.store, dataclasses.replace(read.reading, rows=rows), source=SOURCE)
+
+    async def settle(self) -> loop.Pass:
+        """The loop does what it has to."""
+        self.engine.touch(None)
+        while (done := await self.engine.reconcile()).wrote:
+            self.engine.touch(None)
+        return done
+
+
+async def nobody(_: ports.Reviewable) -> str | None:
+    """No credential."""
+    return None
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    store: postgres.Postgres,
+    folder: pathlib.Path,
+    *,
+    make: Callable[[git_repositories.Repository], ports.Forge] = memory_forge.MemoryForge,
+    credential: Callable[[ports.Reviewable], Awaitable[str | None]] = nobody,
+) -> AsyncIterator[Lab]:
+    """A repository whose main is in force, settled and known to the forge's teller."""
+    repository = git_repositories.Repository(folder / "served")
+    repository.commit(GROUND)
+    first = repository.push()
+    engine = loop.Engine(store, clock=clock.SystemClock(), policy=model.Policy(), holder="lab")
+    engine.epoch = await store.acquire_leader("lab", 600.0)
+    copies = merging.Copies(folder / "copies", transports="file:http")
+    made = Lab(
+        store,
+        repository,
+        make(repository),
+        changes.Changes(copies, credential),
+        engine,
+        repository.url,
+    )
+    await follow(store, repository.url)
+    await made.apply(first)
+    await made.settle()
+    yield made
+
+
+async def follow(store: postgres.Postgres, url: str, **forge: str) -> None:
+    """Declare the Source."""
+    spec = {"url": url, "path": "ssot", "branch": "main", "forge": {"type": "gitea", **forge}}
+    place = model.SourceRef("embedded", path="ssot/source.yaml", line=1)
+    key = model.Key("Source", "wbx-system", "platform")
+    row = model.Declared(key, None, spec, canonical.digest(spec), place)
+    await store.mirror("embedded", [row], complete=True, commit=None)
