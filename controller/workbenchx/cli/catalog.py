@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "reproduce": Entry("reproduce", "Run the same again and compare what comes out."),
         "suspend": Entry("suspend", "Do nothing more for a resource until it is resumed."),
         "resume": Entry("resume", "End a suspension or a stop; optionally revert drift."),
+        "sync": Entry("sync", "Look at a followed repository now, and bring its commit in force."),
         "adopt": Entry("adopt", "Take over an object that exists at a provider."),
         "forget": Entry("forget", "Stop managing a resource and leave its object alone."),
     },

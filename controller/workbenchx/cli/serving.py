@@ -35,18 +35,18 @@ async def serve(
 
     changed = asyncio.Event()
     looking = [_look(target, changed, stop)] if watch else []
-    with _announced(chosen), interrupts.gently(stop.set):
-        async with _helped(*looking):
+    with announced(chosen), interrupts.gently(stop.set):
+        async with helped(*looking):
             await asyncio.sleep(0)
             await reconciling.mirror(app, target)
-            async with _helped(_show(app, chosen, settled), _mirror_again(app, target, changed)):
+            async with helped(show(app, chosen, settled), _mirror_again(app, target, changed)):
                 await app.reconcile(until=None, progress=progress, stop=stop, index=True)
         invocation.tell("stopped serving; what runs goes on (wbx up --stop ends it)")
     return 0
 
 
 @contextlib.asynccontextmanager
-async def _helped(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def helped(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """While inside, the helpers work beside; their errors are ours."""
     helpers = [asyncio.create_task(work) for work in works]
     try:
@@ -60,7 +60,8 @@ async def _helped(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             raise end
 
 
-async def _show(app: "wiring.App", chosen: settings.Settings, settled: asyncio.Event) -> None:
+async def show(app: "wiring.App", chosen: settings.Settings, settled: asyncio.Event) -> None:
+    """The tree, once all is settled."""
     await settled.wait()
     await reconciling.report(app, chosen, "settled")
     invocation.tell("settled; serving until Ctrl-C")
@@ -92,7 +93,7 @@ async def _mirror_again(app: "wiring.App", target: pathlib.Path, changed: asynci
 
 
 @contextlib.contextmanager
-def _announced(chosen: settings.Settings) -> Iterator[None]:
+def announced(chosen: settings.Settings) -> Iterator[None]:
     """While inside, `wbx up --stop` finds this process."""
     folder = home.Home(chosen.home).serving
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

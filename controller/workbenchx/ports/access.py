@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from workbenchx.planner import model
 from workbenchx.ports import clock as clocks
 from workbenchx.ports import reads as questions
+from workbenchx.ports import sources
 
 if TYPE_CHECKING:
     from workbenchx.declared import validate
@@ -39,6 +40,9 @@ class Access(Protocol):
     @property
     def clock(self) -> clocks.Clock:
         """What time it is for whoever asks."""
+
+    async def followed(self) -> sources.SourceState | None:
+        """The repository that an embedded installation follows instead of a folder; None: none."""
 
     async def plan(self) -> model.Plan:
         """What would happen now. Writes nothing."""

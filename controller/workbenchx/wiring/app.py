@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from workbenchx.wiring import following as wiring_following
 
 Reading = mirror.Reading
+_AGAIN_SECONDS = 0.1
 REACHED: Mapping[str | None, Callable[[loop.Pass], bool]] = {
     None: running.never,
     "settled": running.settled,
@@ -81,6 +82,31 @@ class App:
         read = await self._read(path, self.storage)
         await mirror.record(self.store, read.reading)
         return read.report
+
+    async def followed(self) -> ports.SourceState | None:
+        """The repository that is followed instead of a folder."""
+        return await self.source(ports.GIVEN)
+
+    async def source(self, name: str) -> ports.SourceState | None:
+        """How a source stands, as `ops.declared` names it."""
+        states = {state.source: state for state in await self.store.source_states()}
+        return states.get(name)
+
+    async def look_now(self) -> ports.SourceState:
+        """Look at the repository that was given, or wait until whoever serves here has; how it stands then.
+
+        Raises:
+            errors.Stalled: reason NotFound: no repository is followed.
+        """
+        follower = self._follower(self.surroundings().places)
+        while True:
+            if not await self.store.ask(ports.GIVEN):
+                raise errors.Stalled("no repository is followed here", reason="NotFound")
+            while (state := await self.followed()) is not None:
+                if state.polled_at and state.asked_at and state.polled_at >= state.asked_at:
+                    return state
+                if not await follower.look():
+                    await asyncio.sleep(_AGAIN_SECONDS)
 
     async def plan(self) -> model.Plan:
         """What would happen now. Writes nothing."""

@@ -38,6 +38,10 @@ class Remote:
     reads: reads.Reads
     clock: ports.Clock
 
+    async def followed(self) -> ports.SourceState | None:
+        """None: in a cluster every repository is a Source."""
+        return None
+
     async def plan(self) -> model.Plan:
         """What would happen now."""
         return self._plan(await self._planned(None))

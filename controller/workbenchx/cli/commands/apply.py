@@ -1,10 +1,16 @@
 """`wbx apply`: mirror the files, carry out the plan, end when it is in force."""
 
+import functools
 import pathlib
+from typing import TYPE_CHECKING
 
 import click
 
-from workbenchx.cli import invocation, options, reconciling, serving
+from workbenchx.cli import invocation, options, reconciling, repositories, serving
+
+if TYPE_CHECKING:
+    from workbenchx.wiring import app as wiring
+    from workbenchx.wiring import settings
 
 
 @options.command("apply")
@@ -30,6 +36,19 @@ def command(
     with invocation.read_ahead(chosen, target):
         return invocation.with_app(
             chosen,
-            lambda app: reconciling.apply(app, chosen, target, until=until, as_json=as_json),
+            functools.partial(_apply, chosen, path, target, until, as_json=as_json),
             fresh=True,
         )
+
+
+async def _apply(
+    chosen: "settings.Settings",
+    path: pathlib.Path | None,
+    target: pathlib.Path,
+    until: str,
+    app: "wiring.App",
+    *,
+    as_json: bool,
+) -> int:
+    await repositories.take_folder(app, path)
+    return await reconciling.apply(app, chosen, target, until=until, as_json=as_json)

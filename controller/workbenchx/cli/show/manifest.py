@@ -40,7 +40,7 @@ def _status(row: Mapping[str, Any], now: datetime.datetime, why: str) -> dict[st
         generation,
         now=row.get("updated_at") or now,
     )
-    source = {name: row.get(f"source_{name}") for name in ("commit", "path", "line")}
+    source = {name: row.get(f"source_{name}") for name in ("repo", "commit", "path", "line")}
     return {
         "observedGeneration": generation,
         "state": row["state"],

@@ -43,6 +43,7 @@ def why(facts: Facts) -> str:
         *_orders(facts),
         _problem(facts),
         _way_out(facts),
+        _followed(facts.row),
     ]
     text = "; ".join(table.safe(clause).rstrip(".;, ") for clause in clauses if clause)
     return f"{facts.key} {text}."
@@ -151,6 +152,15 @@ def _place(declared: Mapping[str, Any]) -> str:
     if not path:
         return ""
     return f" at {path}:{line}" if line else f" at {path}"
+
+
+def _followed(row: Mapping[str, Any]) -> str:
+    """Where it is declared, if that is in a repository that is followed."""
+    repo, commit = row.get("source_repo"), str(row.get("source_commit") or "")
+    if not repo or row.get("deleted_at"):
+        return ""
+    place = f"{row.get('source_path')}:{row.get('source_line')}"
+    return f"declared at {place} of {repo} since commit {commit[:12]}"
 
 
 def _way_out(facts: Facts) -> str:

@@ -56,7 +56,7 @@ where s.namespace = h.namespace and s.name = h.name and s.ended_at is null;
 
 -- name: due
 -- Those that nobody holds, the longest due first.
-update ops.source_states t set held_by = %(worker)s, held_until = now() + make_interval(secs => %(lease)s)
+update ops.source_states t set held_by = %(worker)s, held_at = now(), held_until = now() + make_interval(secs => %(lease)s)
 where t.source in (
   select s.source from ops.source_states s
   left join ops.sources r on r.id = s.uid
@@ -89,17 +89,18 @@ where source = %(source)s and held_by = %(worker)s for update;
 
 -- name: looked
 -- How the look ended. Who was asked meanwhile looks once more.
-update ops.source_states set seen = coalesce(%(seen)s, seen), polled_at = now(), reason = %(reason)s, message = %(message)s,
+update ops.source_states set seen = coalesce(%(seen)s, seen), polled_at = held_at, reason = %(reason)s, message = %(message)s,
   seen_at = case when %(seen)s is distinct from seen then now() else seen_at end, run_id = coalesce(%(run_id)s::uuid, run_id),
   failures = case when %(failed)s then failures + 1 else 0 end, held_by = null, held_until = null,
-  due_at = now() + make_interval(secs => %(pause)s)
+  due_at = case when asked_at > held_at then now() else now() + make_interval(secs => %(pause)s) end
 where source = %(source)s;
 
 -- name: applied
 -- The commit is in force.
-update ops.source_states set seen = %(seen)s, applied = %(seen)s, polled_at = now(), applied_at = now(), run_id = %(run_id)s::uuid,
+update ops.source_states set seen = %(seen)s, applied = %(seen)s, polled_at = held_at, applied_at = now(), run_id = %(run_id)s::uuid,
   seen_at = case when %(seen)s is distinct from seen then now() else seen_at end, reason = '', message = '',
-  details = %(found)s::jsonb, failures = 0, held_by = null, held_until = null, due_at = now() + make_interval(secs => %(pause)s)
+  details = %(found)s::jsonb, failures = 0, held_by = null, held_until = null,
+  due_at = case when asked_at > held_at then now() else now() + make_interval(secs => %(pause)s) end
 where source = %(source)s;
 
 -- name: run
