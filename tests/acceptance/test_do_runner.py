@@ -1,13 +1,15 @@
-"""The sample's job on a droplet: the same files but for one line, a real `wbx worker`, a machine that boots."""
+"""The sample's job and a session on droplets: the same files but for one line, a real `wbx worker`, machines that boot."""
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -26,6 +28,17 @@ from workbenchx.store import reads
 from workbenchx.wiring import declaring
 
 PATIENCE = 600.0
+DESK = model.Key("Session", "penguins", "desk")
+SESSION = """\
+apiVersion: workbenchx.dev/v1alpha1
+kind: Session
+metadata: {name: desk, namespace: penguins}
+spec:
+  project: penguins
+  runtime: python-3-12
+  snapshot: on-stop
+  preStop: {command: [sh, -c, "echo saving; echo work > saved"], timeout: 5m}
+"""
 SSOT = pathlib.Path("ssot")
 PROJECT, SANDBOX = "projects/penguins/project.yaml", "providers/vercel/sandbox.yaml"
 FILES = (
@@ -149,12 +162,14 @@ async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
     root = tmp_path / "repository"
     sample(bench, root)
     replace(root / SSOT / PROJECT, "sandbox: vercel-sandbox", "sandbox: do-runner")
+    (root / SSOT / "projects/penguins/desk.yaml").write_text(SESSION)
     asked = reads.Reads(bench.stores[0].connections)
     with worker(bench, tmp_path) as told:
         async with engine(bench, root):
             row = await ended(asked, told)
             consoles = [each.console for each in bench.yard.machines]
             assert row["state"] == "succeeded", (row, told.read_text(), consoles)
+            await a_session_is_kept(bench, asked)
 
             async def swept() -> bool:
                 return not bench.vendor.droplets and not await bench.stores[0].runners()
@@ -168,15 +183,36 @@ async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
     (table,) = [each for each in kept if each["name"] == "table"]
     data = b"".join([piece async for piece in bench.storage.open(table["sha256"])])
     assert data.count(b"\n") > 300
-    assert bench.vendor.asked.count("POST /v2/droplets") == 1
+    assert bench.vendor.asked.count("POST /v2/droplets") == 2
     await its_provider_is_tried(bench, tmp_path)
+
+
+async def a_session_is_kept(bench: droplet_sandbox.Bench, asked: reads.Reads) -> None:
+    """It runs its preStop when it is stopped, and its files, with what that wrote, are the snapshot."""
+
+    async def is_in(state: str) -> bool:
+        return str((await asked.resource(DESK))["state"]) == state
+
+    await providers_sandbox.until(lambda: is_in("Running"), seconds=PATIENCE)
+    await bench.stores[0].intervene("stop", DESK, {}, actor="test")
+    await providers_sandbox.until(lambda: is_in("Stopped"), seconds=PATIENCE)
+    (run, *_) = await asked.runs(kind="Session", name="desk", limit=1)
+    assert (run["operation"], run["state"]) == ("stop", "succeeded"), run
+    assert await asked.log(run["run_id"]) == b"saving\n"
+    (kept,) = await asked.artifacts(run_id=run["run_id"], word="snapshot", limit=10)
+    assert kept["storage"] == "supabase-storage"
+    data = b"".join([piece async for piece in bench.storage.open(kept["sha256"])])
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        saved = tar.extractfile("saved")
+        assert saved is not None
+        assert saved.read() == b"work\n"
 
 
 async def its_provider_is_tried(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> None:
     """`wbx provider check` of a recorded option: every verb on a machine that boots, and nothing is left of it."""
     before = [blob.key async for blob in bench.storage.list()]
     done = await asyncio.to_thread(check, bench, folder)
-    consoles = [each.console for each in bench.yard.machines[1:]]
+    consoles = [each.console for each in bench.yard.machines[2:]]
     assert done.returncode == 0, (done.stdout, done.stderr, consoles)
     told = json.loads(done.stdout)
     cli_schemas.check("provider-check", told)
@@ -186,7 +222,7 @@ async def its_provider_is_tried(bench: droplet_sandbox.Bench, folder: pathlib.Pa
     assert {"api", "create", "execute", "archive", "read_file", "observe again"} < {
         step["verb"] for step in told["steps"]
     }
-    assert bench.vendor.asked.count("POST /v2/droplets") == 2
+    assert bench.vendor.asked.count("POST /v2/droplets") == 3
     await bench.nothing_left()
     assert [blob.key async for blob in bench.storage.list()] == before
 
