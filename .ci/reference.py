@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from workbenchx.api import event_types, reasons, registry, states, vocabulary
 from workbenchx.cli import catalog
-from workbenchx.wiring import settings
+from workbenchx.planner import abilities
+from workbenchx.wiring import adapters, settings
 
 TARGET = pathlib.Path(__file__).parent.parent / "controller" / "REFERENCE.md"
 HEAD = """# Reference
@@ -47,9 +48,16 @@ SEEN = {
 }
 
 
+LOCAL = {("SandboxProvider", "local"), ("StorageProvider", "local")}
+CARRIERS = (
+    "A project goes over to another one by one field of `spec.providers`, a resource by `spec.provider`. What an adapter"
+    " can never do is refused in the plan: an app, or a session with ports, where nothing can be reached; a GPU where there is none."
+)
+
+
 def render() -> str:
     """The whole page."""
-    parts = [HEAD, kinds(), *commands(), setting_table()]
+    parts = [HEAD, kinds(), carriers(), *commands(), setting_table()]
     parts += [
         variables("Other environment variables", ELSEWHERE),
         variables("What a run sees", SEEN),
@@ -75,6 +83,19 @@ def kinds() -> str:
     ]
     head = ("kind", "plural", "short", "scope", "table", "what it is")
     return f"## Kinds of {registry.API_VERSION}\n\n{table(head, rows)}\n"
+
+
+def carriers() -> str:
+    """One row an adapter: the kinds that it carries out."""
+    rows = []
+    for role, name in sorted({*adapters.MODULES, *LOCAL}):
+        sandbox, models = role == "SandboxProvider", role == "InferenceProvider"
+        runs = [sandbox, sandbox, sandbox, sandbox and name in abilities.OPENS_PORTS, models]
+        runs += [sandbox and name in abilities.HAS_GPUS, role == "StorageProvider"]
+        rows.append((f"`{name}`", role, *("yes" if each else "-" for each in runs)))
+    kinds = ("RunnerJob", "ExperimentRun", "Session", "AppDeployment", "ModelDeployment")
+    head = ("adapter", "of a", *kinds, "GPUs", "keeps artifacts")
+    return f"## Which adapter does what\n\n{CARRIERS}\n\n{table(head, rows)}\n"
 
 
 def commands() -> Iterable[str]:

@@ -103,6 +103,28 @@ def test_revisions_and_going_back() -> None:
     assert found.recorded[worlds.key("ModelDeployment/chat")].facts["revision"] == first
 
 
+def test_a_project_goes_over_to_another_provider() -> None:
+    """One field of the Project; the plan says who answers from now on, once, and back again just so."""
+    found = life(chat(), stand_in=None)
+    other = {"adapter": "do_gradient", "prices": PRICES}
+    found.add(worlds.declare("InferenceProvider/other", other))
+    found.settle()
+    for there, before in (("other", "gateway"), ("gateway", "other")):
+        providers = {"inference": there}
+        spec = {"runtimes": ["py"], "providers": providers}
+        found.add(worlds.declare("Project/penguins", spec))
+        plan = found.apply()
+        (wait,) = [each for each in plan.waits if each.reason == "GoesOver"]
+        assert wait.subject == worlds.key("ModelDeployment/chat")
+        assert wait.message == (
+            f'"chat" is answered by InferenceProvider/{there} from now on,'
+            f" it was by InferenceProvider/{before}; callers keep the alias"
+        )
+        facts = found.recorded[worlds.key("ModelDeployment/chat")].facts
+        assert (facts["serving"][0]["provider"], facts["serving"][0]["weight"]) == (there, 100)
+        assert "GoesOver" not in worlds.waits(found.plan(), "ModelDeployment/chat")
+
+
 def test_a_canary() -> None:
     """A canary gets its share beside what had everything; another canary takes its place; without a share it has everything."""
     found = life(chat(params={"t": 1}, canaryPercent=10), stand_in=None)

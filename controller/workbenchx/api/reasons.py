@@ -292,7 +292,7 @@ class Reason(vocabulary.Word):
     )
     SIGNATURE_INVALID = (
         "SignatureInvalid",
-        "spec.verify asks for signed commits, and the newest one is not signed by one of the keys. The message names the commit and the signer; what was applied stays in force.",
+        "`spec.verify` asks for signed commits, and the newest one is not signed by one of the keys. The message names the commit and the signer; what was applied stays in force.",
     )
     RETRIEVAL_OFF = (
         "RetrievalOff",

@@ -29,6 +29,7 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
         return verdicts.refused(subject.key, found)
     revision, adapter = found
     serving = _shares(subject, revision)
+    _goes_over(writing, subject, revision)
     facts = {"stopped": False, "revision": revision["revision"], "serving": serving}
     unwell = _unwell(writing, subject, serving)
     if unwell:
@@ -158,6 +159,23 @@ def _shares(subject: subjects.Subject, revision: Mapping[str, Any]) -> list[dict
         ]
     kept = [each for each in rest if each["stable"]] + [each for each in rest if not each["stable"]]
     return [first, *kept[: _KEPT - 1]]
+
+
+def _goes_over(
+    writing: draft.Draft, subject: subjects.Subject, revision: Mapping[str, Any]
+) -> None:
+    """An alias that another provider answers moves nothing: the report says who answers from now on, and who did."""
+    if writing.index.policy.stand_in:
+        return
+    known = [each for each in subject.facts.get("serving") or () if isinstance(each, Mapping)]
+    before = next((each.get("provider") for each in known if each.get("stable")), None)
+    answers = {each.get("revision") for each in known if each.get("weight")}
+    if before and before != revision["provider"] and revision["revision"] not in answers:
+        message = (
+            f'"{alias_of(subject)}" is answered by InferenceProvider/{revision["provider"]} from now on,'
+            f" it was by InferenceProvider/{before}; callers keep the alias"
+        )
+        writing.wait(subject.key, verdicts.Refusal("GoesOver", message))
 
 
 def _unwell(
