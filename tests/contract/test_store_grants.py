@@ -51,6 +51,7 @@ REMOVABLE = {
     "project_members",
     "pull_reviews",
     "removals",
+    "reservations",
     "review_states",
     "runner_output",
     "runner_requests",

@@ -138,6 +138,22 @@ async def test_old_plans_are_forgotten(audit: store_audit.Audit) -> None:
     assert await audit.rows("select left(id, 1) from ops.plans") == [("b",)]
 
 
+async def test_money_that_was_given_back_is_forgotten(audit: store_audit.Audit) -> None:
+    """After ninety days; what is still set aside stays, and so does what was given back lately."""
+    for usd, days in ((1, 91), (2, 89), (3, None)):
+        await audit.rows(
+            "insert into ops.reservations (run_id, usd, until_at, created_at, released_at) values (gen_random_uuid(),"
+            " %s, now() - interval '1 year', now() - interval '1 year', now() - make_interval(days => %s)) returning 1",
+            usd,
+            days,
+        )
+    clock = Clock()
+    clock.at = worlds.now()
+    await keeper(audit, clock).look()
+    found = await audit.rows("select usd::int from ops.reservations order by usd")
+    assert found == [(2,), (3,)]
+
+
 async def test_serving_keeps_house_by_itself(
     audit: store_audit.Audit, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,10 @@ async def _logs(house: House) -> str:
 
 
 async def _plans(house: House) -> str:
-    return f"{await house.store.prune_plans(house.clock.now() - PLANS)} plans forgotten"
+    before = house.clock.now() - PLANS
+    plans = await house.store.prune_plans(before)
+    returned = await house.store.prune_reservations(before)
+    return f"{plans} plans forgotten, {returned} reservations that were given back"
 
 
 async def _retention(house: House) -> str:

@@ -66,6 +66,9 @@ class Chores(Protocol):
     async def prune_plans(self, before: datetime.datetime) -> int:
         """Forget plans that were last made before then; how many."""
 
+    async def prune_reservations(self, before: datetime.datetime) -> int:
+        """Forget money that was given back before then; how many times. What is still set aside stays, however old."""
+
 
 class LogDays(Protocol):
     """The days of `ops.log_chunks`."""

@@ -5,7 +5,7 @@ import datetime
 from workbenchx.store import connections, encode, queries
 
 _SQL = queries.load("chores")
-_PLANS = 1000
+_AT_ONCE = 1000
 
 
 class Chores:
@@ -54,11 +54,18 @@ class Chores:
 
     async def prune_plans(self, before: datetime.datetime) -> int:
         """Forget plans that were last made before then; how many."""
-        params = {"before": before, "limit": _PLANS}
+        return await self._prune("prune_plans", before)
+
+    async def prune_reservations(self, before: datetime.datetime) -> int:
+        """Forget money that was given back before then; how many times."""
+        return await self._prune("prune_reservations", before)
+
+    async def _prune(self, statement: str, before: datetime.datetime) -> int:
+        params = {"before": before, "limit": _AT_ONCE}
         pruned = 0
         while True:
             async with self._db.transaction() as conn:
-                gone = (await conn.execute(_SQL["prune_plans"], params)).rowcount
+                gone = (await conn.execute(_SQL[statement], params)).rowcount
             pruned += gone
-            if gone < _PLANS:
+            if gone < _AT_ONCE:
                 return pruned

@@ -23,3 +23,8 @@ select nullif(min(greatest(due_at, lease_until)), '-infinity') from ops.chores;
 -- name: prune_plans
 -- By the thousand; a plan that is made again stays.
 delete from ops.plans where id in (select id from ops.plans where last_seen_at < %(before)s limit %(limit)s);
+
+-- name: prune_reservations
+-- What was set aside and given back: what it was for is in the run, and what it cost in ops.usage. Both stay.
+delete from ops.reservations where id in (
+  select id from ops.reservations where released_at < %(before)s limit %(limit)s);
