@@ -193,7 +193,7 @@ def _unwell(
         found = known[each["revision"]]
         if not each["weight"] or found == "":
             continue
-        why = found or "no gateway has asked it yet"
+        why = found or "no gateway has asked it yet (wbx gateway does; embedded, wbx console)"
         passing = [name for name, one in known.items() if one == ""]
         instead = f"; {passing[0]} answers in its place" if passing else ""
         message = f"spec.probe: revision {each['revision']} gets no requests: {why}{instead}"

@@ -57,6 +57,8 @@ def away(who: str, problem: BaseException) -> errors.WorkbenchError:
         return stalled(who, "settings.baseUrl is not a URL")
     if isinstance(problem, TimeoutError):
         return waiting(who, "it did not answer in time")
+    if isinstance(problem, aiohttp.ClientPayloadError):
+        return cut(who)
     return waiting(who, f"it cannot be reached ({type(problem).__name__})")
 
 
