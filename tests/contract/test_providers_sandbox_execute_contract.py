@@ -111,23 +111,27 @@ async def test_its_time_is_limited(bench: support.Bench) -> None:
     await support.nothing_left(bench)
 
 
-async def test_much_output_is_cut_at_its_front(bench: support.Bench) -> None:
-    """Of much output the end is told, at most OUTPUT_LIMIT bytes; the command is not held up by it."""
+async def test_what_is_told_of_how_it_went(bench: support.Bench) -> None:
+    """Of much output the end, without holding it up; a program that is not there as such; what can never be is refused."""
     await bench.begin(bench.spec(NAME, shape="session"))
     code = "import os\nfor _ in range(300): os.write(1, b'x' * 1000)\nos.write(1, b'TAIL')"
     ended = await bench.sandbox.execute(NAME, "k-1", ["python", "-c", code], seconds=LONG)
     assert (ended.reason, ended.exit_code) == ("Exited", 0)
     assert len(ended.output) <= ports.OUTPUT_LIMIT
     assert ended.output.endswith(b"xTAIL")
-    await bench.sandbox.delete(NAME)
-
-
-async def test_what_cannot_be_started(bench: support.Bench) -> None:
-    """A command that is not there is told as such, and changes nothing."""
-    await bench.begin(bench.spec(NAME, shape="session"))
-    ended = await bench.sandbox.execute(NAME, "k-1", ["no-such-command"], seconds=LONG)
+    ended = await bench.sandbox.execute(NAME, "k-2", ["no-such-command"], seconds=LONG)
     assert ended.reason == "StartFailed"
     assert "no-such-command" in ended.message
+    bad: list[tuple[str, list[str], float]] = [
+        ("../x", ["true"], 1.0),
+        ("k", [], 1.0),
+        ("k", ["a\0b"], 1.0),
+        ("k", ["true"], 0.0),
+    ]
+    for key, command, seconds in bad:
+        with pytest.raises(errors.Stalled) as caught:
+            await bench.sandbox.execute(NAME, key, command, seconds=seconds)
+        assert caught.value.reason == "InvalidSpec"
     await bench.sandbox.delete(NAME)
 
 
@@ -163,19 +167,3 @@ async def test_only_in_what_runs(bench: support.Bench) -> None:
     with pytest.raises(errors.Stalled) as caught:
         await execute(bench, "true")
     assert caught.value.reason == "NotRunning"
-
-
-async def test_a_bad_command_is_stalled(bench: support.Bench) -> None:
-    """What can never be is refused with a reason."""
-    await bench.begin(bench.spec(NAME, shape="session"))
-    bad: list[tuple[str, list[str], float]] = [
-        ("../x", ["true"], 1.0),
-        ("k", [], 1.0),
-        ("k", ["a\0b"], 1.0),
-        ("k", ["true"], 0.0),
-    ]
-    for key, command, seconds in bad:
-        with pytest.raises(errors.Stalled) as caught:
-            await bench.sandbox.execute(NAME, key, command, seconds=seconds)
-        assert caught.value.reason == "InvalidSpec"
-    await bench.sandbox.delete(NAME)
