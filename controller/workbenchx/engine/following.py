@@ -5,7 +5,6 @@ that finds the commit it knows is one question to the server. What cannot be app
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import random
@@ -66,30 +65,38 @@ class Follower:
         wake = asyncio.Event()
         listening = asyncio.create_task(_listen(changes, wake))
         try:
+            heed = True
             while True:
                 wake.clear()
                 with patience.database_pauses():
-                    while await self.look():
-                        pass
-                    await self._rest(wake)
+                    while await self.look(heed=heed):
+                        heed = False
+                    heed = True
+                    heed = await self._rest(wake)
         finally:
             listening.cancel()
 
-    async def look(self) -> int:
-        """Look once at each source that is due; how many."""
-        due = await self._sources.due_sources(self._name, lease=LEASE_SECONDS, limit=AT_ONCE)
+    async def look(self, *, heed: bool = True) -> int:
+        """Look once at each source that is due; how many. `heed`: also what changed in the database, not the time alone."""
+        due = await self._sources.due_sources(
+            self._name, lease=LEASE_SECONDS, limit=AT_ONCE, heed=heed
+        )
         async with asyncio.TaskGroup() as group:
             for followed in due:
                 group.create_task(self._one(followed))
         return len(due)
 
-    async def _rest(self, wake: asyncio.Event) -> None:
+    async def _rest(self, wake: asyncio.Event) -> bool:
+        """Until something changed, or one is due; whether the database is to be heeded then."""
         due = await self._sources.next_due()
         pause = min(_IDLE_SECONDS, _IDLE_SECONDS if due is None else due + 0.01)
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(pause):
                 await wake.wait()
-                await asyncio.sleep(_BURST_SECONDS)
+        except TimeoutError:
+            return due is None or due >= _IDLE_SECONDS
+        await asyncio.sleep(_BURST_SECONDS)
+        return True
 
     async def _one(self, followed: ports.Followed) -> None:
         keeping = asyncio.create_task(self._keep(followed))

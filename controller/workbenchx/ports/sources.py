@@ -105,8 +105,13 @@ class Sources(Protocol):
     async def specs_of_others(self, source: str) -> Mapping[model.Key, Mapping[str, Any]]:
         """The spec of everything that other sources declare."""
 
-    async def due_sources(self, worker: str, *, lease: float, limit: int) -> Sequence[Followed]:
-        """Hold those that are due. First sources are enrolled as they are recorded, and what people ordered is heard."""
+    async def due_sources(
+        self, worker: str, *, lease: float, limit: int, heed: bool = True
+    ) -> Sequence[Followed]:
+        """Hold those that are due.
+
+        `heed`: first sources are enrolled as they are recorded, and what people ordered is heard.
+        """
 
     async def next_due(self) -> float | None:
         """Seconds until the next one is due; None: nothing is followed."""

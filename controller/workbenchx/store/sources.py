@@ -51,12 +51,12 @@ class Sources:
         return {model.Key(*row[:3]): row[3] for row in found}
 
     async def due_sources(
-        self, worker: str, *, lease: float, limit: int
+        self, worker: str, *, lease: float, limit: int, heed: bool = True
     ) -> Sequence[ports.Followed]:
         """Hold those that are due."""
         params = {"worker": worker, "lease": lease, "limit": limit}
-        async with self._db.transaction(pipelined=True) as conn:
-            for statement in ("enrol", "end", "hear"):
+        async with self._db.transaction(pipelined=heed) as conn:
+            for statement in ("enrol", "end", "hear") if heed else ():
                 await conn.execute(_SQL[statement])
             found = await connections.fetch(conn, _SQL["due"], params)
         return [ports.Followed(*row) for row in found]
@@ -81,6 +81,9 @@ class Sources:
         problem: ports.Problem | None = None,
     ) -> bool:
         """A look that changed nothing, or led to a problem; a new problem is told by a run."""
+        quiet = {"worker": worker, "source": source, "seen": seen, "pause": pause}
+        if problem is None and await self._set("quiet", **quiet):
+            return True
         async with self._db.transaction() as conn:
             held = await _held(conn, worker, source)
             if held is None:

@@ -1,5 +1,6 @@
 -- name: resources
 -- The living, with the name of their project, their experiment, and what they cost so far. `after`: the last row's place.
+-- A document that only moved, to another line or repository, has no new version: its place is that of the document.
 with chosen as (
   select r.kind, r.id, r.namespace, r.name,
     case when r.kind = 'Project' then null else p.name end as project, r.state, r.ready, r.reason, r.message,
@@ -19,9 +20,14 @@ with chosen as (
 )
 select r.kind, r.id::text as uid, r.namespace, r.name, r.project, r.state, r.ready, r.reason, r.message,
   r.last_run_id::text, r.external_id, r.provider, e.name as parent, coalesce(c.cost, 0) as cost, r.generation,
-  r.declared_hash, r.owned, r.source, r.source_repo, r.source_commit, r.source_path, r.source_line, r.facts,
+  r.declared_hash, r.owned, coalesce(d.source, r.source) as source,
+  case when d.source is null then r.source_repo else d.repo end as source_repo,
+  case when d.source is null then r.source_commit else d."commit" end as source_commit,
+  case when d.source is null then r.source_path else d.path end as source_path,
+  case when d.source is null then r.source_line else d.line end as source_line, r.facts,
   r.created_at, r.updated_at, null::timestamptz as deleted_at
 from chosen r
+left join ops.declared d on d.kind = r.kind and d.namespace = r.namespace and d.name = r.name and d.hash = r.declared_hash
 left join ops.experiment_runs x on x.id = r.id
 left join ops.experiments e on e.id = x.experiment_id
 left join costs c on c.resource_uid = r.id

@@ -87,6 +87,12 @@ update ops.source_states set held_by = null, held_until = null where held_by = %
 select namespace, name, project_id::text, uid::text, reason, message, run_id::text, seen from ops.source_states
 where source = %(source)s and held_by = %(worker)s for update;
 
+-- name: quiet
+-- The look found what is known and well.
+update ops.source_states set polled_at = held_at, failures = 0, held_by = null, held_until = null,
+  due_at = case when asked_at > held_at then now() else now() + make_interval(secs => %(pause)s) end
+where source = %(source)s and held_by = %(worker)s and reason = '' and seen = %(seen)s returning 1;
+
 -- name: looked
 -- How the look ended. Who was asked meanwhile looks once more.
 update ops.source_states set seen = coalesce(%(seen)s, seen), polled_at = held_at, reason = %(reason)s, message = %(message)s,
