@@ -6,6 +6,7 @@ from typing import Any
 
 from workbenchx import errors, ports
 
+SYSTEM_NAMESPACE = "wbx-system"
 Lookup = Callable[[str], str | None]
 
 
@@ -37,6 +38,16 @@ async def resolve(
         elif reference:
             found[item["name"]] = await _kept(reference, namespace, places.kept)
     return found
+
+
+async def resolve_one(
+    reference: Mapping[str, Any], *, project: str | None, namespace: str, places: Places
+) -> str:
+    """As `resolve`, one value; the platform's own kinds, of no project and in its namespace, have `WBX_SECRET_WBX_SYSTEM_*`."""
+    order = {"env": [{"name": "value", "secretRef": reference}]}
+    whose = project or (SYSTEM_NAMESPACE if namespace == SYSTEM_NAMESPACE else None)
+    found = await resolve(order, project=whose, namespace=namespace, places=places)
+    return found["value"]
 
 
 async def _kept(reference: Mapping[str, Any], namespace: str, kept: ports.Secrets | None) -> str:

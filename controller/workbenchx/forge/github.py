@@ -19,6 +19,9 @@ class Speaker(Protocol):
     async def headers(self) -> Mapping[str, str]:
         """Of each call."""
 
+    async def token(self) -> str:
+        """For git."""
+
     async def login(self) -> str:
         """Under which its comments stand."""
 
@@ -44,6 +47,10 @@ class GitHub(rest.Repository):
     def annotates(self) -> bool:
         """See ports.Forge.annotates."""
         return self._checks is not None
+
+    async def token(self) -> str:
+        """For git, as the password of `x-access-token`; it lasts for five minutes at least."""
+        return await self._speaker.token()
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -164,6 +171,9 @@ class _Token:
 
     async def headers(self) -> Mapping[str, str]:
         return github_app.headers(self._token)
+
+    async def token(self) -> str:
+        return self._token
 
     async def login(self) -> str:
         if self._login is None:

@@ -45,7 +45,7 @@ def _header(url: str, credential: str) -> dict[str, str]:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in {"https", "http"}:
         raise _unsuitable(url, "a credential is for https:// or ssh://")
-    if parts.scheme == "http" and not _near(parts.hostname or ""):
+    if parts.scheme == "http" and not near(parts.hostname or ""):
         raise _unsuitable(url, "a token is not sent in the clear: the URL must begin with https://")
     token = credential.strip()
     if "\n" in token or token.startswith(_KEY):
@@ -61,7 +61,7 @@ def _header(url: str, credential: str) -> dict[str, str]:
     }
 
 
-def _near(host: str) -> bool:
+def near(host: str) -> bool:
     """Whether what is sent to this host stays on this machine or in this cluster."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback

@@ -27,12 +27,31 @@ class Verify(base.Shape):
     )
 
 
-class Forge(base.Shape):
-    """Where pull requests of the repository are."""
+AppId = Annotated[
+    str,
+    *scalars.text(
+        "app_id", r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", "the client id of a GitHub App", 100
+    ),
+]
 
-    type: Literal["github", "gitea"] = pydantic.Field(description="Which program the forge runs.")
+
+class Forge(base.Shape):
+    """Where pull requests of the repository are, and whom we speak for there."""
+
+    type: base.Maybe[Literal["github", "gitea"]] = pydantic.Field(
+        default=None,
+        description="Which program the forge runs. Absent: found from the repository's URL.",
+    )
     url: base.Maybe[ForgeUrl] = pydantic.Field(
         default=None, description="URL of the forge's API. Absent: found from the repository's URL."
+    )
+    app: base.Maybe[AppId] = pydantic.Field(
+        default=None,
+        description="Client id of the GitHub App that speaks; `credentials` is its private key. Absent: a token speaks.",
+    )
+    credentials: base.Maybe[environment.SecretRef] = pydantic.Field(
+        default=None,
+        description="Where the forge's token, or the App's private key, is. Absent: spec.credentials.",
     )
 
 

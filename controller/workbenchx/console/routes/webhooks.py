@@ -14,7 +14,6 @@ from workbenchx.forge import addresses, webhooks
 from workbenchx.store import deliveries
 
 router = fastapi.APIRouter(prefix="/webhooks", tags=["webhooks"])
-_SYSTEM = "wbx-system"
 Signature = Annotated[
     str | None,
     fastapi.Header(alias="X-Hub-Signature-256", description="HMAC of the raw body"),
@@ -94,11 +93,9 @@ def _slow_down(request: fastapi.Request) -> None:
 
 
 async def _secret(request: fastapi.Request, source: deliveries.Receiving) -> str:
-    order = {"env": [{"name": "secret", "secretRef": source.secret}]}
-    found = await secrets.resolve(
-        order,
-        project=source.project or _SYSTEM,
+    return await secrets.resolve_one(
+        source.secret,
+        project=source.project,
         namespace=source.namespace,
         places=parts.of(request).places,
     )
-    return found["secret"]
