@@ -178,30 +178,31 @@ async def test_paths_stay_inside(
 
 
 @pytest.fixture
-def key(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A private key; the public one lies beside it."""
+def signer(tmp_path: pathlib.Path) -> committing.Identity:
+    """Somebody with a key; whom to believe lies in `allowed`."""
     keygen = tools.need("ssh-keygen", "apt-get install openssh-client")
     made = tmp_path / "key"
     subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", made], check=True)
-    return made
+    who = committing.Identity(key=made.read_text())
+    (tmp_path / "allowed").write_text(f"{who.email} {(tmp_path / 'key.pub').read_text()}")
+    return who
 
 
 async def test_signed_the_same_each_time(
-    lab: git_lab.Repository, tmp_path: pathlib.Path, key: pathlib.Path
+    lab: git_lab.Repository, tmp_path: pathlib.Path, signer: committing.Identity
 ) -> None:
     """With a key, a commit verifies, and is the same commit on another machine."""
-    who = committing.Identity(key=key.read_text())
     base = lab.git("rev-parse", "HEAD")
 
     one, two = (
-        pushing.Pusher(tmp_path / name, identity=who, transports="file") for name in ("one", "two")
+        pushing.Pusher(tmp_path / name, identity=signer, transports="file")
+        for name in ("one", "two")
     )
     first = await one.push(lab.url, wanted(base), expected=None)
     second = await two.push(lab.url, wanted(base), expected=None)
 
     assert first == second
     allowed = tmp_path / "allowed"
-    allowed.write_text(f"{who.email} {(tmp_path / 'key.pub').read_text()}")
     git_lab.run("-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-commit", first, at=lab.bare)
 
 
