@@ -64,7 +64,7 @@ def propose(lab: labs.Lab) -> tuple[int, str]:
 def fix(lab: labs.Lab, number: int) -> str:
     """The broken file goes."""
     lab.repository.git("switch", "-q", "change")
-    head = lab.repository.commit({"ssot/job.yaml": None})
+    head: str = lab.repository.commit({"ssot/job.yaml": None})
     lab.repository.push("change")
     lab.repository.git("switch", "-q", "main")
     forge_of(lab).pushed(number, head)
@@ -75,7 +75,7 @@ def merge(lab: labs.Lab, number: int, head: str, *, known: bool = True) -> str:
     """A squash merge; the commit of main."""
     lab.repository.git("merge", "-q", "--squash", head)
     lab.repository.commit({}, "squashed")
-    commit = lab.repository.push()
+    commit: str = lab.repository.push()
     forge_of(lab).merged(number, commit, known=known)
     return commit
 
@@ -199,9 +199,15 @@ async def test_a_commit_that_is_not_there_yet_holds_up_no_other(lab: labs.Lab) -
     assert comments(lab, lost) == []
     assert (await lab.store.next_review() or 0.0) < 30.0
 
+    async with lab.store.connections.transaction() as conn:
+        await conn.execute(
+            "update ops.review_states set due_at = now(), asked_at = now() - interval '1 hour'"
+        )
+    await lab.reviewer().look()
+    assert [verdict for verdict, _ in said(lab, "1" * 40)] == ["error"], "it is not coming"
     forge_of(lab).pushed(lost, head)
     await lab.look()
-    assert len(comments(lab, lost)) == 1
+    assert len(comments(lab, lost)) == 2
     assert len(comments(lab, number)) == 1
 
 

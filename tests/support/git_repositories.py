@@ -59,7 +59,7 @@ class Repository:
         return commit
 
 
-def run(folder: pathlib.Path, *arguments: str) -> str:
+def run(folder: pathlib.Path, *arguments: str, given: str = "") -> str:
     """Git, as nobody in particular and with nobody's settings."""
     done = subprocess.run(
         ["git", "-c", "commit.gpgsign=false", *arguments],
@@ -67,6 +67,7 @@ def run(folder: pathlib.Path, *arguments: str) -> str:
         check=True,
         capture_output=True,
         text=True,
+        input=given,
         env=dict(os.environ) | _WHO,
     )
     return done.stdout.strip()

@@ -3,7 +3,8 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import declared_files as files
 import git_repositories
@@ -20,6 +21,7 @@ from workbenchx.wiring import changes, declaring
 
 SOURCE = "wbx-system/platform"
 CONTEXT = "workbenchx/prod/platform"
+Credential = Callable[[ports.Reviewable], Awaitable[str | None]]
 
 
 def dataset(name: str, text: str = "one") -> str:
@@ -38,14 +40,18 @@ GROUND: dict[str, str | None] = {
 
 @dataclasses.dataclass
 class Lab:
-    """One of each. `forge` may be replaced by another adapter's."""
+    """One of each. `repository` and `forge` are those of a test, or a real forge's."""
 
     store: postgres.Postgres
-    repository: git_repositories.Repository
+    repository: Any
     forge: ports.Forge
     reader: changes.Changes
     engine: loop.Engine
-    url: str
+
+    @property
+    def url(self) -> str:
+        """The repository."""
+        return str(self.repository.url)
 
     def reviewer(self, name: str = "w1") -> reviewer.Reviewer:
         """A worker's reviewer."""
@@ -87,31 +93,34 @@ async def nobody(_: ports.Reviewable) -> str | None:
 
 @contextlib.asynccontextmanager
 async def opened(
+    store: postgres.Postgres, folder: pathlib.Path, ground: Mapping[str, str | None] = GROUND
+) -> AsyncIterator[Lab]:
+    """A repository whose main is in force and settled, and a forge in memory."""
+    repository = git_repositories.Repository(folder / "served")
+    repository.commit(dict(ground))
+    first = repository.push()
+    yield await built(store, folder, repository, memory_forge.MemoryForge(repository), first=first)
+
+
+async def built(
     store: postgres.Postgres,
     folder: pathlib.Path,
+    repository: Any,
+    forge: ports.Forge,
     *,
-    make: Callable[[git_repositories.Repository], ports.Forge] = memory_forge.MemoryForge,
-    credential: Callable[[ports.Reviewable], Awaitable[str | None]] = nobody,
-) -> AsyncIterator[Lab]:
-    """A repository whose main is in force, settled and known to the forge's teller."""
-    repository = git_repositories.Repository(folder / "served")
-    repository.commit(GROUND)
-    first = repository.push()
+    first: str,
+    credential: Credential = nobody,
+) -> Lab:
+    """A repository that is followed; its commit `first` is in force and settled."""
     engine = loop.Engine(store, clock=clock.SystemClock(), policy=model.Policy(), holder="lab")
     engine.epoch = await store.acquire_leader("lab", 600.0)
     copies = merging.Copies(folder / "copies", transports="file:http")
-    made = Lab(
-        store,
-        repository,
-        make(repository),
-        changes.Changes(copies, credential),
-        engine,
-        repository.url,
-    )
+    reader = changes.Changes(copies, credential)
+    made = Lab(store, repository, forge, reader, engine)
     await follow(store, repository.url)
     await made.apply(first)
     await made.settle()
-    yield made
+    return made
 
 
 async def follow(store: postgres.Postgres, url: str, **forge: str) -> None:

@@ -13,7 +13,7 @@ import subprocess
 
 from workbenchx import errors
 
-_TRANSPORTS = "https:ssh:http:git"
+TRANSPORTS = "https:ssh:http:git"
 _TIMEOUT = 300.0
 _CONFLICT = 1
 _CONFIG = {
@@ -37,7 +37,7 @@ class Merged:
 class Copies:
     """Bare copies with their whole history in `folder`, one for each URL; they can be thrown away at any time."""
 
-    def __init__(self, folder: pathlib.Path, *, transports: str = _TRANSPORTS) -> None:
+    def __init__(self, folder: pathlib.Path, *, transports: str = TRANSPORTS) -> None:
         self._folder = folder
         self._transports = transports
 

@@ -63,6 +63,7 @@ class Reviews:
     async def ask_reviews(self, url: str) -> int:
         """See ports.Reviews.ask_reviews."""
         async with self._db.transaction() as conn:
+            await conn.execute(_SQL["enrol"])
             return (await conn.execute(_SQL["ask"], {"url": url})).rowcount
 
     async def epochs(self) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
+import functools
 import os
 import pathlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -35,7 +36,16 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
-from workbenchx.wiring import handing, output, policies, process, running, sandboxes, settings
+from workbenchx.wiring import (
+    handing,
+    output,
+    policies,
+    process,
+    running,
+    sandboxes,
+    settings,
+    telling,
+)
 from workbenchx.wiring import home as homes
 
 if TYPE_CHECKING:
@@ -140,7 +150,9 @@ class App:
         """
         await process.bury_the_dead(self.store)
         one = await self._indexer() if index else None
-        return await running.until(self._parts(one, reading), REACHED[until], progress, stop)
+        return await running.until(
+            self._parts(one, reading, serving=index), REACHED[until], progress, stop
+        )
 
     async def intervene(self, verb: str, key: model.Key | None, args: Mapping[str, Any]) -> str:
         """Record what a person orders."""
@@ -257,7 +269,9 @@ class App:
         await retrieval.bury_the_dead(self.store.connections)
         return retrieval.indexer_of(self.settings, self.store.connections, self.storage)
 
-    def _parts(self, one: "indexer.Indexer | None", reading: Reading | None) -> running.Parts:
+    def _parts(
+        self, one: "indexer.Indexer | None", reading: Reading | None, *, serving: bool
+    ) -> running.Parts:
         around = self.surroundings()
         return running.Parts(
             engine=loop.Engine(
@@ -281,6 +295,18 @@ class App:
             indexer=one,
             follower=self._follower(around.places),
             changes=self.store.changes,
+            telling=functools.partial(self._tell, around.places) if serving else None,
+        )
+
+    async def _tell(self, places: secrets.Places) -> None:
+        """Forges of the Sources that name one."""
+        await telling.serve(
+            self.store,
+            self.home.repositories / "reviews",
+            places=places,
+            clock=self.clock,
+            policy=self.policy,
+            transports=f"{git.TRANSPORTS}:file",
         )
 
     def _follower(self, places: secrets.Places) -> following.Follower:

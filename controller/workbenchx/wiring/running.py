@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING
 
 from workbenchx import ports
@@ -45,6 +45,7 @@ class Parts:
     indexer: "indexer.Indexer | None" = None
     follower: following.Follower | None = None
     changes: Callable[[], AsyncIterator[None]] | None = None
+    telling: Callable[[], Coroutine[None, None, None]] | None = None
 
 
 async def until(
@@ -95,6 +96,8 @@ async def _work(parts: Parts, on_pass: Callable[[loop.Pass], None]) -> None:
         group.create_task(parts.engine.serve(on_pass))
         if parts.follower and parts.changes:
             group.create_task(parts.follower.serve(parts.changes))
+        if parts.telling:
+            group.create_task(parts.telling())
         if parts.indexer:
             group.create_task(parts.indexer.serve())
 

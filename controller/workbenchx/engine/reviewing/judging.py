@@ -13,11 +13,12 @@ from workbenchx.planner import model, plan, review
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Judged:
-    """What is to be said. `plan`: what the merge does by itself; None: it cannot be merged."""
+    """What is to be said. `plan`: what the merge does by itself; None: it cannot be merged, or not be read (`unread`: why)."""
 
     plan: model.Plan | None
     remarks: Sequence[remarking.Remark] = ()
     conflicts: Sequence[str] = ()
+    unread: str = ""
 
     @property
     def refused(self) -> int:
@@ -27,6 +28,8 @@ class Judged:
     @property
     def verdict(self) -> ports.Verdict:
         """Whether it is acceptable."""
+        if self.unread:
+            return ports.Verdict.ERROR
         return ports.Verdict.FAILURE if self.refused else ports.Verdict.SUCCESS
 
 

@@ -26,6 +26,7 @@ AT_ONCE = 4
 _IDLE_SECONDS = 30.0
 _BURST_SECONDS = 0.2
 _SOON_SECONDS = 5.0
+_TOLD_SECONDS = 20.0
 
 Forges = Callable[[ports.Reviewable], Awaitable[ports.Forge]]
 
@@ -52,6 +53,15 @@ class _Base:
     world: model.World
     plan: model.Plan
     epochs: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a pull request says, and what that would do."""
+
+    pull: ports.Pull
+    change: changing.Change
+    judged: judging.Judged
 
 
 class Reviewer:
@@ -120,8 +130,10 @@ class Reviewer:
         try:
             forge = await self._forges(source)
             await self._teller.tell(self._name, source, forge)
-            if due.polls and await self._pulls(source, forge):
-                pause = _SOON_SECONDS
+            told = self._just_told(due)
+            if due.polls:
+                await self._pulls(source, forge, told=told)
+            pause = _SOON_SECONDS if told and due.polls else pause
         except errors.Conflict as problem:
             LOG.info("%s", problem.message)
             return
@@ -135,54 +147,64 @@ class Reviewer:
             LOG.warning("forge of %s: %s", source.source, message)
         await self._store.end_review(self._name, due, pause=pause, message=message, slow=slow)
 
-    async def _pulls(self, source: ports.Reviewable, forge: ports.Forge) -> bool:
-        """Review what is open; whether something could not be read yet and is to be tried again soon."""
+    def _just_told(self, due: ports.DueReview) -> bool:
+        """Forges send a webhook before their API knows of what it tells."""
+        if due.asked_at is None:
+            return False
+        return (self._clock.now() - due.asked_at).total_seconds() < _TOLD_SECONDS
+
+    async def _pulls(self, source: ports.Reviewable, forge: ports.Forge, *, told: bool) -> None:
+        """Review what is open. `told`: just now somebody said that there is something new."""
         target = source.branch or await forge.default_branch()
         pulls = await forge.open_pulls(target=target)
         if not pulls:
-            return False
+            return
         base = await self._changes.tip(source, target)
         epochs = await self._store.epochs()
         known = await self._store.reviews(source.source)
         todo = [pull for pull in pulls if not _done(known.get(pull.number), pull, base, epochs)]
         if not todo:
-            return False
+            return
         ground = await self._ground(base, target, epochs)
-        unread = [
-            pull
-            for pull in sorted(todo, key=lambda pull: pull.number)
-            if not await self._review(source, forge, pull, known.get(pull.number), ground)
-        ]
-        return bool(unread)
+        for pull in sorted(todo, key=lambda pull: pull.number):
+            answer = await self._answer(source, pull, ground)
+            if answer.judged.unread and told:
+                LOG.info("pull request %s: %s", pull.number, answer.judged.unread)
+                continue  # perhaps git is not as far as the forge: it is tried again soon
+            await self._tell(source, forge, ground, answer, known.get(pull.number))
+
+    async def _answer(self, source: ports.Reviewable, pull: ports.Pull, ground: _Base) -> _Answer:
+        """Read and judge it. One that cannot be read holds up no other."""
+        try:
+            known = judging.known(ground.world, source)
+            found = await self._changes.change(source, pull, ground.commit, known)
+        except errors.Stalled as problem:
+            return _Answer(pull, changing.Change(""), judging.Judged(None, unread=problem.message))
+        judged = await asyncio.to_thread(judging.judge, ground.world, ground.plan, source, found)
+        return _Answer(pull, found, judged)
 
     async def _ground(self, base: str, target: str, epochs: str) -> _Base:
         world = await self._store.world(now=self._clock.now(), policy=self._settings.policy)
         before = await asyncio.to_thread(planner.plan, world)
         return _Base(base, target, world, before, epochs)
 
-    async def _review(
+    async def _tell(
         self,
         source: ports.Reviewable,
         forge: ports.Forge,
-        pull: ports.Pull,
-        old: ports.Review | None,
         ground: _Base,
-    ) -> bool:
-        """Judge one and say it; False: its commit cannot be read, which one pull request alone suffers from."""
-        try:
-            known = judging.known(ground.world, source)
-            found = await self._changes.change(source, pull, ground.commit, known)
-        except errors.Stalled as problem:
-            LOG.warning("pull request %s of %s: %s", pull.number, source.source, problem.message)
-            return False
-        judged = await asyncio.to_thread(judging.judge, ground.world, ground.plan, source, found)
+        answer: _Answer,
+        old: ports.Review | None,
+    ) -> None:
+        """Write down what is to be said, say it unless it was said, write down that it was."""
+        pull, judged = answer.pull, answer.judged
         said = self._said(source, pull, ground, judged)
         review = ports.Review(
             number=pull.number,
             head=pull.head,
             base=ground.commit,
             epochs=ground.epochs,
-            tree=found.tree,
+            tree=answer.change.tree,
             verdict=said.verdict.value,
             title=said.title,
             digest=said.digest,
@@ -196,7 +218,6 @@ class Reviewer:
             await self._post(source, forge, pull, judged, said)
             failpoints.reach("review.said")
             await self._store.review_posted(self._name, source.source, pull.number, review.digest)
-        return True
 
     def _said(
         self,

@@ -71,12 +71,14 @@ def context(environment: str, source: str) -> str:
 
 def _verdict(judged: judging.Judged) -> str:
     if judged.plan is None:
-        return "cannot be merged"
+        return "cannot be read" if judged.unread else "cannot be merged"
     wrong = judged.refused
     return f"not acceptable: {_count(wrong, 'error')}" if wrong else "acceptable"
 
 
 def _title(judged: judging.Judged) -> str:
+    if judged.unread:
+        return f"Cannot be read: {judged.unread}"
     if judged.plan is None:
         return f"Conflict in {_count(len(judged.conflicts), 'file')}: nothing is planned"
     changes = words.counts(judged.plan) or "no changes"
@@ -85,6 +87,9 @@ def _title(judged: judging.Judged) -> str:
 
 
 def _lines(judged: judging.Judged, link: str | None) -> Iterator[str]:
+    if judged.unread:
+        yield markdown.escape(cut(judged.unread, _MOST_SENTENCE))
+        return
     if judged.plan is None:
         yield "git cannot merge these files, so nothing is planned:"
         yield ""
