@@ -1,6 +1,7 @@
 """What callers read through the API: what row-level security shows them, page by page, and what they have already."""
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -193,3 +194,41 @@ async def test_a_kept_list_never_outlives_a_change(
             await conn.execute(gone, [console_lab.VIEWER])
         assert (await get(client, "/resources"))["items"] == []
         assert await get(other, "/resources") == first
+
+
+async def test_a_check_links_to_a_plan(
+    lab: console_lab.Lab, world: console_world.World, store: postgres.Postgres
+) -> None:
+    """The link asks for nobody and leads on; the plan is shown to members as text, whatever is in it, and to nobody else."""
+    name = "f" * 64
+    document = {
+        "id": name,
+        "destroy_token": "",
+        "complete": True,
+        "inputs": {},
+        "counts": {"create": 0},
+        "cost": {"before": 0, "after": 0},
+        "steps": [],
+        "waits": [
+            {
+                "subject": {"kind": "Dataset", "namespace": "", "name": "<b>"},
+                "reason": "Unknown",
+                "message": "",
+                "until": None,
+            }
+        ],
+    }
+    async with store.connections.transaction() as conn:
+        await conn.execute(
+            "insert into ops.plans (id, complete, document) values (%s, true, %s)",
+            (name, json.dumps(document)),
+        )
+    async with lab.client() as client:
+        onward = await client.get(f"/plans/{name[:12]}")
+        assert f'href="/plans/{name[:12]}/steps"' in onward.text
+        assert (await client.get(f"/plans/{name[:12]}/steps")).status_code == 401
+    async with lab.client("admin") as client:
+        shown = await client.get(f"/plans/{name[:12]}/steps")
+        assert shown.status_code == 200, shown.text
+        assert "<b>" not in shown.text
+        assert (await client.get("/plans/0000/steps")).status_code == 404

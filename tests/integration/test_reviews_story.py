@@ -79,7 +79,7 @@ async def lab(
     """An installation that serves, whose one file declares the Source."""
     monkeypatch.setenv("WBX_SECRET_WBX_SYSTEM_TOKEN", gitea.owner.token)
     repository.commit({"ssot/runtime.yaml": runtime("2m"), "ssot/platform.yaml": PLATFORM})
-    (tmp_path / "wbx.toml").write_text("")
+    (tmp_path / "wbx.toml").write_text('console_url = "https://wbx.example.org"\n')
     (tmp_path / "ssot").mkdir()
     (tmp_path / "ssot" / "source.yaml").write_text(SOURCE % repository.url)
     async with engine_lab.lab(tmp_path) as made:
@@ -137,6 +137,7 @@ async def test_from_the_pull_request_to_a_session_that_is_ready(
     (body,) = comments(number)
     assert "ssot/broken&#46;yaml&#58;8" in body
     assert "Session/desk" in body
+    assert "](https://wbx.example.org/plans/" in body
     assert "spec&#46;limits&#46;timeout" in body
 
     fixed = repository.commit({"ssot/broken.yaml": None}, branch="change")

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-import functools
 import os
 import pathlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -36,17 +35,9 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
-from workbenchx.wiring import (
-    handing,
-    output,
-    policies,
-    process,
-    running,
-    sandboxes,
-    settings,
-    telling,
-)
+from workbenchx.wiring import handing, output, policies, process, running, sandboxes, settings
 from workbenchx.wiring import home as homes
+from workbenchx.wiring import telling as forges_told
 
 if TYPE_CHECKING:
     from workbenchx.declared import validate
@@ -295,18 +286,7 @@ class App:
             indexer=one,
             follower=self._follower(around.places),
             changes=self.store.changes,
-            telling=functools.partial(self._tell, around.places) if serving else None,
-        )
-
-    async def _tell(self, places: secrets.Places) -> None:
-        """Forges of the Sources that name one."""
-        await telling.serve(
-            self.store,
-            self.home.repositories / "reviews",
-            places=places,
-            clock=self.clock,
-            policy=self.policy,
-            transports=f"{git.TRANSPORTS}:file",
+            telling=forges_told.of(self, around) if serving else None,
         )
 
     def _follower(self, places: secrets.Places) -> following.Follower:

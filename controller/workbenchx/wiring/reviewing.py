@@ -115,11 +115,16 @@ async def serve(
     policy: model.Policy,
     name: str,
     transports: str = merging.TRANSPORTS,
+    console: str | None = None,
 ) -> None:
-    """Tell forges and hear them, until cancelled."""
+    """Tell forges and hear them, until cancelled. `console`: what is told links to plans there."""
+
+    def link(plan: str) -> str | None:
+        return f"{console}/plans/{plan}" if console else None
+
     forges = Forges(places)
     reads = changes.Changes(merging.Copies(folder, transports=transports), forges.token)
-    settings = reviewer.Settings(policy.environment, policy)
+    settings = reviewer.Settings(policy.environment, policy, link)
     made = reviewer.Reviewer(store, reads, forges, settings, clock=clock, name=name)
     async with contextlib.aclosing(forges), asyncio.TaskGroup() as group:
         group.create_task(made.serve(store.changes))

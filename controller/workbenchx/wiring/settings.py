@@ -79,6 +79,10 @@ KEYS: dict[str, Key] = {
     "console_origins": Key(
         "sites whose scripts may ask the API, as https://HOST (default: none)", "list"
     ),
+    "console_url": Key(
+        "where people reach the console, as https://wbx.example.org: what forges are told links to plans there",
+        "url",
+    ),
     "health_host": Key(
         "address on which a cluster part answers /healthz, /readyz and /metrics (default: 127.0.0.1)"
     ),
@@ -112,6 +116,7 @@ class Settings:
     stand_in_storage: str | None = None
     stand_in_inference: str | None = None
     auth_url: str | None = None
+    console_url: str | None = None
     publishable_key: str | None = None
     jwt_issuer: str | None = None
     jwt_audience: str = "authenticated"

@@ -1,13 +1,16 @@
-"""The two plain pages there are so far: the one-time link's, and the front door."""
+"""The plain pages there are so far: the one-time link's, the front door, and a plan that a check links to."""
 
 import html
+from urllib import parse
 
 import fastapi
 from starlette import responses
 
-from workbenchx.console import problems
+from workbenchx.console import problems, words
 from workbenchx.console.auth import asking
 from workbenchx.console.routes import session
+from workbenchx.planner.render import parse as parsing
+from workbenchx.planner.render import text
 
 router = fastapi.APIRouter(include_in_schema=False)
 _PAGE = """<!doctype html>
@@ -18,6 +21,13 @@ _PAGE = """<!doctype html>
 <p>{told}</p>
 </html>
 """
+
+
+_PLAN = _PAGE.replace("<p>{told}</p>", "<pre>{told}</pre>")
+_ONWARD = _PAGE.replace(
+    "<p>{told}</p>",
+    '<meta http-equiv="refresh" content="0; url={where}">\n<p><a href="{where}">The whole plan</a></p>',
+)
 
 
 @router.get("/login")
@@ -42,6 +52,25 @@ async def front(request: fastapi.Request) -> responses.Response:
         else "Nobody is signed in here. wbx console prints a link that signs you in.",
         200,
     )
+
+
+@router.get("/plans/{plan_id}")
+async def plan(plan_id: words.InPath) -> responses.Response:
+    """Where the link of a check leads. It asks nothing: a browser that comes from a forge sends no session yet."""
+    return responses.HTMLResponse(
+        _ONWARD.format(where=f"/plans/{parse.quote(plan_id, safe='')}/steps")
+    )
+
+
+@router.get("/plans/{plan_id}/steps")
+async def steps(asks: asking.Asks, plan_id: words.InPath) -> responses.Response:
+    """A kept plan by the beginning of its id, as the caller may see it, in the words of `wbx plan`."""
+    async with asks.reading() as ask:
+        rows = await ask.my_plans(plan_id, limit=1)
+    if not rows:
+        return _page(f'plan: "{plan_id}" is not known, or it is older than 90 days.', 404)
+    told = text.render(parsing.plan(rows[0]["document"]))
+    return responses.HTMLResponse(_PLAN.format(told=html.escape(told)))
 
 
 def _page(told: str, status: int) -> responses.Response:
