@@ -255,7 +255,8 @@ async def test_a_server_that_ends_ends_its_streams(
         assert await reader.event()
         started = asyncio.get_running_loop().time()
         running.ask_to_end()
-        assert await reader.rest() == []
+        # What the fixtures wrote may be told once more before the end.
+        assert {each["event"] for each in await reader.rest()} <= {"change"}
     assert asyncio.get_running_loop().time() - started < 8
 
 
