@@ -140,10 +140,7 @@ async def test_what_is_not_there_is_said(
         copies.fetch(str(tmp_path / "nowhere"), "+refs/heads/main:refs/wbx/base/main")
 
 
-def test_a_token_is_in_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git gets it as a setting in its environment."""
-    made = merging._authorization("s3cret")
-
-    assert set(made) == {"GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"}
-    assert "s3cret" not in "".join(made.values())
-    assert merging._authorization(None) == {}
+def test_a_token_is_not_sent_in_the_clear(copies: merging.Copies) -> None:
+    """Before git is asked anything."""
+    with pytest.raises(errors.Stalled, match="in the clear"):
+        copies.fetch("http://git.example.org/a.git", "+a:b", credential="s3cret")

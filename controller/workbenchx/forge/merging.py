@@ -4,25 +4,16 @@ A change of a fork is fetched like any other and only ever read as data: no hook
 repository is run, and of git's settings only ours count.
 """
 
-import base64
 import dataclasses
 import hashlib
-import os
 import pathlib
 import subprocess
 
-from workbenchx import errors
+from workbenchx import errors, ports
+from workbenchx.forge import git, reaching
 
-TRANSPORTS = "https:ssh:http:git"
 _TIMEOUT = 300.0
 _CONFLICT = 1
-_CONFIG = {
-    "core.hooksPath": os.devnull,
-    "core.attributesFile": os.devnull,
-    "fetch.fsckObjects": "true",
-    "fetch.recurseSubmodules": "false",
-    "gc.auto": "0",
-}
 _PASSING = ("could not resolve", "unable to connect", "connection", "timed out", "early eof", "503")
 
 
@@ -37,12 +28,12 @@ class Merged:
 class Copies:
     """Bare copies with their whole history in `folder`, one for each URL; they can be thrown away at any time."""
 
-    def __init__(self, folder: pathlib.Path, *, transports: str = TRANSPORTS) -> None:
+    def __init__(self, folder: pathlib.Path, *, transports: str = git.TRANSPORTS) -> None:
         self._folder = folder
         self._transports = transports
 
     def fetch(self, url: str, *refs: str, credential: str | None = None) -> pathlib.Path:
-        """Bring refs here, `+from:to` each; the bare copy. `credential`: a token, which no argument and no file ever holds.
+        """Bring refs here, `+from:to` each; the bare copy. `credential`: a token, or a private SSH key.
 
         Raises:
             errors.Waiting: reason CodeMissing: the server does not answer.
@@ -53,7 +44,9 @@ class Copies:
             bare.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._checked(url, bare, "init", "--quiet", "--bare", "--template=", str(bare))
         options = ("--quiet", "--no-tags", "--force", "--no-recurse-submodules")
-        self._checked(url, bare, "fetch", *options, "--", url, *refs, credential=credential)
+        remote = ports.Remote(url, credential=credential)
+        with reaching.environment(remote, self._transports, self._folder) as env:
+            self._checked(url, bare, "fetch", *options, "--", url, *refs, env=env)
         return bare
 
     def commit(self, bare: pathlib.Path, ref: str) -> str:
@@ -85,9 +78,9 @@ class Copies:
         return done.stdout.decode().strip() or None if done.returncode == 0 else None
 
     def _checked(
-        self, about: str, bare: pathlib.Path, *arguments: str, credential: str | None = None
+        self, about: str, bare: pathlib.Path, *arguments: str, env: dict[str, str] | None = None
     ) -> str:
-        done = self._git(bare, *arguments, credential=credential)
+        done = self._git(bare, *arguments, env=env)
         if done.returncode:
             told = f'repository: "{about}": {_last_line(done.stderr)}'
             if any(word in done.stderr.decode(errors="replace").lower() for word in _PASSING):
@@ -96,17 +89,16 @@ class Copies:
         return done.stdout.decode("utf-8", "surrogateescape")
 
     def _git(
-        self, bare: pathlib.Path, *arguments: str, credential: str | None = None
+        self, bare: pathlib.Path, *arguments: str, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        settings = [word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}")]
         try:
             return subprocess.run(
-                ["git", *settings, f"--git-dir={bare}", *arguments],
+                ["git", *git.SETTINGS, f"--git-dir={bare}", *arguments],
                 capture_output=True,
                 timeout=_TIMEOUT,
                 check=False,
                 stdin=subprocess.DEVNULL,
-                env=self._environment(credential),
+                env=git.environment(self._transports) if env is None else env,
             )
         except subprocess.TimeoutExpired as problem:
             raise errors.Waiting(
@@ -116,37 +108,6 @@ class Copies:
             ) from problem
         except OSError as problem:
             raise errors.Stalled(f"git: {problem}", reason="GitFailed") from problem
-
-    def _environment(self, credential: str | None) -> dict[str, str]:
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "HOME", "SSH_AUTH_SOCK")
-            if name in os.environ
-        }
-        return (
-            kept
-            | _authorization(credential)
-            | {
-                "GIT_ALLOW_PROTOCOL": self._transports,
-                "GIT_CONFIG_GLOBAL": os.devnull,
-                "GIT_CONFIG_NOSYSTEM": "1",
-                "GIT_TERMINAL_PROMPT": "0",
-                "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
-                "LC_ALL": "C.UTF-8",
-            }
-        )
-
-
-def _authorization(credential: str | None) -> dict[str, str]:
-    """A token as a setting that only the environment of this one process holds."""
-    if credential is None:
-        return {}
-    basic = base64.b64encode(f"x-access-token:{credential}".encode()).decode()
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "http.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
-    }
 
 
 def _last_line(said: bytes) -> str:

@@ -1,96 +1,20 @@
-"""What a worker needs to tell forges and to hear them: copies of repositories, the forge of each Source, and its token."""
+"""What a worker needs to tell forges and to hear them."""
 
 import asyncio
 import contextlib
 import pathlib
-from typing import Any, Protocol
+from typing import Protocol
 
-from workbenchx import errors, ports
-from workbenchx.engine import following, hearing, secrets
+from workbenchx import ports
+from workbenchx.engine import hearing, secrets
 from workbenchx.engine.reviewing import reviewer
-from workbenchx.forge import addresses, gitea, github, merging
+from workbenchx.forge import addresses, git, merging
 from workbenchx.planner import model
-from workbenchx.wiring import changes
+from workbenchx.wiring import changes, forges
 
 
 class Store(reviewer.Store, ports.Sources, ports.Deliveries, Protocol):
     """What is needed of the database."""
-
-
-Speaking = gitea.Gitea | github.GitHub
-
-
-class Forges:
-    """The forge of each Source, by its token; kept as long as address and token stay the same."""
-
-    def __init__(self, places: secrets.Places) -> None:
-        self._places = places
-        self._kept: dict[str, tuple[tuple[str, ...], Speaking]] = {}
-
-    async def token(self, source: ports.Reviewable) -> str | None:
-        """What `spec.credentials` holds; None: it names none.
-
-        Raises:
-            errors.Stalled: reason SecretMissing or SecretNotAllowed.
-        """
-        reference = source.spec.get("credentials")
-        if not reference:
-            return None
-        found = await secrets.resolve(
-            {"env": [{"name": "token", "secretRef": reference}]},
-            project=source.project or _platform(source),
-            namespace=source.namespace,
-            places=self._places,
-        )
-        return found["token"]
-
-    async def __call__(self, source: ports.Reviewable) -> ports.Forge:
-        """The forge.
-
-        Raises:
-            errors.Stalled: its address or token is not known.
-        """
-        token = await self.token(source)
-        place = addresses.parsed(source.url)
-        if token is None or place is None:
-            lacks = "spec.credentials" if token is None else "a URL that names owner and repository"
-            raise errors.Stalled(
-                f"forge: Source/{source.name} names a forge, and lacks {lacks}",
-                reason="SecretMissing" if token is None else "ForgeRefused",
-            )
-        said = source.spec["forge"]
-        key = (source.url, str(said), token)
-        kept = self._kept.get(source.source)
-        if kept is None or kept[0] != key:
-            await self._close(kept)
-            kept = self._kept[source.source] = (key, _made(said, place, token))
-        return kept[1]
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        while self._kept:
-            await self._close(self._kept.popitem()[1])
-
-    async def _close(self, kept: tuple[tuple[str, ...], Speaking] | None) -> None:
-        if kept is not None:
-            await kept[1].aclose()
-
-
-def _platform(source: ports.Reviewable) -> str | None:
-    """Whose secrets the platform's own sources may name, as for fetching."""
-    return following.SYSTEM_NAMESPACE if source.namespace == following.SYSTEM_NAMESPACE else None
-
-
-def _made(said: dict[str, Any], place: addresses.Address, token: str) -> Speaking:
-    url = said.get("url")
-    if said.get("type") == "github":
-        return github.with_token(place.owner, place.name, token, api=url or github.API)
-    where = url or place.origin
-    if where is None:
-        raise errors.Stalled(
-            "forge: a repository that is fetched by ssh needs spec.forge.url", reason="ForgeRefused"
-        )
-    return gitea.with_token(where, place.owner, place.name, token)
 
 
 def hearer(store: Store) -> hearing.Hearer:
@@ -114,7 +38,7 @@ async def serve(
     clock: ports.Clock,
     policy: model.Policy,
     name: str,
-    transports: str = merging.TRANSPORTS,
+    transports: str = git.TRANSPORTS,
     console: str | None = None,
 ) -> None:
     """Tell forges and hear them, until cancelled. `console`: what is told links to plans there."""
@@ -122,10 +46,10 @@ async def serve(
     def link(plan: str) -> str | None:
         return f"{console}/plans/{plan}" if console else None
 
-    forges = Forges(places)
-    reads = changes.Changes(merging.Copies(folder, transports=transports), forges.token)
+    found = forges.Forges(places)
+    reads = changes.Changes(merging.Copies(folder, transports=transports), found.credential)
     settings = reviewer.Settings(policy.environment, policy, link)
-    made = reviewer.Reviewer(store, reads, forges, settings, clock=clock, name=name)
-    async with contextlib.aclosing(forges), asyncio.TaskGroup() as group:
+    made = reviewer.Reviewer(store, reads, found.of, settings, clock=clock, name=name)
+    async with contextlib.aclosing(found), asyncio.TaskGroup() as group:
         group.create_task(made.serve(store.changes))
         group.create_task(hearer(store).serve())
