@@ -38,6 +38,20 @@ def test_published_pull_requests(payload: dict[str, object]) -> None:
     assert webhooks.handled(found)
 
 
+@pytest.mark.parametrize("action", ["opened", "synchronize", "reopened", "closed"])
+def test_payloads_as_github_describes_them(action: str) -> None:
+    """What is made by GitHub's own description of a payload, and is judged by it, is understood."""
+    pull = {"number": 7, "head": {"ref": "change/a", "sha": "a" * 40}, "base": {"sha": "b" * 40}}
+    about = {"clone_url": "https://github.com/Team/platform.git"}
+    said = {"action": action, "number": 7, "pull_request": pull, "repository": about}
+    payload = github_schema.webhook(f"pull-request-{action}", said)
+
+    found = webhooks.parse("pull_request", json.dumps(payload).encode())
+
+    assert (found.number, found.branch, found.after) == (7, "change/a", "a" * 40)
+    assert found.addresses == ("github.com/team/platform",)
+
+
 @pytest.mark.parametrize(
     "url",
     [
