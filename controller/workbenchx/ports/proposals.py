@@ -65,3 +65,12 @@ class Proposals(Protocol):
         self, row: Proposed, state: str, *, snoozed_until: datetime.datetime | None = None
     ) -> None:
         """It has another state now; if it has one by somebody else already, that one stays."""
+
+    async def take_turn(self, source: str, holder: str, *, lease: float) -> bool:
+        """Be FixBot of a source for so many seconds; False: it is not due, or somebody else is."""
+
+    async def keep_turn(self, source: str, holder: str, *, lease: float) -> bool:
+        """Stay so; False: somebody else is by now."""
+
+    async def end_turn(self, source: str, holder: str, *, pause: float) -> None:
+        """Give it back; it is due again after so many seconds."""

@@ -65,6 +65,29 @@ class Proposals:
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["conclude"], params)
 
+    async def fixbot_projects(self) -> bool:
+        """Whether FixBot is on for any project."""
+        async with self._db.transaction() as conn:
+            return bool((await connections.fetch(conn, _SQL["on"]))[0][0])
+
+    async def take_turn(self, source: str, holder: str, *, lease: float) -> bool:
+        """As the port's."""
+        params = {"source": source, "holder": holder, "lease": lease}
+        async with self._db.transaction() as conn:
+            return bool(await connections.fetch(conn, _SQL["turn"], params))
+
+    async def keep_turn(self, source: str, holder: str, *, lease: float) -> bool:
+        """As the port's."""
+        params = {"source": source, "holder": holder, "lease": lease}
+        async with self._db.transaction() as conn:
+            return bool(await connections.fetch(conn, _SQL["keep_turn"], params))
+
+    async def end_turn(self, source: str, holder: str, *, pause: float) -> None:
+        """As the port's."""
+        params = {"source": source, "holder": holder, "pause": pause}
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["end_turn"], params)
+
 
 async def snooze(conn: connections.Connection, id_: str, until: str) -> None:
     """Be quiet about one until then.

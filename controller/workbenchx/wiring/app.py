@@ -35,6 +35,7 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
+from workbenchx.wiring import fixbots as bots
 from workbenchx.wiring import handing, output, policies, process, running, sandboxes, settings
 from workbenchx.wiring import home as homes
 from workbenchx.wiring import telling as forges_told
@@ -287,6 +288,7 @@ class App:
             follower=self._follower(around.places),
             changes=self.store.changes,
             telling=forges_told.of(self, around) if serving else None,
+            fixbot=lambda: bots.serve(self.store, around.places, self._world, self.home),
         )
 
     def _follower(self, places: secrets.Places) -> following.Follower:

@@ -20,7 +20,8 @@ _AT_ONCE = 8
 
 def of_world(root: pathlib.Path, path: pathlib.Path, world: model.World) -> scenes.Scene:
     """The files under `path`, beside a world that they are declared in."""
-    return scenes.Scene(_files(root, path), world, mirror.EMBEDDED_SOURCE)
+    tree = checkout.folder(root, readahead.scope_of(root, path))
+    return scenes.Scene(readable(tree), world, mirror.EMBEDDED_SOURCE)
 
 
 async def of_files(root: pathlib.Path, path: pathlib.Path) -> scenes.Scene:
@@ -35,9 +36,8 @@ async def of_files(root: pathlib.Path, path: pathlib.Path) -> scenes.Scene:
     return of_world(root, path, world)
 
 
-def _files(root: pathlib.Path, path: pathlib.Path) -> dict[str, bytes]:
-    """What can be read; what cannot is told by `wbx validate`."""
-    tree = checkout.folder(root, readahead.scope_of(root, path))
+def readable(tree: checkout.Tree) -> dict[str, bytes]:
+    """What can be read of a tree; what cannot is told by `wbx validate`."""
     found = {}
     for name in tree.files:
         try:

@@ -46,6 +46,7 @@ class Parts:
     follower: following.Follower | None = None
     changes: Callable[[], AsyncIterator[None]] | None = None
     telling: Callable[[], Coroutine[None, None, None]] | None = None
+    fixbot: Callable[[], Coroutine[None, None, None]] | None = None
 
 
 async def until(
@@ -98,6 +99,8 @@ async def _work(parts: Parts, on_pass: Callable[[loop.Pass], None]) -> None:
             group.create_task(parts.follower.serve(parts.changes))
         if parts.telling:
             group.create_task(parts.telling())
+        if parts.fixbot:
+            group.create_task(parts.fixbot())
         if parts.indexer:
             group.create_task(parts.indexer.serve())
 

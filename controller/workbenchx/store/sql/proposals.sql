@@ -36,3 +36,25 @@ where id = %(id)s and state = %(was)s;
 -- As ops.snooze does for callers.
 update ops.fix_proposals set state = 'snoozed', snoozed_until = %(until)s::timestamptz, updated_at = now()
 where id::text = %(id)s and state in ('open', 'snoozed') returning id;
+
+-- name: turn
+-- Hold a source, if it is due and nobody does.
+insert into ops.fix_turns as t (source, holder, lease_until)
+values (%(source)s, %(holder)s, now() + make_interval(secs => %(lease)s))
+on conflict (source) do update set holder = excluded.holder, lease_until = excluded.lease_until
+where t.lease_until < now() and t.due_at <= now()
+returning source;
+
+-- name: keep_turn
+-- Hold it longer; no row: somebody else has it.
+update ops.fix_turns set lease_until = now() + make_interval(secs => %(lease)s)
+where source = %(source)s and holder = %(holder)s and lease_until >= now() returning source;
+
+-- name: end_turn
+-- Give it back until it is due again.
+update ops.fix_turns set lease_until = '-infinity', due_at = now() + make_interval(secs => %(pause)s)
+where source = %(source)s and holder = %(holder)s;
+
+-- name: on
+-- Whether FixBot is on for any project.
+select exists(select 1 from ops.projects where deleted_at is null and spec #>> '{fixbot,enabled}' = 'true');

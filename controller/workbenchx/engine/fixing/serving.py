@@ -1,0 +1,103 @@
+"""FixBot of a worker: looks after each source in turn, for as long as the worker serves.
+
+One worker at a time is FixBot of a source, by a lease. A pass can be interrupted anywhere; the next one goes on.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+from workbenchx import errors, ports
+from workbenchx.engine import patience
+from workbenchx.engine.fixing import allowing, bot
+
+LOG = logging.getLogger(__name__)
+LEASE_SECONDS = 60.0
+PAUSE_SECONDS = 120.0
+LOOK_SECONDS = 30.0
+_LONGEST_PAUSE = 3600.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Job:
+    """One pass over a source: where, with what, and what it may do."""
+
+    at: bot.Repository
+    hands: bot.Hands
+    allowed: allowing.Allowed
+
+
+class Sites(Protocol):
+    """The sources that FixBot is on for."""
+
+    async def names(self) -> Sequence[str]:
+        """Of all, in order."""
+
+    async def job(self, source: str) -> Job | None:
+        """What a pass needs; None: there is nothing to look at now, such as a commit that is not applied yet.
+
+        Raises:
+            errors.Stalled: a person must act. errors.Waiting: time must pass.
+        """
+
+
+class Keeper:
+    """FixBot for one process."""
+
+    def __init__(
+        self, store: ports.Proposals, sites: Sites, clock: ports.Clock, *, name: str
+    ) -> None:
+        self._store = store
+        self._sites = sites
+        self._clock = clock
+        self._name = name
+
+    async def serve(self) -> None:
+        """Look until cancelled."""
+        while True:
+            with patience.database_pauses():
+                await self.look()
+            await asyncio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+
+    async def look(self) -> list[str]:
+        """Look after every source that is due; what was done."""
+        done: list[str] = []
+        for source in await self._sites.names():
+            if await self._store.take_turn(source, self._name, lease=LEASE_SECONDS):
+                done += await self._turn(source)
+        return done
+
+    async def _turn(self, source: str) -> list[str]:
+        """One pass, while the lease is kept."""
+        pause = PAUSE_SECONDS
+        work = asyncio.ensure_future(self._pass(source))
+        try:
+            while not (await asyncio.wait([work], timeout=LEASE_SECONDS / 3))[0]:
+                if not await self._store.keep_turn(source, self._name, lease=LEASE_SECONDS):
+                    return []
+            return await work
+        except (errors.Waiting, errors.Stalled) as problem:
+            if problem.reason == "DatabaseUnavailable":
+                raise
+            if isinstance(problem, errors.Waiting):
+                pause = min(max(pause, problem.retry_after), _LONGEST_PAUSE)
+            LOG.warning("fixbot of %s: %s", source, problem.message)
+            return []
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            with contextlib.suppress(errors.WorkbenchError):
+                await self._store.end_turn(source, self._name, pause=pause)
+
+    async def _pass(self, source: str) -> list[str]:
+        job = await self._sites.job(source)
+        if job is None:
+            return []
+        done = await bot.Bot(self._store, job.hands, self._clock).work(job.at, job.allowed)
+        for sentence in done.done:
+            LOG.info("fixbot of %s: %s", source, sentence)
+        return done.done

@@ -1,0 +1,32 @@
+"""FixBot beside the other parts of a process. What it takes is loaded as soon as a source that is followed names a forge."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from workbenchx.engine import patience, secrets
+from workbenchx.planner import model
+from workbenchx.store import postgres
+from workbenchx.wiring import home as homes
+
+LOOK_SECONDS = 10.0
+
+
+async def serve(
+    store: postgres.Postgres,
+    places: secrets.Places,
+    world: Callable[[], Awaitable[model.World]],
+    home: homes.Home,
+) -> None:
+    """Look after pull requests until cancelled."""
+    while not await _needed(store):
+        await asyncio.sleep(LOOK_SECONDS)
+    from workbenchx.wiring import mending  # noqa: PLC0415 - few have a forge
+
+    async with mending.keeper(store, places, world, home) as keeper:
+        await keeper.serve()
+
+
+async def _needed(store: postgres.Postgres) -> bool:
+    with patience.database_pauses():
+        return any(each.spec.get("forge") for each in await store.source_states())
+    return False

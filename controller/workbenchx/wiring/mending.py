@@ -1,0 +1,137 @@
+"""FixBot of a process: which sources it looks after, and with what hands."""
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+from workbenchx import errors, ports
+from workbenchx.engine import clock, following, secrets
+from workbenchx.engine.fixing import allowing, bot, serving
+from workbenchx.fixbot import scenes
+from workbenchx.forge import clones, git
+from workbenchx.planner import model
+from workbenchx.store import postgres, reads
+from workbenchx.wiring import fixing, forges, process
+from workbenchx.wiring import home as homes
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Source:
+    """What forges ask of a Source."""
+
+    namespace: str
+    project: str | None
+    spec: Mapping[str, Any]
+
+
+class Sites:
+    """Sources with a forge, as FixBot of a worker looks after them. Implements engine.fixing.serving.Sites.
+
+    `folder` is for what pushes; what is followed is read from `clones`, as it is applied.
+    """
+
+    def __init__(
+        self,
+        store: postgres.Postgres,
+        copies: clones.Clones,
+        forge: forges.Forges,
+        world: Callable[[], Awaitable[model.World]],
+        folder: pathlib.Path,
+    ) -> None:
+        self._store = store
+        self._copies = copies
+        self._forges = forge
+        self._world = world
+        self._folder = folder
+
+    async def names(self) -> list[str]:
+        """Those with a forge, where FixBot is on for something."""
+        states = await self._store.source_states()
+        on = await self._store.fixbot_projects()
+        return [
+            each.source
+            for each in states
+            if each.spec.get("forge") and "/" in each.source and (on or _on(each.spec))
+        ]
+
+    async def job(self, source: str) -> serving.Job | None:
+        """See serving.Sites: None as long as the newest commit is not the one that is in force."""
+        states = {each.source: each for each in await self._store.source_states()}
+        state = states.get(source)
+        if state is None:
+            return None
+        namespace = source.partition("/")[0]
+        system = namespace == following.SYSTEM_NAMESPACE
+        said = state.spec.get("project")
+        one = _Source(namespace, str(said) if said else namespace if system else None, state.spec)
+        remote = ports.Remote(
+            str(one.spec["url"]), one.spec.get("branch"), await self._forges.credential(one)
+        )
+        fetched = await self._copies.fetch(remote, since=None)
+        if fetched.commit != state.applied:
+            return None
+        scene = await self._scene(source, remote, fetched.commit, one, system=system)
+        forge = await self._forges.of(one)
+        at = bot.Repository(
+            source,
+            remote.url,
+            remote.branch or await forge.default_branch(),
+            fetched.commit,
+            scene,
+        )
+        pushes = self._forges.pushes(one, self._folder)
+        allowed = allowing.Allowed(one.spec.get("fixbot") if system else None)
+        return serving.Job(at, bot.Hands(forge, pushes, self._tip(remote)), allowed)
+
+    async def _scene(
+        self, source: str, remote: ports.Remote, commit: str, one: _Source, *, system: bool
+    ) -> scenes.Scene:
+        tree = await self._copies.tree(remote, commit, str(one.spec.get("path") or "."))
+        scene = scenes.Scene(
+            fixing.readable(tree),
+            await self._world(),
+            source,
+            namespace=None if system else one.namespace,
+        )
+        if system:
+            scene, unknown = await fixing.asked(scene, moved=True)
+            for told in unknown:
+                LOG.info("fixbot of %s: %s", source, told)
+        return await fixing.with_good(scene, reads.Reads(self._store.connections))
+
+    def _tip(self, remote: ports.Remote) -> Callable[[str, str], Awaitable[str | None]]:
+        async def tip(url: str, branch: str) -> str | None:
+            try:
+                return await self._copies.tip(ports.Remote(url, branch, remote.credential))
+            except errors.Stalled as refused:
+                if f'has no branch "{branch}"' in refused.message:
+                    return None
+                raise
+
+        return tip
+
+
+def _on(spec: Mapping[str, Any]) -> bool:
+    return bool((spec.get("fixbot") or {}).get("enabled"))
+
+
+@contextlib.asynccontextmanager
+async def keeper(
+    store: postgres.Postgres,
+    places: secrets.Places,
+    world: Callable[[], Awaitable[model.World]],
+    home: homes.Home,
+) -> AsyncIterator[serving.Keeper]:
+    """FixBot of an embedded installation, connected."""
+    made = forges.Forges(places)
+    copies = clones.Clones(home.repositories, transports=f"{git.TRANSPORTS}:file")
+    sites = Sites(store, copies, made, world, home.repositories)
+    try:
+        yield serving.Keeper(store, sites, clock.SystemClock(), name=process.identity("fixbot"))
+    finally:
+        await made.aclose()

@@ -1,0 +1,211 @@
+"""FixBot at a real Gitea, with real git and a real database: one pull request, whatever dies in between."""
+
+import asyncio
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import cli_tree
+import cli_wbx
+import fixbot_process
+import fixbot_scenes as given
+import gitea_server
+import pytest
+import store_server
+from gitea_fixtures import gitea, repository
+from store_fixtures import database, server, store
+
+from workbenchx.store import embedded, postgres
+
+__all__ = ["database", "gitea", "repository", "server", "store"]
+PROGRAM = pathlib.Path(fixbot_process.__file__)
+
+
+class Bench:
+    """A repository that is followed, and FixBot, which runs once when it is told to."""
+
+    def __init__(
+        self,
+        repository: gitea_server.Repository,
+        store: postgres.Postgres,
+        url: str,
+        folder: pathlib.Path,
+    ) -> None:
+        self.repository = repository
+        self.store = store
+        self._url = url
+        self._folder = folder
+
+    async def execute(self, statement: str, *values: object) -> list[Any]:
+        """SQL, as the engine."""
+        async with self.store.connections.transaction() as conn:
+            found = await conn.execute(statement, values)
+            return await found.fetchall() if found.description else []
+
+    async def follow(self) -> None:
+        """The source is followed; its newest commit is in force."""
+        spec = {
+            "url": self.repository.url,
+            "branch": "main",
+            "forge": {"type": "gitea", "url": self.repository.gitea.url},
+            "credentials": {"env": "WBX_SECRET_WBX_SYSTEM_TOKEN"},
+            "fixbot": {"enabled": True},
+        }
+        self.commit = await asyncio.to_thread(self.repository.commit, dict(fixbot_process.files()))
+        await self.execute(
+            "insert into ops.source_states (source, namespace, name, spec, applied)"
+            " values (%s, 'wbx-system', 'platform', %s::jsonb, %s)",
+            fixbot_process.SOURCE,
+            json.dumps(spec),
+            self.commit,
+        )
+
+    async def applied(self, commit: str) -> None:
+        """That commit is in force now."""
+        await self.execute("update ops.source_states set applied = %s", commit)
+
+    async def look(self, failpoint: str = "") -> int:
+        """Run FixBot once, though it was just here, and though its lease of a killed process lasts; the exit code."""
+        await self.execute("update ops.fix_turns set due_at = now(), lease_until = '-infinity'")
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        token = self.repository.gitea.owner.token
+        extra = {"WBX_SECRET_WBX_SYSTEM_TOKEN": token, "WBX_FAILPOINT": failpoint}
+        paths = os.pathsep.join([*sys.path[:1], os.environ.get("PYTHONPATH", "")])
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, str(PROGRAM), self._url, str(self._folder)],
+            env=kept | extra | {"PYTHONPATH": paths},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in {0, -9}, done.stderr
+        return done.returncode
+
+    def pulls(self, state: str = "open") -> list[dict[str, Any]]:
+        """Pull requests at the forge."""
+        return list(self.repository.ask("GET", f"/pulls?state={state}"))
+
+    def text(self, path: str) -> str:
+        """A file of main, as git has it."""
+        return subprocess.run(
+            ["git", f"--git-dir={self.repository.bare}", "show", f"main:{path}"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def branches(self) -> set[str]:
+        """The branches there."""
+        return {each["name"] for each in self.repository.ask("GET", "/branches")}
+
+    async def states(self) -> list[str]:
+        """The rows, the oldest first."""
+        rows = await self.execute("select state from ops.fix_proposals order by created_at")
+        return [row[0] for row in rows]
+
+
+@pytest.fixture
+async def bench(
+    repository: gitea_server.Repository,
+    store: postgres.Postgres,
+    server: embedded.Server,
+    database: str,
+    tmp_path: pathlib.Path,
+) -> Bench:
+    """A repository with a wrong name in it."""
+    made = Bench(repository, store, server.url_for("wbx_engine", database), tmp_path)
+    await made.follow()
+    return made
+
+
+async def test_killed_anywhere_it_opens_one_pull_request(bench: Bench) -> None:
+    """Killed after the row, after the push, after the pull request: then there is one; merged, it is over, and main is mended."""
+    for failpoint in ("fix.recorded", "fix.pushed", "fix.opened"):
+        assert await bench.look(failpoint) == -9
+    for _ in range(2):
+        assert await bench.look() == 0
+
+    (pull,) = bench.pulls("all")
+    assert pull["title"] == "fix-reference: RunnerJob/ingest: spec.runtime"
+    assert "The plan after the merge" in pull["body"]
+    assert {each["name"] for each in pull["labels"]} >= {"fixbot", "fixbot/fix-reference"}
+    assert await bench.states() == ["open"]
+    merged = await asyncio.to_thread(bench.repository.merge, pull["number"])
+    await bench.applied(merged)
+    assert await bench.look() == 0
+    assert await bench.states() == ["merged"]
+    assert bench.branches() == {"main"}
+    assert "runtime: python  # in a hurry" in bench.text(given.JOBS)
+
+
+async def test_people_have_the_last_word(bench: Bench) -> None:
+    """A commit of theirs takes it over, with one comment; after their close it is quiet; a commit that is not applied is no business."""
+    assert await bench.look() == 0
+    (pull,) = bench.pulls()
+    branch, number = pull["head"]["ref"], pull["number"]
+    mine = await asyncio.to_thread(bench.repository.commit, {"mine.txt": "1"}, branch=branch)
+    for _ in range(2):
+        assert await bench.look() == 0
+    assert await bench.states() == ["handed_over"]
+    assert len(bench.repository.ask("GET", f"/issues/{number}/comments")) == 1
+    assert bench.pulls()[0]["head"]["sha"] == mine
+
+    bench.repository.ask("PATCH", f"/pulls/{number}", {"state": "closed"})
+    for _ in range(2):
+        assert await bench.look() == 0
+    assert await bench.states() == ["snoozed"]
+    assert bench.pulls() == []
+    assert branch in bench.branches()
+
+
+SOURCE = """\
+apiVersion: workbenchx.dev/v1alpha1
+kind: Source
+metadata: {{name: platform, namespace: wbx-system}}
+spec:
+  url: {url}
+  branch: main
+  interval: 2s
+  forge: {{type: gitea, url: {forge}}}
+  credentials: {{env: WBX_SECRET_WBX_SYSTEM_TOKEN}}
+  fixbot: {{enabled: true}}
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Following(cli_wbx.Workbench):
+    """A workbench that knows the token."""
+
+    token: str = ""
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """As the other's, with the token."""
+        return {"WBX_HOME": str(self.home), "WBX_SECRET_WBX_SYSTEM_TOKEN": self.token}
+
+
+def test_wbx_up_is_fixbot_of_what_it_follows(
+    repository: gitea_server.Repository, tmp_path: pathlib.Path
+) -> None:
+    """A Source in the folder names repository, forge and token; the pull request comes by itself."""
+    repository.commit(dict(fixbot_process.files()))
+    store_server.reachable(tmp_path)
+    root = tmp_path / "folder"
+    root.mkdir()
+    cli_tree.write(root, "source", SOURCE.format(url=repository.url, forge=repository.gitea.url))
+    (root / "wbx.toml").write_text("")
+    made = Following(root, tmp_path / "home", repository.gitea.owner.token)
+    try:
+        with made.start("up"):
+            (pull,) = made.until(
+                lambda: repository.ask("GET", "/pulls?state=open"), "the pull request", seconds=300
+            )
+    finally:
+        made.run("up", "--stop")
+
+    assert pull["title"] == "fix-reference: RunnerJob/ingest: spec.runtime"
