@@ -18,7 +18,9 @@ async def serve(
     home: homes.Home,
 ) -> None:
     """Look after pull requests until cancelled."""
-    while not await _needed(store):
+    while True:
+        if await _needed(store):
+            break
         await asyncio.sleep(LOOK_SECONDS)
     from workbenchx.wiring import mending  # noqa: PLC0415 - few have a forge
 
