@@ -16,7 +16,7 @@ from workbenchx.planner import model
 PLATFORM = model.Key("Source", "wbx-system", "platform")
 TEAM = model.Key("Source", "lab", "team")
 OTHER = model.Key("Source", "lab", "other")
-LOOK = 120.0
+LOOK = 300.0
 
 
 def source(key: model.Key, repository: git_lab.Repository, more: str = "") -> str:
