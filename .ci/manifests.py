@@ -20,31 +20,44 @@ RBAC = "rbac.authorization.k8s.io/v1"
 
 def documents() -> dict[str, tuple[str, dict[str, Any]]]:
     """Each file, the source of its rules, and its role."""
-    operator = {
-        "apiVersion": RBAC,
-        "kind": "ClusterRole",
-        "metadata": {"name": "wbx-operator"},
-        "rules": of_operator.cluster_rules(),
-    }
     sandboxes = {
         "apiVersion": RBAC,
         "kind": "Role",
         "metadata": {"name": "wbx-worker", "namespace": "wbx-sandboxes"},
         "rules": list(of_sandboxes.RULES),
     }
-    secrets = {
-        "apiVersion": RBAC,
-        "kind": "ClusterRole",
-        "metadata": {"name": of_secrets.ROLE},
-        "rules": list(of_secrets.RULES),
-    }
+    ours = "operator/permissions.py"
     return {
-        "base/operator-role.yaml": ("operator/permissions.py", operator),
+        "base/operator-role.yaml": (
+            ours,
+            cluster_role("wbx-operator", of_operator.cluster_rules()),
+        ),
         "components/sandboxes/role.yaml": (
             "providers/sandbox/kubernetes/permissions.py",
             sandboxes,
         ),
-        "components/project-secrets/role.yaml": ("providers/secrets/permissions.py", secrets),
+        "components/project-secrets/role.yaml": (
+            "providers/secrets/permissions.py",
+            cluster_role(of_secrets.ROLE, list(of_secrets.RULES)),
+        ),
+        "components/sources/role.yaml": (
+            ours,
+            cluster_role("wbx-source", of_operator.source_rules()),
+        ),
+        "components/sources/tokens-role.yaml": (
+            ours,
+            cluster_role("wbx-source-tokens", of_operator.token_rules()),
+        ),
+    }
+
+
+def cluster_role(name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """A ClusterRole of these rules."""
+    return {
+        "apiVersion": RBAC,
+        "kind": "ClusterRole",
+        "metadata": {"name": name},
+        "rules": rules,
     }
 
 

@@ -7,7 +7,7 @@ set statement_timeout = '60s';
 
 alter table ops.webhook_deliveries add column repository text;
 alter table ops.webhook_deliveries add column action text;
-alter table ops.webhook_deliveries add column number integer;
+alter table ops.webhook_deliveries add column number bigint;
 alter table ops.webhook_deliveries add column branch text;
 alter table ops.webhook_deliveries add column before_commit text;
 alter table ops.webhook_deliveries add column after_commit text;
@@ -69,7 +69,7 @@ begin
   insert into ops.webhook_deliveries
     (forge, delivery_id, event, repository, action, number, branch, before_commit, after_commit, body_sha256)
   values (told ->> 'forge', told ->> 'id', told ->> 'event', told ->> 'repository', told ->> 'action',
-    (told ->> 'number')::integer, told ->> 'branch', told ->> 'before', told ->> 'after', decode(told ->> 'body_sha256', 'hex'))
+    (told ->> 'number')::bigint, told ->> 'branch', told ->> 'before', told ->> 'after', decode(told ->> 'body_sha256', 'hex'))
   on conflict do nothing returning true into kept;
   return coalesce(kept, false);
 end

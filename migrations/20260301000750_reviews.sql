@@ -24,7 +24,7 @@ comment on column ops.review_states.message is 'Why the last look did not end we
 
 create table ops.pull_reviews (
   source text not null references ops.review_states (source) on delete cascade,
-  number integer not null check (number > 0),
+  number bigint not null check (number > 0),
   head text not null,
   base text not null,
   epochs text not null,
@@ -60,7 +60,7 @@ create table ops.commit_reports (
   source text not null references ops.review_states (source) on delete cascade,
   "commit" text not null,
   context text not null,
-  number integer,
+  number bigint,
   verdict text not null default 'pending' check (verdict in ('pending', 'success', 'failure', 'error')),
   posted text not null default '',
   posted_at timestamptz,
@@ -83,7 +83,7 @@ create index commit_reports_open on ops.commit_reports (source, created_at) wher
 create table ops.merge_bounds (
   source text primary key,
   "commit" text not null,
-  number integer,
+  number bigint,
   destroys jsonb check (jsonb_typeof(destroys) = 'array'),
   decided_at timestamptz not null default now()
 );

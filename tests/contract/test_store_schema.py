@@ -33,6 +33,7 @@ NAMED = dict.fromkeys(KINDS.split(), RESOURCE) | {
     "provider_objects": "provider external_id state",
     "observations": "provider external_id state",
     "observation_epochs": "provider complete at",
+    "source_objects": "source kind namespace name spec hash state refused",
     "source_states": "source spec seen applied reason message polled_at due_at held_by held_until ended_at",
     "provider_gates": "provider held_until minute taken opened_at retry_at message",
     "model_probes": "deployment_id revision passed failures message",

@@ -70,7 +70,7 @@ def test_every_folder_is_what_a_cluster_takes(cluster: cluster_server.Cluster, f
         assert found["metadata"]["name"] == metadata["name"]
 
 
-@pytest.mark.parametrize("name", ["ingress", "secrets"])
+@pytest.mark.parametrize("name", ["ingress", "secrets", "source-account"])
 def test_every_example_is_what_a_cluster_takes(cluster: cluster_server.Cluster, name: str) -> None:
     """Strictly; and an Ingress leads to Services that there are, by the names of their ports."""
     services = {

@@ -45,6 +45,10 @@ REVIEWING = (
     "report.commented",
     "report.sent",
 )
+LANDING = (
+    "landing.intended",
+    "landing.applied",
+)  # reached only where a Source applies to a cluster
 REMOVING = ("removal.intended", "removal.begun", "removal.deleted")
 
 _name, _, _count = os.environ.get("WBX_FAILPOINT", "").partition(":")

@@ -42,6 +42,42 @@ class Reader(Protocol):
         """What the commit declares below the source's path."""
 
 
+class Bringing(Protocol):
+    """Brings what a commit declares in force, and lets go of the source."""
+
+    async def bring(self, followed: ports.Followed, applying: ports.Applying, pause: float) -> None:
+        """Make it so.
+
+        Raises:
+            errors.Conflict: another worker follows the source.
+        """
+
+    async def mend(self, followed: ports.Followed, pause: float) -> bool:
+        """The commit is in force already: mend what was changed behind its back; False: nothing was."""
+
+
+class Declaring:
+    """Writes `ops.declared`: where no API server is, it is what is declared."""
+
+    def __init__(self, sources: ports.Sources, name: str) -> None:
+        self._sources = sources
+        self._name = name
+
+    async def bring(self, followed: ports.Followed, applying: ports.Applying, pause: float) -> None:
+        """See Bringing."""
+        failpoints.reach("mirror.before")
+        done = await self._sources.apply_source(
+            self._name, followed.source, run_id=ids.run_id(), pause=pause, applying=applying
+        )
+        failpoints.reach("mirror.after")
+        told = (followed.source, applying.commit[:12], done.changed, done.removed)
+        LOG.info("source %s: commit %s: %d changed, %d removed", *told)
+
+    async def mend(self, _followed: ports.Followed, _pause: float) -> bool:
+        """Nobody else writes there."""
+        return False
+
+
 class Follower:
     """Follows every source that is recorded, as one of any number of workers."""
 
@@ -53,7 +89,9 @@ class Follower:
         *,
         places: secrets.Places,
         name: str,
+        bringing: Bringing | None = None,
     ) -> None:
+        self._bringing = bringing or Declaring(sources, name)
         self._sources = sources
         self._clones = clones
         self._read = read
@@ -137,32 +175,17 @@ class Follower:
         )
 
     async def _apply(self, followed: ports.Followed, seen: list[str]) -> bool:
-        """Bring a new tip in force; False: it is in force already."""
+        """Bring a new tip in force; False: it is in force already, and nothing was changed behind its back."""
         remote = await self._remote(followed)
         seen.append(await self._clones.tip(remote))
         if seen[0] == followed.applied and not followed.unsettled:
-            return False
+            return await self._bringing.mend(followed, self._pause(followed, None))
         fetched = await self._clones.fetch(remote, since=followed.applied)
         seen[0] = fetched.commit
         signer = await self._signer(followed, remote, fetched.commit)
         look = await self._read(followed, remote, fetched.commit)
         applying = applying_of(followed, fetched, look, signer)
-        failpoints.reach("mirror.before")
-        done = await self._sources.apply_source(
-            self._name,
-            followed.source,
-            run_id=ids.run_id(),
-            pause=self._pause(followed, None),
-            applying=applying,
-        )
-        failpoints.reach("mirror.after")
-        LOG.info(
-            "source %s: commit %s: %d changed, %d removed",
-            followed.source,
-            fetched.commit[:12],
-            done.changed,
-            done.removed,
-        )
+        await self._bringing.bring(followed, applying, self._pause(followed, None))
         return True
 
     async def _remote(self, followed: ports.Followed) -> ports.Remote:

@@ -51,9 +51,14 @@ def load(environ: Mapping[str, str], path: pathlib.Path | None = None) -> Access
         return _from_file(path)
     if environ.get("KUBECONFIG"):
         return _from_file(pathlib.Path(environ["KUBECONFIG"].split(os.pathsep)[0]))
-    if environ.get("KUBERNETES_SERVICE_HOST") and (ACCOUNT / "token").exists():
+    if inside(environ):
         return _in_cluster(environ)
     return _from_file(pathlib.Path.home() / ".kube" / "config")
+
+
+def inside(environ: Mapping[str, str]) -> bool:
+    """Whether this process runs in a Pod that may speak to its API server."""
+    return bool(environ.get("KUBERNETES_SERVICE_HOST")) and (ACCOUNT / "token").exists()
 
 
 def _in_cluster(environ: Mapping[str, str]) -> Access:

@@ -6,6 +6,7 @@ No Secrets, no Pods, no other group: the operator holds no credential of a provi
 from typing import Any
 
 from workbenchx.api import registry
+from workbenchx.engine import landing
 from workbenchx.operator import finalizing
 
 SYSTEM_NAMESPACE = "kube-system"
@@ -38,3 +39,22 @@ def cluster_rules() -> list[Rule]:
             "verbs": ["get"],
         },
     ]
+
+
+def token_rules() -> list[Rule]:
+    """Rules of the ClusterRole `wbx-source-tokens`, bound where a Source is: a worker may speak as its account."""
+    return [
+        {
+            "apiGroups": [""],
+            "resources": ["serviceaccounts/token"],
+            "resourceNames": [landing.ACCOUNT],
+            "verbs": ["create"],
+        }
+    ]
+
+
+def source_rules() -> list[Rule]:
+    """Rules of the ClusterRole `wbx-source`: our kinds, and nothing else. What of it an account has is decided by the binding."""
+    plurals = sorted(kind.plural for kind in registry.KINDS.values())
+    verbs = ["get", "list", "create", "patch", "delete"]
+    return [{"apiGroups": [registry.GROUP], "resources": plurals, "verbs": verbs}]

@@ -208,14 +208,24 @@ def _too_much(
     before, living = before or collections.Counter(), living or collections.Counter()
     if group == _DIRECT:
         return len(steps) + before.total() > policy.direct_count
-    everything = len(steps) + before.total()
+    going = collections.Counter(step.subject.kind for step in steps)
+    return too_much(policy, going, living, before)
+
+
+def too_much(
+    policy: model.Policy,
+    going: collections.Counter[str],
+    living: collections.Counter[str],
+    before: collections.Counter[str],
+) -> bool:
+    """Whether so many of each kind, of those that live, are more than may go without a person; `before`: gone lately."""
+    everything = going.total() + before.total()
     if everything > policy.brake_count:
         return True
     most = policy.brake_most * (living.total() + before.total())
     if everything >= policy.brake_most_from and everything > most:
         return True
-    kinds = collections.Counter(step.subject.kind for step in steps)
-    for kind, number in kinds.items():
+    for kind, number in going.items():
         gone, had = number + before[kind], living[kind] + before[kind]
         if gone >= policy.brake_share_from and gone > policy.brake_share * had:
             return True

@@ -47,6 +47,14 @@ from workbenchx.ports.forges import (
 from workbenchx.ports.gates import Breaker, Gate, Gates
 from workbenchx.ports.inference import AnswerChunk, InferenceProvider, ServedModel
 from workbenchx.ports.keeping import Cutoff, Due, Keeping, KeptLog
+from workbenchx.ports.landing import (
+    Account,
+    Cluster,
+    Inventory,
+    Landed,
+    Manifest,
+    Placed,
+)
 from workbenchx.ports.proposals import NewProposal, Proposals, Proposed
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
@@ -121,6 +129,7 @@ __all__ = [
     "RESOURCE_TAG",
     "TREE",
     "Access",
+    "Account",
     "Alias",
     "Anchor",
     "Anchoring",
@@ -143,6 +152,7 @@ __all__ = [
     "ClaimedRun",
     "Clock",
     "Clones",
+    "Cluster",
     "Codes",
     "CommitReport",
     "Cutoff",
@@ -167,10 +177,13 @@ __all__ = [
     "IndexDue",
     "InferenceProvider",
     "Installation",
+    "Inventory",
     "Keeping",
     "KeptLog",
+    "Landed",
     "Link",
     "LogPart",
+    "Manifest",
     "MirrorResult",
     "NewCommit",
     "NewProposal",
@@ -178,6 +191,7 @@ __all__ = [
     "Observation",
     "Option",
     "Outcome",
+    "Placed",
     "Places",
     "Pointer",
     "Probes",

@@ -15,7 +15,8 @@ GIVEN = "embedded"
 class Followed:
     """One source that this worker holds for a while. `seen`: the commit of the last look; `applied`: the one in force.
 
-    `unsettled`: the last look did not end well, or left something that another source may have given free since.
+    `unsettled`: the last look did not end well, or left something that another source may have given free since, or that a
+    person has let go; `found`: what it held, see `Applying`.
     """
 
     source: str
@@ -27,6 +28,7 @@ class Followed:
     applied: str | None
     failures: int
     unsettled: bool
+    found: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

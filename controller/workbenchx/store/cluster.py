@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from workbenchx.api import identity
 from workbenchx.planner import model
-from workbenchx.store import connections, declared, encode, queries
+from workbenchx.store import connections, declared, encode, inventory, queries
 
 _SQL = queries.load("cluster")
 _DECLARED = queries.load("declared")
@@ -48,6 +48,7 @@ class Cluster:
                 rows = encode.document([declared.row(one, None) for one in changes.rows])
                 params = {"source": source, "epoch": reading, "rows": rows}
                 await conn.execute(_DECLARED["write"], params)
+                await inventory.place(conn, epoch=reading)
         return True
 
     async def unreleased(self, keys: Collection[identity.Key]) -> set[identity.Key]:

@@ -56,7 +56,7 @@ class Sources:
         """Hold those that are due."""
         params = {"worker": worker, "lease": lease, "limit": limit}
         async with self._db.transaction(pipelined=heed) as conn:
-            for statement in ("enrol", "end", "hear") if heed else ():
+            for statement in ("enrol", "end", "hear", "hear_confirmed") if heed else ():
                 await conn.execute(_SQL[statement])
             found = await connections.fetch(conn, _SQL["due"], params)
         return [ports.Followed(*row) for row in found]
@@ -85,7 +85,7 @@ class Sources:
         if problem is None and await self._set("quiet", **quiet):
             return True
         async with self._db.transaction() as conn:
-            held = await _held(conn, worker, source)
+            held = await of_worker(conn, worker, source)
             if held is None:
                 return False
             known = (held["reason"], held["message"], held["seen"])
@@ -112,7 +112,7 @@ class Sources:
     ) -> ports.Applied:
         """Make `ops.declared` say this commit, and record what that did: one transaction."""
         async with self._db.transaction() as conn:
-            held = await _held(conn, worker, source)
+            held = await of_worker(conn, worker, source)
             if held is None:
                 raise errors.Conflict(f'source: another worker follows "{source}"')
             written = await declared.write(conn, source, _said(applying))
@@ -120,20 +120,26 @@ class Sources:
             kept = () if applying.prune else tuple(written.absent)
             done = ports.Applied(written.changed, written.removed, kept, taken)
             found = _found(applying, done)
-            await conn.execute(
-                _SQL["applied"],
-                {
-                    "source": source,
-                    "seen": applying.commit,
-                    "run_id": run_id,
-                    "found": encode.document(found),
-                    "pause": pause,
-                },
-            )
-            told = {"source": source, "commit": applying.commit, **found}
-            await _tell(conn, held, ports.Event(run_id, "SourceApplied", told))
+            await applied(conn, held, applying.commit, run_id=run_id, pause=pause, found=found)
             await _confirm(conn, source, applying)
         return done
+
+
+async def applied(
+    conn: connections.Connection,
+    held: Mapping[str, Any],
+    commit: str,
+    *,
+    run_id: str,
+    pause: float,
+    found: Mapping[str, Any],
+) -> None:
+    """A commit is in force: the row says so, a run tells it, and the source is let go."""
+    source = held["source"]
+    params = {"source": source, "seen": commit, "run_id": run_id, "pause": pause}
+    await conn.execute(_SQL["applied"], params | {"found": encode.document(found)})
+    told = {"source": source, "commit": commit, **found}
+    await _tell(conn, held, ports.Event(run_id, "SourceApplied", told))
 
 
 def _said(applying: ports.Applying) -> declared.Said:
@@ -148,7 +154,10 @@ def _said(applying: ports.Applying) -> declared.Said:
     )
 
 
-async def _held(conn: connections.Connection, worker: str, source: str) -> dict[str, Any] | None:
+async def of_worker(
+    conn: connections.Connection, worker: str, source: str
+) -> dict[str, Any] | None:
+    """The row of a source, locked, if this worker still holds it."""
     rows = await connections.fetch(conn, _SQL["hold"], {"worker": worker, "source": source})
     names = ("namespace", "name", "project", "uid", "reason", "message", "run_id", "seen")
     return dict(zip(names, rows[0], strict=True)) | {"source": source} if rows else None

@@ -21,18 +21,21 @@ from workbenchx import errors, ports
 from workbenchx.engine import (
     coding,
     context,
+    following,
     governor,
     housekeeping,
+    landing,
     observer,
     patience,
     prober,
     secrets,
     worker,
 )
-from workbenchx.forge import fetching
+from workbenchx.forge import clones, fetching
 from workbenchx.providers import probe
 from workbenchx.providers.secrets import kubernetes as cluster_secrets
 from workbenchx.wiring import adapters, cluster, health, process, settings, storing
+from workbenchx.wiring import following as wiring_following
 
 LOG = logging.getLogger(__name__)
 AGAIN_SECONDS = 2.0
@@ -100,8 +103,11 @@ async def serve(
     *,
     announce: Callable[[str], None],
     pick: adapters.Pick | None = None,
+    api: ports.Cluster | None = None,
 ) -> None:
     """Work until cancelled; then give back what is held (programs live on where they run).
+
+    `api`: the cluster that Sources are applied to; None: this worker follows none.
 
     Raises:
         errors.Stalled: it can never work so; the message says what to do.
@@ -115,7 +121,7 @@ async def serve(
         announce(where)
         while True:
             async with _passing(standing), cluster.open(chosen) as joined:
-                await _work(joined, pick, standing)
+                await _work(joined, pick, standing, api)
 
 
 @contextlib.asynccontextmanager
@@ -137,7 +143,12 @@ async def _passing(standing: Standing) -> AsyncIterator[None]:
     await asyncio.sleep(pause)
 
 
-async def _work(joined: cluster.Cluster, pick: adapters.Pick | None, standing: Standing) -> None:
+async def _work(
+    joined: cluster.Cluster,
+    pick: adapters.Pick | None,
+    standing: Standing,
+    api: ports.Cluster | None,
+) -> None:
     """Work with what is wanted now, until something else is."""
     pick = pick or functools.partial(adapters.pick, where=joined.store.storages_with)
     await process.bury_the_dead(joined.store)
@@ -147,7 +158,7 @@ async def _work(joined: cluster.Cluster, pick: adapters.Pick | None, standing: S
             picked = pick(wanted, joined.installation, stack)
             for problem in picked.problems:
                 LOG.warning("%s", problem)
-            await _until_changed(joined, picked, wanted, standing, stack)
+            await _until_changed(joined, picked, wanted, standing, api=api, stack=stack)
         LOG.info("the provider objects changed: adapters are picked anew")
 
 
@@ -156,6 +167,8 @@ async def _until_changed(
     picked: adapters.Picked,
     wanted: adapters.Wanted,
     standing: Standing,
+    *,
+    api: ports.Cluster | None,
     stack: contextlib.AsyncExitStack,
 ) -> None:
     sandboxes = governor.governed(picked.sandboxes, governor.Governor(joined.store))
@@ -203,9 +216,27 @@ async def _until_changed(
                 housekeeping.Housekeeper(house, name=process.identity("house")).serve()
             ),
         ]
+        if api is not None:
+            follower = _follower(joined, picked, api, pathlib.Path(copies), surroundings.places)
+            tasks.append(group.create_task(follower.serve(joined.store.changes)))
         await _changed(joined, wanted)
         for task in tasks:
             task.cancel()
+
+
+def _follower(
+    joined: cluster.Cluster,
+    picked: adapters.Picked,
+    api: ports.Cluster,
+    copies: pathlib.Path,
+    places: secrets.Places,
+) -> following.Follower:
+    """Who follows repositories, and applies what they declare to the cluster."""
+    kept = clones.Clones(copies / "followed")
+    read = wiring_following.Reader(kept, picked.storage, joined.store.specs_of_others)
+    name = process.identity("follow")
+    landing_ = landing.Landing(joined.store, api, joined.policy, name)
+    return following.Follower(joined.store, kept, read, places=places, name=name, bringing=landing_)
 
 
 async def _changed(joined: cluster.Cluster, wanted: adapters.Wanted) -> None:

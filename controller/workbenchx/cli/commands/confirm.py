@@ -29,6 +29,10 @@ def command(context: click.Context, token: str | None, *, as_json: bool) -> int:
         held = str(plan.inputs.get("hold_token") or "")
         if token is None:
             return _show(chosen, plan, held, as_json=as_json)
+        if token.lower() in await _held_by_sources(access):
+            await access.intervene("confirm", None, {"token": token.lower()})
+            invocation.tell("its Source prunes at its next look, which comes at once")
+            return 0
         if not held:
             raise failure.Failure(
                 "nothing recorded waits to be confirmed",
@@ -45,6 +49,12 @@ def command(context: click.Context, token: str | None, *, as_json: bool) -> int:
         return 0 if await reconciling.report(access, chosen, "applied", as_json=as_json) else 1
 
     return invocation.with_access(chosen, work)
+
+
+async def _held_by_sources(access: "ports.Access") -> set[str]:
+    """Tokens of what Sources would prune in a cluster, and do not before somebody confirms it."""
+    rows = await access.reads.resources(kind="Source")
+    return {str((row["facts"] or {}).get("hold_token")) for row in rows} - {"None"}
 
 
 def _show(chosen: "settings.Settings", plan: "model.Plan", held: str, *, as_json: bool) -> int:

@@ -45,6 +45,8 @@ def _facts(seen: tracked.Sighting) -> dict[str, Any]:
         "skipped": len(found.get("skipped") or ()) or None,
         "kept": len(found.get("kept") or ()) or None,
         "rewritten": found.get("rewritten") or None,
+        "mended": len(found.get("mended") or ()) or None,
+        "hold_token": (found.get("held") or {}).get("token"),
     }
 
 
@@ -59,7 +61,16 @@ def _refusal(seen: tracked.Sighting) -> verdicts.Refusal | None:
         return verdicts.Refusal(reasons.Reason.INVALID, message)
     if taken:
         return verdicts.Refusal(reasons.Reason.CONFLICT, _claimed(taken))
+    if held := seen.found.get("held"):
+        return verdicts.Refusal(reasons.Reason.HELD, _held(held))
     return None
+
+
+def _held(held: Mapping[str, Any]) -> str:
+    return (
+        f"{held['count']} would be deleted, {held['resources'][0]} the first; nothing is until somebody confirms it:"
+        f" wbx confirm {held['token']}, or a commit with the trailer WorkbenchX-Confirm: {held['token']}"
+    )
 
 
 def _claimed(taken: Any) -> str:
@@ -76,6 +87,8 @@ def _told(seen: tracked.Sighting) -> str:
         parts.append("the branch was rewritten")
     if skipped := found.get("skipped"):
         parts.append(f"{len(skipped)} skipped, for they are not of its namespace: {skipped[0]}")
+    if mended := found.get("mended"):
+        parts.append(f"{len(mended)} applied again, for somebody had changed it: {mended[0]}")
     if kept := found.get("kept"):
         parts.append(f"{len(kept)} kept though no longer declared (prune: false): {kept[0]}")
     return "; ".join(parts)

@@ -1,8 +1,9 @@
 -- name: wanted
 -- The repository of each declared project, and of it each revision that an app asks for. A branch that the project
--- follows anyway is no revision of its own.
+-- follows anyway is no revision of its own. In a cluster "." is the repository of the Source that applied the project.
 with projects as (
-  select source, name, coalesce(spec #>> '{repo,url}', '.') as url, spec #>> '{repo,branch}' as branch,
+  select source, name, case when coalesce(spec #>> '{repo,url}', '.') <> '.' then spec #>> '{repo,url}'
+      when source = 'cluster' then coalesce(repo, '.') else '.' end as url, spec #>> '{repo,branch}' as branch,
     coalesce(spec #>> '{repo,path}', '.') as path
   from ops.declared where kind = 'Project' and good and jsonb_typeof(spec -> 'repo') = 'object'
 )

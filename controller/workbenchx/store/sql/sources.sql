@@ -54,6 +54,11 @@ with heard as (
 update ops.source_states s set asked_at = now(), due_at = now(), failures = 0 from heard h
 where s.namespace = h.namespace and s.name = h.name and s.ended_at is null;
 
+-- name: hear_confirmed
+-- What was held is let go by the order that names its token.
+update ops.source_states s set due_at = now() from ops.interventions i
+where i.verb = 'confirm' and i.applied_at is null and i.args ->> 'token' = s.details #>> '{held,token}' and s.due_at > now();
+
 -- name: due
 -- Those that nobody holds, the longest due first.
 update ops.source_states t set held_by = %(worker)s, held_at = now(), held_until = now() + make_interval(secs => %(lease)s)
@@ -64,7 +69,9 @@ where t.source in (
     and (r.id is null or (r.deleted_at is null and r.state <> 'Suspended' and r.facts ->> 'follow' = 'true'))
   order by s.due_at limit %(limit)s for update of s skip locked)
 returning source, namespace, name, (select p.name from ops.projects p where p.id = t.project_id), spec, seen, applied, failures,
-  reason <> '' or jsonb_typeof(details -> 'taken') = 'array';
+  reason <> '' or jsonb_typeof(details -> 'taken') = 'array' or exists (
+    select 1 from ops.interventions i where i.verb = 'confirm' and i.at > now() - interval '1 hour'
+      and i.args ->> 'token' = details #>> '{held,token}'), details;
 
 -- name: next_due
 -- When to look again, at the latest.

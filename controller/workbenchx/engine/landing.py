@@ -1,0 +1,206 @@
+"""What a commit declares, into a cluster: applied as the Source's account, mended where it was changed, pruned within the brakes.
+
+What was applied is written down before it is applied. The operator mirrors what the cluster has, so whether anything was
+changed is one question to the database, and the API server is asked about those few alone.
+"""
+
+import collections
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.engine import failpoints, ids
+from workbenchx.planner import brakes, model
+
+LOG = logging.getLogger(__name__)
+ACCOUNT = "wbx-source"
+_TOLD = 20
+
+
+class Landing:
+    """Applies to the cluster that its operator watches. Implements engine.following.Bringing."""
+
+    def __init__(
+        self, store: ports.Inventory, cluster: ports.Cluster, policy: model.Policy, name: str
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._policy = policy
+        self._name = name
+
+    async def bring(self, followed: ports.Followed, applying: ports.Applying, pause: float) -> None:
+        """See Bringing. A crash at any place leaves it to be done again, to the same end."""
+        source, account = followed.source, account_of(followed)
+        before = {each.key: each for each in await self._store.placed(source)}
+        rows = [row for row in applying.rows if row.problem is None]
+        taken = await self._store.intend(self._name, source, applying.commit, rows)
+        failpoints.reach("landing.intended")
+        own = [row for row in rows if row.key not in {key for key, _ in taken}]
+        moved = {each.key for each in await self._store.misplaced(source)}
+        due = [manifest(row, before) for row in own if row.key in moved]
+        refused = await self._cluster.apply(account, due) if due else {}
+        failpoints.reach("landing.applied")
+        pruning = prune(before, applying, self._policy)
+        held = pruning if pruning.held and not await self._may(pruning, applying) else None
+        going = () if held else pruning.going
+        stuck = await self._cluster.delete(account, going) if going else {}
+        landed = ports.Landed(
+            applying.commit,
+            [each.key for each in due if each.key not in refused],
+            refused,
+            [key for key in going if key not in stuck],
+            _found(applying, due, taken, refused={**refused, **stuck}, pruning=pruning, held=held),
+            held_plan(held, source, applying.commit) if held else None,
+        )
+        await self._end(followed, landed, pause)
+
+    async def mend(self, followed: ports.Followed, pause: float) -> bool:
+        """See Bringing. Only the fields that the file has are looked at: what others add is theirs."""
+        moved = await self._store.misplaced(followed.source)
+        if not moved:
+            return False
+        account = account_of(followed)
+        live = await self._cluster.specs(account, [each.key for each in moved if each.applied])
+        left = [each for each in moved if not each.applied]
+        changed = [
+            each
+            for each in moved
+            if each.applied and not holds(live.get(each.key), json.loads(each.spec))
+        ]
+        due = [
+            ports.Manifest(each.key, each.spec, each.hash, each.applied) for each in changed + left
+        ]
+        refused = await self._cluster.apply(account, due) if due else {}
+        if not changed and len(refused) == len(left):
+            return False
+        mended = [each.key for each in changed if each.key not in refused]
+        found = dict(followed.found) | {
+            "mended": [str(key) for key in mended][:_TOLD],
+            "refused": _refusals(refused),
+        }
+        done = [each.key for each in due if each.key not in refused]
+        landed = ports.Landed(str(followed.applied), done, refused, (), found)
+        await self._end(followed, landed, pause)
+        return True
+
+    async def _may(self, pruning: "Pruning", applying: ports.Applying) -> bool:
+        return pruning.token in applying.tokens or await self._store.confirmed(pruning.token)
+
+    async def _end(self, followed: ports.Followed, landed: ports.Landed, pause: float) -> None:
+        await self._store.landed(
+            self._name, followed.source, run_id=ids.run_id(), pause=pause, landed=landed
+        )
+        told = (len(landed.applied), len(landed.refused), len(landed.gone))
+        LOG.info("source %s: %d applied, %d refused, %d pruned", followed.source, *told)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pruning:
+    """What a commit no longer holds. `steps`: it is more than may go without a person; `kept`: prune is false."""
+
+    going: Sequence[model.Key]
+    kept: Sequence[model.Key] = ()
+    steps: tuple[model.Step, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits."""
+        return bool(self.steps)
+
+    @property
+    def token(self) -> str:
+        """What confirms it."""
+        return brakes.token(self.steps)
+
+
+def prune(
+    before: Mapping[model.Key, ports.Placed], applying: ports.Applying, policy: model.Policy
+) -> Pruning:
+    """What this source applied and no longer declares, where all of it could be read. Counted for each revision by itself."""
+    said = {row.key for row in applying.rows}
+    absent = sorted(
+        key
+        for key, each in before.items()
+        if key not in said and (each.path or "") not in applying.broken
+    )
+    if not applying.complete:
+        absent = []
+    if not applying.prune:
+        return Pruning((), absent)
+    going = collections.Counter(key.kind for key in absent)
+    living = collections.Counter(key.kind for key in before)
+    if not brakes.too_much(policy, going, living, collections.Counter()):
+        return Pruning(absent)
+    return Pruning(absent, (), tuple(_hold(before[key]) for key in absent))
+
+
+def _hold(placed: ports.Placed) -> model.Step:
+    return model.Step(
+        model.Action.HOLD,
+        placed.key,
+        model.Because.BRAKED,
+        destructive=True,
+        holds=model.Action.DELETE,
+        project=json.loads(placed.spec).get("project"),
+    )
+
+
+def held_plan(held: Pruning, source: str, commit: str) -> model.Plan:
+    """What is held, as a plan that people read and confirm."""
+    inputs = {"hold_token": held.token, "source": source, "commit": commit}
+    counts = {model.Action.HOLD.value: len(held.steps)}
+    return model.Plan("", held.token, True, inputs, held.steps, (), (), counts)
+
+
+def account_of(followed: ports.Followed) -> ports.Account:
+    """Who applies for a source."""
+    name = followed.spec.get("serviceAccountName") or ACCOUNT
+    return ports.Account(followed.namespace, str(name), followed.source)
+
+
+def manifest(row: model.Declared, before: Mapping[model.Key, ports.Placed]) -> ports.Manifest:
+    """An object as it is to be; whether it is ours already decides whether others are overruled."""
+    known = before.get(row.key)
+    spec = row.text or json.dumps(row.spec)
+    return ports.Manifest(row.key, spec, row.hash, known is not None and known.applied)
+
+
+def holds(live: Any, wanted: Any) -> bool:
+    """Whether all that is wanted is there: mappings may hold more, anything else is as wanted."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(
+            name in live and holds(live[name], value) for name, value in wanted.items()
+        )
+    return bool(live == wanted)
+
+
+def _found(
+    applying: ports.Applying,
+    due: Sequence[ports.Manifest],
+    taken: Sequence[tuple[model.Key, str]],
+    *,
+    refused: Mapping[model.Key, str],
+    pruning: Pruning,
+    held: Pruning | None,
+) -> dict[str, Any]:
+    """What people are told of the commit; only what there is."""
+    told: dict[str, Any] = {
+        **applying.found,
+        "changed": len(due),
+        "removed": 0 if held else len(pruning.going),
+        "refused": [*(applying.found.get("refused") or ()), *_refusals(refused)][:_TOLD],
+        "kept": [str(key) for key in pruning.kept],
+        "taken": [{"resource": str(key), "source": other} for key, other in taken],
+        "rewritten": applying.rewritten,
+    }
+    if held:
+        names = [str(key) for key in held.going][:_TOLD]
+        told["held"] = {"token": held.token, "count": len(held.going), "resources": names}
+    return {name: value for name, value in told.items() if value or isinstance(value, int)}
+
+
+def _refusals(refused: Mapping[model.Key, str]) -> list[str]:
+    return [f"{key}: {why}" for key, why in sorted(refused.items())][:_TOLD]

@@ -1,0 +1,98 @@
+"""`ops.source_objects`: what Sources apply into the cluster."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from workbenchx import errors, ports
+from workbenchx.planner import model
+from workbenchx.store import connections, declared, encode, plans, queries, sources
+
+_SQL = queries.load("inventory")
+_KEEP = queries.load("settle")["keep_plan"]
+_MIRROR = "cluster"
+
+
+class Inventory:
+    """The part of the store that `ports.Inventory` is."""
+
+    _db: connections.Connections
+
+    async def placed(self, source: str) -> Sequence[ports.Placed]:
+        """All that the source applied, or meant to."""
+        return await self._rows("placed", source)
+
+    async def misplaced(self, source: str) -> Sequence[ports.Placed]:
+        """What is not as it was applied."""
+        return await self._rows("misplaced", source)
+
+    async def _rows(self, statement: str, source: str) -> Sequence[ports.Placed]:
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL[statement], {"source": source})
+        return [ports.Placed(model.Key(*row[:3]), *row[3:]) for row in found]
+
+    async def intend(
+        self, worker: str, source: str, commit: str, rows: Sequence[model.Declared]
+    ) -> Sequence[tuple[model.Key, str]]:
+        """Write down what is about to be applied."""
+        keys = encode.document([row.key._asdict() for row in rows])
+        asked = {"source": source, "keys": keys}
+        async with self._db.transaction() as conn:
+            await _still_ours(conn, worker, source)
+            text = declared.spelled(rows, commit)
+            await conn.execute(_SQL["intend"], {"source": source, "commit": commit, "rows": text})
+            found = await connections.fetch(conn, _SQL["taken"], asked)
+        return [(model.Key(*row[:3]), row[3]) for row in found]
+
+    async def confirmed(self, token: str) -> bool:
+        """Whether a person confirmed it lately."""
+        async with self._db.transaction() as conn:
+            ((found,),) = await connections.fetch(conn, _SQL["confirmed"], {"token": token})
+        return bool(found)
+
+    async def landed(
+        self, worker: str, source: str, *, run_id: str, pause: float, landed: ports.Landed
+    ) -> None:
+        """Record how it ended: one transaction."""
+        told = [{**key._asdict(), "refused": ""} for key in landed.applied]
+        told += [
+            {**key._asdict(), "refused": encode.text(why)} for key, why in landed.refused.items()
+        ]
+        gone = encode.document([key._asdict() for key in landed.gone])
+        async with self._db.transaction() as conn:
+            held = await _still_ours(conn, worker, source)
+            rows = {"source": source, "rows": encode.document(told)}
+            await conn.execute(_SQL["outcome"], rows)
+            await conn.execute(_SQL["gone"], {"source": source, "keys": gone})
+            await place(conn, source=source)
+            if landed.held is not None:
+                await _keep(conn, landed.held, landed.commit)
+            await sources.applied(
+                conn, held, landed.commit, run_id=run_id, pause=pause, found=landed.found
+            )
+
+
+async def place(
+    conn: connections.Connection, *, source: str | None = None, epoch: int | None = None
+) -> None:
+    """Let what the operator mirrored say where it comes from."""
+    await conn.execute(_SQL["place"], {"mirror": _MIRROR, "source": source, "epoch": epoch})
+
+
+async def _keep(conn: connections.Connection, plan: model.Plan, commit: str) -> None:
+    """The plan of what is held, so that whoever may confirm it finds it by its token."""
+    params = {
+        "id": plan.id,
+        "destroy_token": plan.destroy_token,
+        "complete": plan.complete,
+        "commit": commit,
+        "document": encode.document(plans.document(plan)),
+        "run_id": None,
+    }
+    await conn.execute(_KEEP, params)
+
+
+async def _still_ours(conn: connections.Connection, worker: str, source: str) -> dict[str, Any]:
+    held = await sources.of_worker(conn, worker, source)
+    if held is None:
+        raise errors.Conflict(f'source: another worker follows "{source}"')
+    return held

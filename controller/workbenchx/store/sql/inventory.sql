@@ -1,0 +1,58 @@
+-- name: placed
+-- All that a source applied.
+select kind, namespace, name, hash, spec::text, path, state = 'applied' from ops.source_objects where source = %(source)s;
+
+-- name: misplaced
+-- What was not applied, and what the operator mirrors otherwise. What a person suspended is left to that person.
+select o.kind, o.namespace, o.name, o.hash, o.spec::text, o.path, o.state = 'applied'
+from ops.source_objects o left join ops.declared d using (kind, namespace, name)
+where o.source = %(source)s and (o.state <> 'applied' or d.hash is distinct from o.hash or d.problem is not null)
+  and (o.state <> 'applied' or not exists (
+    select 1 from ops.resources r
+    where r.kind = o.kind and r.namespace = o.namespace and r.name = o.name and r.state = 'Suspended'))
+order by 1, 2, 3;
+
+-- name: intend
+-- Before anything is applied. What another source applies stays that one's, until nobody follows it any more.
+insert into ops.source_objects as o (kind, namespace, name, source, spec, hash, repo, "commit", path, line)
+select i.kind, i.namespace, i.name, %(source)s, i.spec, i.hash, i.repo, coalesce(i."commit", %(commit)s), i.path, i.line
+from json_to_recordset(%(rows)s::json) as i(kind text, namespace text, name text, spec jsonb, hash text, repo text,
+  "commit" text, path text, line integer)
+on conflict (kind, namespace, name) do update set
+  source = excluded.source, spec = excluded.spec, hash = excluded.hash, repo = excluded.repo, path = excluded.path,
+  line = excluded.line, refused = '', updated_at = now(),
+  "commit" = case when o.hash = excluded.hash and o.source = excluded.source then o."commit" else excluded."commit" end,
+  state = case when o.hash = excluded.hash and o.source = excluded.source then o.state else 'intended' end
+where (o.source = excluded.source
+       or o.source in (select s.source from ops.source_states s where s.ended_at is not null))
+  and (o.source, o.hash, o.repo, o.path, o.line)
+    is distinct from (excluded.source, excluded.hash, excluded.repo, excluded.path, excluded.line);
+
+-- name: taken
+-- What another source applies.
+select o.kind, o.namespace, o.name, o.source from json_to_recordset(%(keys)s::json) as k(kind text, namespace text, name text)
+join ops.source_objects o using (kind, namespace, name) where o.source <> %(source)s order by 1, 2, 3;
+
+-- name: confirmed
+-- By a person who may, through the function that checks it.
+select exists (select 1 from ops.interventions where verb = 'confirm' and args ->> 'token' = %(token)s
+               and at > now() - interval '1 hour');
+
+-- name: outcome
+-- What the cluster took (an empty text), and what it did not.
+update ops.source_objects o set state = case when i.refused = '' then 'applied' else 'refused' end, refused = i.refused, updated_at = now()
+from json_to_recordset(%(rows)s::json) as i(kind text, namespace text, name text, refused text)
+where o.kind = i.kind and o.namespace = i.namespace and o.name = i.name and o.source = %(source)s;
+
+-- name: gone
+-- What was pruned.
+delete from ops.source_objects o using json_to_recordset(%(keys)s::json) as i(kind text, namespace text, name text)
+where o.kind = i.kind and o.namespace = i.namespace and o.name = i.name and o.source = %(source)s;
+
+-- name: place
+-- Where what the operator mirrored comes from. `epoch` null: whatever was mirrored.
+update ops.declared d set repo = o.repo, "commit" = o."commit", path = o.path, line = o.line
+from ops.source_objects o
+where o.kind = d.kind and o.namespace = d.namespace and o.name = d.name and d.source = %(mirror)s and d.hash = o.hash
+  and (%(epoch)s::bigint is null or d.epoch = %(epoch)s) and (%(source)s::text is null or o.source = %(source)s)
+  and (d.repo, d."commit", d.path, d.line) is distinct from (o.repo, o."commit", o.path, o.line);
