@@ -29,6 +29,7 @@ CLOSED_TO_CALLERS = {
     "pull_reviews",
     "review_states",
     "runners",
+    "source_objects",
     "webhook_deliveries",
 }
 APPEND_ONLY = {
@@ -57,6 +58,7 @@ REMOVABLE = {
     "runner_output",
     "runner_requests",
     "runners",
+    "source_objects",
     "webhook_deliveries",
 }
 WRITING = {
@@ -340,6 +342,7 @@ _A_COLUMN = {
     "runner_output": "at_byte",
     "runner_requests": "key",
     "runners": "state",
+    "source_objects": "line",
     "webhook_deliveries": "event",
 }
 

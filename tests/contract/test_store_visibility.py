@@ -40,6 +40,7 @@ CLOSED = {
     "runner_output",
     "runner_requests",
     "runners",
+    "source_objects",
     "webhook_deliveries",
 }
 # An artifact belongs to a project, or nobody reads it.
