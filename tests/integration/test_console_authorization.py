@@ -196,6 +196,7 @@ RUNNERS: dict[str, dict[str, Any]] = {
     "POST /api/v1/runner/upload": {
         "body": {"machine": "b", "path": "p", "sha256": "0" * 64, "bytes": 1}
     },
+    "POST /api/v1/runner/answer": {"body": {"machine": "b", "key": "k", "answer": {}}},
     "POST /api/v1/runner/finish": {"body": {"machine": "b", "report": {}, "paths": []}},
 }
 LABELS = [
