@@ -80,8 +80,14 @@ def merge(lab: labs.Lab, number: int, head: str, *, known: bool = True) -> str:
     return commit
 
 
-async def test_a_pull_request_from_its_opening_to_its_merge(lab: labs.Lab) -> None:
-    """What it does is said on the line; a fix changes the same comment; the merged commit goes from pending to success."""
+@pytest.mark.parametrize("where", ["embedded", "cluster"])
+async def test_a_pull_request_from_its_opening_to_its_merge(lab: labs.Lab, where: str) -> None:
+    """Where the files themselves are declared and where they are applied to a cluster: what it does is said on the line; a fix changes the same comment; the merged commit goes from pending to success."""
+    apply = lab.apply if where == "embedded" else lab.applied
+    if where == "cluster":
+        await lab.leave()
+        await apply(lab.repository.git("rev-parse", "main"))
+        await lab.settle()
     number, head = propose(lab)
     await lab.look()
 
@@ -101,7 +107,7 @@ async def test_a_pull_request_from_its_opening_to_its_merge(lab: labs.Lab) -> No
     assert len(comments(lab, number)) == 2
 
     commit = merge(lab, number, fixed)
-    await lab.apply(commit)
+    await apply(commit)
     await lab.reviewer().look()
     assert [verdict for verdict, _ in said(lab, commit)] == ["pending"]
     await lab.settle()

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import declared_files as files
 import git_repositories
 import memory_forge
+from psycopg import sql
 
 from workbenchx import ports
 from workbenchx.api import canonical
@@ -16,7 +18,7 @@ from workbenchx.engine import clock, loop, mirror
 from workbenchx.engine.reviewing import reviewer
 from workbenchx.forge import merging
 from workbenchx.planner import model
-from workbenchx.store import postgres
+from workbenchx.store import inventory, postgres
 from workbenchx.wiring import changes, declaring
 
 SOURCE = "wbx-system/platform"
@@ -77,6 +79,46 @@ class Lab:
             for row in read.reading.rows
         ]
         await mirror.record(self.store, dataclasses.replace(read.reading, rows=rows), source=SOURCE)
+
+    async def leave(self) -> None:
+        """Nothing was ever declared by files here."""
+        async with self.store.connections.transaction() as conn:
+            for table in ("declared", "declared_epochs"):
+                await conn.execute(
+                    sql.SQL("delete from ops.{} where source = %s").format(sql.Identifier(table)),
+                    [SOURCE],
+                )
+
+    async def applied(self, commit: str) -> None:
+        """The same in a cluster: the operator mirrors what was applied, and the worker remembers whose it is."""
+        read = declaring.of_commit(self.repository.bare, commit, "ssot")
+        source = "wbx-system/platform"
+        bare = dataclasses.replace(
+            read.reading,
+            rows=[
+                dataclasses.replace(row, source=model.SourceRef("cluster"))
+                for row in read.reading.rows
+            ],
+        )
+        await mirror.record(self.store, dataclasses.replace(bare, commit=None), source="cluster")
+        async with self.store.connections.transaction() as conn:
+            await conn.execute("delete from ops.source_objects")
+            for row in read.reading.rows:
+                await conn.execute(
+                    "insert into ops.source_objects (kind, namespace, name, source, spec, hash, repo, commit, path, line, state)"
+                    " values (%s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s, 'applied')",
+                    [
+                        *(*row.key, source, json.dumps(row.spec), row.hash, self.url, commit),
+                        *(row.source.path, row.source.line),
+                    ],
+                )
+            await conn.execute(
+                "insert into ops.source_states (source, namespace, name, spec, applied)"
+                " values (%s, 'wbx-system', 'platform', '{}', %s)"
+                " on conflict (source) do update set applied = excluded.applied",
+                [source, commit],
+            )
+            await inventory.place(conn)
 
     async def settle(self) -> loop.Pass:
         """The loop does what it has to."""

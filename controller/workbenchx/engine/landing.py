@@ -177,6 +177,25 @@ def holds(live: Any, wanted: Any) -> bool:
     return bool(live == wanted)
 
 
+def owned(world: model.World, owners: Mapping[model.Key, str]) -> model.World:
+    """The world with each object under the Source that applied it, as if that had declared it itself."""
+    if not owners:
+        return world
+
+    def under(place: model.SourceRef, key: model.Key) -> model.SourceRef:
+        return dataclasses.replace(place, source=owners.get(key, place.source))
+
+    return dataclasses.replace(
+        world,
+        declared=tuple(
+            dataclasses.replace(row, source=under(row.source, row.key)) for row in world.declared
+        ),
+        recorded=tuple(
+            dataclasses.replace(row, source=under(row.source, row.key)) for row in world.recorded
+        ),
+    )
+
+
 def _found(
     applying: ports.Applying,
     due: Sequence[ports.Manifest],

@@ -157,6 +157,9 @@ class Reviews(Protocol):
     async def commit_in_force(self, source: str) -> str | None:
         """The commit whose documents the source declares now."""
 
+    async def owners(self) -> Mapping[model.Key, str]:
+        """The source of each object that was applied to a cluster, for `model.World` names the cluster as theirs."""
+
     async def commit_reports(self, source: str, commit: str) -> Sequence[CommitReport]:
         """That of `commit`, and all that wait for their last word, the oldest first."""
 

@@ -112,6 +112,12 @@ class Reviews:
             found = await connections.fetch(conn, _SQL["in_force"], {"source": source})
         return str(found[0][0]) if found else None
 
+    async def owners(self) -> Mapping[model.Key, str]:
+        """See ports.Reviews.owners."""
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["owners"])
+        return {model.Key(*row[:3]): row[3] for row in found}
+
     async def commit_reports(self, source: str, commit: str) -> Sequence[ports.CommitReport]:
         """See ports.Reviews.commit_reports."""
         params = {"source": source, "commit": commit}

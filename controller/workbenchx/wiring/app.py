@@ -288,7 +288,13 @@ class App:
             follower=self._follower(around.places),
             changes=self.store.changes,
             telling=forges_told.of(self, around) if serving else None,
-            fixbot=lambda: bots.serve(self.store, around.places, self._world, self.home),
+            fixbot=lambda: bots.serve(
+                self.store,
+                around.places,
+                self._world,
+                self.home.repositories,
+                transports=f"{git.TRANSPORTS}:file",
+            ),
         )
 
     def _follower(self, places: secrets.Places) -> following.Follower:

@@ -11,11 +11,10 @@ from workbenchx import errors, ports
 from workbenchx.engine import clock, following, secrets
 from workbenchx.engine.fixing import allowing, bot, serving
 from workbenchx.fixbot import scenes
-from workbenchx.forge import clones, git
+from workbenchx.forge import clones
 from workbenchx.planner import model
 from workbenchx.store import postgres, reads
 from workbenchx.wiring import fixing, forges, process
-from workbenchx.wiring import home as homes
 
 LOG = logging.getLogger(__name__)
 
@@ -125,12 +124,14 @@ async def keeper(
     store: postgres.Postgres,
     places: secrets.Places,
     world: Callable[[], Awaitable[model.World]],
-    home: homes.Home,
+    folder: pathlib.Path,
+    *,
+    transports: str,
 ) -> AsyncIterator[serving.Keeper]:
-    """FixBot of an embedded installation, connected."""
+    """FixBot of a process, connected. `folder` keeps copies of repositories."""
     made = forges.Forges(places)
-    copies = clones.Clones(home.repositories, transports=f"{git.TRANSPORTS}:file")
-    sites = Sites(store, copies, made, world, home.repositories)
+    copies = clones.Clones(folder, transports=transports)
+    sites = Sites(store, copies, made, world, folder)
     try:
         yield serving.Keeper(store, sites, clock.SystemClock(), name=process.identity("fixbot"))
     finally:

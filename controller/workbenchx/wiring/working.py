@@ -21,21 +21,26 @@ from workbenchx import errors, ports
 from workbenchx.engine import (
     coding,
     context,
-    following,
     governor,
     housekeeping,
-    landing,
     observer,
     patience,
     prober,
     secrets,
     worker,
 )
-from workbenchx.forge import clones, fetching
+from workbenchx.forge import fetching
 from workbenchx.providers import probe
 from workbenchx.providers.secrets import kubernetes as cluster_secrets
-from workbenchx.wiring import adapters, cluster, health, process, settings, storing
-from workbenchx.wiring import following as wiring_following
+from workbenchx.wiring import (
+    adapters,
+    cluster,
+    health,
+    process,
+    settings,
+    sourcing,
+    storing,
+)
 
 LOG = logging.getLogger(__name__)
 AGAIN_SECONDS = 2.0
@@ -217,26 +222,11 @@ async def _until_changed(
             ),
         ]
         if api is not None:
-            follower = _follower(joined, picked, api, pathlib.Path(copies), surroundings.places)
-            tasks.append(group.create_task(follower.serve(joined.store.changes)))
+            given = (joined, picked.storage, api, pathlib.Path(copies), surroundings.places)
+            tasks += [group.create_task(each) for each in sourcing.parts(*given)]
         await _changed(joined, wanted)
         for task in tasks:
             task.cancel()
-
-
-def _follower(
-    joined: cluster.Cluster,
-    picked: adapters.Picked,
-    api: ports.Cluster,
-    copies: pathlib.Path,
-    places: secrets.Places,
-) -> following.Follower:
-    """Who follows repositories, and applies what they declare to the cluster."""
-    kept = clones.Clones(copies / "followed")
-    read = wiring_following.Reader(kept, picked.storage, joined.store.specs_of_others)
-    name = process.identity("follow")
-    landing_ = landing.Landing(joined.store, api, joined.policy, name)
-    return following.Follower(joined.store, kept, read, places=places, name=name, bringing=landing_)
 
 
 async def _changed(joined: cluster.Cluster, wanted: adapters.Wanted) -> None:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from workbenchx import errors, ports
 from workbenchx.api import quantities
-from workbenchx.engine import failpoints, patience
+from workbenchx.engine import failpoints, landing, patience
 from workbenchx.engine.reviewing import changing, judging, telling, wording
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
@@ -185,6 +185,7 @@ class Reviewer:
 
     async def _ground(self, base: str, target: str, epochs: str) -> _Base:
         world = await self._store.world(now=self._clock.now(), policy=self._settings.policy)
+        world = landing.owned(world, await self._store.owners())
         before = await asyncio.to_thread(planner.plan, world)
         return _Base(base, target, world, before, epochs)
 

@@ -15,7 +15,9 @@ with due as (
   where (s.held_until is null or s.held_until < now()) and (s.due_at <= now() or (s.message = '' and (
     exists (select 1 from ops.commit_reports c where c.source = s.source and c.ended_at is null)
     or exists (select 1 from ops.declared_epochs e where e.source = s.source and e."commit" is not null and not exists (
-      select 1 from ops.commit_reports c where c.source = e.source and c."commit" = e."commit")))))
+      select 1 from ops.commit_reports c where c.source = e.source and c."commit" = e."commit"))
+    or exists (select 1 from ops.source_states f where f.source = s.source and f.applied is not null and not exists (
+      select 1 from ops.commit_reports c where c.source = f.source and c."commit" = f.applied)))))
   order by s.due_at limit %(limit)s for update of s skip locked
 )
 update ops.review_states s set held_by = %(worker)s, held_until = now() + make_interval(secs => %(lease)s)
@@ -81,8 +83,15 @@ on conflict (id) do update set last_seen_at = now();
 update ops.pull_reviews set posted = %(digest)s, posted_at = now() where source = %(source)s and number = %(number)s;
 
 -- name: in_force
--- The commit whose documents a source declares now; nothing where it has none.
-select "commit" from ops.declared_epochs where source = %(source)s and "commit" is not null;
+-- The commit whose documents a source declares now; nothing where it has none. In a cluster it declares nothing itself.
+select "commit" from ops.declared_epochs where source = %(source)s and "commit" is not null
+union all
+select applied from ops.source_states s where source = %(source)s and applied is not null and ended_at is null
+  and not exists (select 1 from ops.declared_epochs e where e.source = s.source and e."commit" is not null);
+
+-- name: owners
+-- Whose each object is that Sources applied to a cluster, where ops.declared says only that the cluster has it.
+select kind, namespace, name, source from ops.source_objects;
 
 -- name: open_reports
 -- Commits that wait for their last word, the oldest first.
@@ -122,13 +131,19 @@ where d.kind = 'Source' and d.good and jsonb_typeof(d.spec -> 'forge') = 'object
   and (b.source is null or b.destroys is not null);
 
 -- name: standings
--- How each thing that a source declares stands, and what it no longer declares and that is not gone. Cells of a matrix are
+-- How each thing that a source declares, or applied to the cluster, stands, and what it no longer declares and that is not gone. Cells of a matrix are
 -- told by their Experiment.
 select d.kind, d.namespace, d.name, coalesce(r.state, 'Pending'), coalesce(r.ready, false), coalesce(r.reason, ''),
   coalesce(r.message, ''), d.path, d.line, d.problem, d.hash is not distinct from r.declared_hash, true
 from ops.declared d
 left join ops.resources r on r.kind = d.kind and r.namespace = d.namespace and r.name = d.name
-where d.source = %(source)s
+left join ops.source_objects o on o.kind = d.kind and o.namespace = d.namespace and o.name = d.name and d.source = 'cluster'
+where coalesce(o.source, d.source) = %(source)s
+union all
+select o.kind, o.namespace, o.name, 'Pending', false, '', o.refused, o.path, o.line, nullif(o.refused, ''), false, true
+from ops.source_objects o
+where o.source = %(source)s and not exists (
+  select 1 from ops.declared d where d.kind = o.kind and d.namespace = o.namespace and d.name = o.name)
 union all
 select r.kind, r.namespace, r.name, r.state, r.ready, r.reason, r.message, r.source_path, r.source_line, null, true, false
 from ops.resources r

@@ -1,0 +1,58 @@
+"""What a cluster's worker does for Sources: follows them, applies them, tells their forges, and runs FixBot."""
+
+import pathlib
+from collections.abc import Coroutine
+from typing import Any
+
+from workbenchx import ports
+from workbenchx.engine import following, landing, secrets
+from workbenchx.forge import clones, git
+from workbenchx.planner import model
+from workbenchx.wiring import cluster, fixbots, process, telling
+from workbenchx.wiring import following as reading
+
+
+def parts(
+    joined: cluster.Cluster,
+    storage: ports.StorageProvider,
+    api: ports.Cluster,
+    copies: pathlib.Path,
+    places: secrets.Places,
+) -> list[Coroutine[Any, Any, None]]:
+    """What is to be run until cancelled. What forges and FixBot take is loaded once a Source names a forge."""
+
+    async def world() -> model.World:
+        found = await joined.store.world(now=joined.clock.now(), policy=joined.policy)
+        return landing.owned(found, await joined.store.owners())
+
+    told = telling.serve(
+        joined.store,
+        copies / "reviews",
+        places=places,
+        clock=joined.clock,
+        policy=joined.policy,
+        transports=git.TRANSPORTS,
+        console=joined.settings.console_url,
+    )
+    fixed = fixbots.serve(joined.store, places, world, copies / "fixbot")
+    follower = _follower(joined, storage, api, copies, places)
+    return [follower.serve(joined.store.changes), told, fixed]
+
+
+def _follower(
+    joined: cluster.Cluster,
+    storage: ports.StorageProvider,
+    api: ports.Cluster,
+    copies: pathlib.Path,
+    places: secrets.Places,
+) -> following.Follower:
+    kept = clones.Clones(copies / "followed")
+    name = process.identity("follow")
+    return following.Follower(
+        joined.store,
+        kept,
+        reading.Reader(kept, storage, joined.store.specs_of_others),
+        places=places,
+        name=name,
+        bringing=landing.Landing(joined.store, api, joined.policy, name),
+    )
