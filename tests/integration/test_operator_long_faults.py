@@ -14,6 +14,7 @@ from cluster_fixtures import cluster, namespace
 from operator_fixtures import lab
 from store_fixtures import database, server
 
+from workbenchx.api import registry
 from workbenchx.store import embedded
 
 __all__ = ["cluster", "database", "lab", "namespace", "server"]
@@ -68,6 +69,9 @@ def test_two_minutes_of_errors(lab: operator_lab.Lab, proxy: operator_proxy.Prox
     with lab.operator() as process:
         _ready(lab, "stays", "goes", "changes")
         process.until_ready(timeout=PATIENCE)
+        operator_lab.until(
+            lambda: proxy.watching >= len(registry.KINDS), lambda: str(proxy.watching)
+        )
         threads, files = process.held
         proxy.refuse = refuse
         assert proxy.break_watches(500) > 0
