@@ -118,7 +118,7 @@ class Lab:
                 " on conflict (source) do update set applied = excluded.applied",
                 [source, commit],
             )
-            await inventory.place(conn)
+            await inventory.place(conn, source)
 
     async def settle(self) -> loop.Pass:
         """The loop does what it has to."""

@@ -48,7 +48,7 @@ class Cluster:
                 rows = encode.document([declared.row(one, None) for one in changes.rows])
                 params = {"source": source, "epoch": reading, "rows": rows}
                 await conn.execute(_DECLARED["write"], params)
-                await inventory.place(conn, epoch=reading)
+                await inventory.place_these(conn, [row.key for row in changes.rows])
         return True
 
     async def unreleased(self, keys: Collection[identity.Key]) -> set[identity.Key]:

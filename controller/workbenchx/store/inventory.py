@@ -1,6 +1,6 @@
 """`ops.source_objects`: what Sources apply into the cluster."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from workbenchx import errors, ports
@@ -63,7 +63,7 @@ class Inventory:
             rows = {"source": source, "rows": encode.document(told)}
             await conn.execute(_SQL["outcome"], rows)
             await conn.execute(_SQL["gone"], {"source": source, "keys": gone})
-            await place(conn, source=source)
+            await place(conn, source)
             if landed.held is not None:
                 await _keep(conn, landed.held, landed.commit)
             await sources.applied(
@@ -71,11 +71,15 @@ class Inventory:
             )
 
 
-async def place(
-    conn: connections.Connection, *, source: str | None = None, epoch: int | None = None
-) -> None:
+async def place(conn: connections.Connection, source: str) -> None:
     """Let what the operator mirrored say where it comes from."""
-    await conn.execute(_SQL["place"], {"mirror": _MIRROR, "source": source, "epoch": epoch})
+    await conn.execute(_SQL["place"], {"mirror": _MIRROR, "source": source})
+
+
+async def place_these(conn: connections.Connection, keys: Iterable[model.Key]) -> None:
+    """The same for what the operator mirrors now."""
+    given = encode.document([key._asdict() for key in keys])
+    await conn.execute(_SQL["place_these"], {"mirror": _MIRROR, "keys": given})
 
 
 async def _keep(conn: connections.Connection, plan: model.Plan, commit: str) -> None:

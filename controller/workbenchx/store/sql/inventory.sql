@@ -50,9 +50,17 @@ delete from ops.source_objects o using json_to_recordset(%(keys)s::json) as i(ki
 where o.kind = i.kind and o.namespace = i.namespace and o.name = i.name and o.source = %(source)s;
 
 -- name: place
--- Where what the operator mirrored comes from. `epoch` null: whatever was mirrored.
+-- Where what the operator mirrored comes from, for all that a source applied.
 update ops.declared d set repo = o.repo, "commit" = o."commit", path = o.path, line = o.line
 from ops.source_objects o
 where o.kind = d.kind and o.namespace = d.namespace and o.name = d.name and d.source = %(mirror)s and d.hash = o.hash
-  and (%(epoch)s::bigint is null or d.epoch = %(epoch)s) and (%(source)s::text is null or o.source = %(source)s)
+  and o.source = %(source)s
+  and (d.repo, d."commit", d.path, d.line) is distinct from (o.repo, o."commit", o.path, o.line);
+
+-- name: place_these
+-- The same for what was mirrored just now, by its keys: no table is looked through.
+update ops.declared d set repo = o.repo, "commit" = o."commit", path = o.path, line = o.line
+from json_to_recordset(%(keys)s::json) as k(kind text, namespace text, name text)
+join ops.source_objects o using (kind, namespace, name)
+where o.kind = d.kind and o.namespace = d.namespace and o.name = d.name and d.source = %(mirror)s and d.hash = o.hash
   and (d.repo, d."commit", d.path, d.line) is distinct from (o.repo, o."commit", o.path, o.line);
