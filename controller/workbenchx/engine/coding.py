@@ -42,7 +42,7 @@ class Coder:
     async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
         """Look at once, when something changed that is wanted, and every minute, until cancelled."""
         wake = asyncio.Event()
-        listening = asyncio.create_task(_listen(changes, wake))
+        listening = asyncio.create_task(patience.wake(changes, wake))
         try:
             while True:
                 wake.clear()
@@ -98,8 +98,3 @@ class Coder:
                     wake.clear()
                     if await self._codes.wanted_code() != seen:
                         return
-
-
-async def _listen(changes: Callable[[], AsyncIterator[None]], wake: asyncio.Event) -> None:
-    async for _ in patience.surviving(changes):
-        wake.set()

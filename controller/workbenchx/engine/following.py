@@ -17,7 +17,6 @@ from workbenchx.engine import failpoints, ids, mirror, patience, secrets
 from workbenchx.planner import model
 
 LOG = logging.getLogger(__name__)
-SYSTEM_NAMESPACE = "wbx-system"
 LEASE_SECONDS = 30.0
 AT_ONCE = 4
 _IDLE_SECONDS = 60.0
@@ -101,7 +100,7 @@ class Follower:
     async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
         """Look at what is due, until cancelled; what is held then is given back."""
         wake = asyncio.Event()
-        listening = asyncio.create_task(_listen(changes, wake))
+        listening = asyncio.create_task(patience.wake(changes, wake))
         try:
             heed = True
             while True:
@@ -206,14 +205,12 @@ class Follower:
     async def _secret(self, followed: ports.Followed, reference: Any) -> str | None:
         if not isinstance(reference, Mapping):
             return None
-        order = {"env": [{"name": "value", "secretRef": reference}]}
-        found = await secrets.resolve(
-            order,
-            project=followed.project or _platform(followed),
+        return await secrets.resolve_one(
+            reference,
+            project=followed.project,
             namespace=followed.namespace,
             places=self._places,
         )
-        return found["value"]
 
     def _pause(self, followed: ports.Followed, problem: ports.Problem | None) -> float:
         """Seconds until the next look: with jitter, and longer the longer the server is away."""
@@ -260,22 +257,12 @@ def applying_of(
     )
 
 
-def _platform(followed: ports.Followed) -> str | None:
-    """Whose secrets the platform's own sources may name: `WBX_SECRET_WBX_SYSTEM_*`."""
-    return SYSTEM_NAMESPACE if followed.namespace == SYSTEM_NAMESPACE else None
-
-
 def may(followed: ports.Followed, key: model.Key) -> bool:
     """Whether this source may declare a resource of that identity."""
-    if followed.source == ports.GIVEN or followed.namespace == SYSTEM_NAMESPACE:
+    if followed.source == ports.GIVEN or followed.namespace == ports.SYSTEM_NAMESPACE:
         return True
     return bool(key.namespace) and key.namespace == followed.namespace
 
 
 def _place(row: model.Declared) -> str:
     return f"{row.key} ({row.source.path}:{row.source.line})"
-
-
-async def _listen(changes: Callable[[], AsyncIterator[None]], wake: asyncio.Event) -> None:
-    async for _ in patience.surviving(changes):
-        wake.set()

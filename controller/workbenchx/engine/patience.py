@@ -28,3 +28,9 @@ async def surviving(changes: Callable[[], AsyncIterator[None]]) -> AsyncIterator
         except errors.Waiting as problem:
             LOG.warning("waiting: %s", problem.message)
             await asyncio.sleep(problem.retry_after)
+
+
+async def wake(changes: Callable[[], AsyncIterator[None]], sleeper: asyncio.Event) -> None:
+    """Set an event at each change, until cancelled."""
+    async for _ in surviving(changes):
+        sleeper.set()

@@ -6,7 +6,6 @@ from typing import Any
 
 from workbenchx import errors, ports
 
-SYSTEM_NAMESPACE = "wbx-system"
 Lookup = Callable[[str], str | None]
 
 
@@ -45,7 +44,7 @@ async def resolve_one(
 ) -> str:
     """As `resolve`, one value; the platform's own kinds, of no project and in its namespace, have `WBX_SECRET_WBX_SYSTEM_*`."""
     order = {"env": [{"name": "value", "secretRef": reference}]}
-    whose = project or (SYSTEM_NAMESPACE if namespace == SYSTEM_NAMESPACE else None)
+    whose = project or (ports.SYSTEM_NAMESPACE if namespace == ports.SYSTEM_NAMESPACE else None)
     found = await resolve(order, project=whose, namespace=namespace, places=places)
     return found["value"]
 

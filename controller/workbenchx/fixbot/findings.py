@@ -67,6 +67,21 @@ class Finding:
         )
 
     @property
+    def told(self) -> dict[str, Any]:
+        """What it is, as a program reads it."""
+        return {
+            "fingerprint": self.fingerprint,
+            "kind": self.key.kind,
+            "namespace": self.key.namespace,
+            "name": self.key.name,
+            "field": self.field,
+            "observed": self.observed,
+            "desired": self.desired,
+            "cause": self.cause,
+            "remedy": self.remedy,
+        }
+
+    @property
     def place(self) -> tuple[str, identity.Key, str]:
         """What it is about; a finding at the same place is the same trouble, whatever the values are."""
         return self.rule, self.key, self.field

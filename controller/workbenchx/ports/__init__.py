@@ -84,6 +84,7 @@ from workbenchx.ports.sandboxes import (
 from workbenchx.ports.secrets import Secrets
 from workbenchx.ports.sources import (
     GIVEN,
+    SYSTEM_NAMESPACE,
     Applied,
     Applying,
     Clones,
@@ -127,6 +128,7 @@ __all__ = [
     "OUTPUT_LIMIT",
     "PIN_LIMIT",
     "RESOURCE_TAG",
+    "SYSTEM_NAMESPACE",
     "TREE",
     "Access",
     "Account",

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from workbenchx.planner import model
-
-SYSTEM_NAMESPACE = "wbx-system"
+from workbenchx.ports import sources
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Reviewable:
     @property
     def everything(self) -> bool:
         """Whether it may declare anything, not only what is in its own namespace."""
-        return "/" not in self.source or self.namespace == SYSTEM_NAMESPACE
+        return "/" not in self.source or self.namespace == sources.SYSTEM_NAMESPACE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

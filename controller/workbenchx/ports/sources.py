@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from workbenchx.planner import model
 
+SYSTEM_NAMESPACE = "wbx-system"
+"""Where the platform team's own Sources and secrets are."""
+
 GIVEN = "embedded"
 """The source of what `wbx up` was given: a folder, or the URL of a repository."""
 

@@ -8,7 +8,6 @@ from workbenchx.planner import model
 from workbenchx.store import connections, declared, encode, plans, queries, sources
 
 _SQL = queries.load("inventory")
-_KEEP = queries.load("settle")["keep_plan"]
 _MIRROR = "cluster"
 
 
@@ -65,7 +64,7 @@ class Inventory:
             await conn.execute(_SQL["gone"], {"source": source, "keys": gone})
             await place(conn, source)
             if landed.held is not None:
-                await _keep(conn, landed.held, landed.commit)
+                await plans.keep(conn, landed.held, commit=landed.commit)
             await sources.applied(
                 conn, held, landed.commit, run_id=run_id, pause=pause, found=landed.found
             )
@@ -80,19 +79,6 @@ async def place_these(conn: connections.Connection, keys: Iterable[model.Key]) -
     """The same for what the operator mirrors now."""
     given = encode.document([key._asdict() for key in keys])
     await conn.execute(_SQL["place_these"], {"mirror": _MIRROR, "keys": given})
-
-
-async def _keep(conn: connections.Connection, plan: model.Plan, commit: str) -> None:
-    """The plan of what is held, so that whoever may confirm it finds it by its token."""
-    params = {
-        "id": plan.id,
-        "destroy_token": plan.destroy_token,
-        "complete": plan.complete,
-        "commit": commit,
-        "document": encode.document(plans.document(plan)),
-        "run_id": None,
-    }
-    await conn.execute(_KEEP, params)
 
 
 async def _still_ours(conn: connections.Connection, worker: str, source: str) -> dict[str, Any]:

@@ -1,13 +1,35 @@
-"""A plan as a document, for `ops.plans`."""
+"""A plan as a document, and `ops.plans`, where those are kept that somebody will ask for."""
 
 from typing import Any
 
 from workbenchx.planner import model
+from workbenchx.store import connections, encode, queries
+
+_SQL = queries.load("plans")
 
 
 def worth_keeping(plan: model.Plan) -> bool:
     """Whether anybody will ask for it: it holds something, or a provider is to do something."""
     return any(step.operation or step.action is model.Action.HOLD for step in plan.steps)
+
+
+async def keep(
+    conn: connections.Connection,
+    plan: model.Plan,
+    *,
+    commit: str | None,
+    run_id: str | None = None,
+) -> None:
+    """Keep a plan, inside a transaction; one that is kept already was only seen again. `run_id`: the run that recorded it."""
+    params = {
+        "id": plan.id,
+        "destroy_token": plan.destroy_token,
+        "complete": plan.complete,
+        "commit": commit,
+        "document": encode.document(document(plan)),
+        "run_id": run_id,
+    }
+    await conn.execute(_SQL["keep"], params)
 
 
 def document(plan: model.Plan) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Reviews:
         }
         async with self._held(worker, source) as conn:
             if plan is not None:
-                await conn.execute(_SQL["keep_plan"], _plan(plan, review.head))
+                await plans.keep(conn, plan, commit=review.head)
             await conn.execute(_SQL["record"], said)
 
     async def review_posted(self, worker: str, source: str, number: int, digest: str) -> None:
@@ -209,13 +209,3 @@ def _review(row: tuple[Any, ...]) -> ports.Review:
         destroys=tuple(model.Key(*key) for key in row[9]),
         plan_id=row[10],
     )
-
-
-def _plan(plan: model.Plan, commit: str) -> dict[str, Any]:
-    return {
-        "id": plan.id,
-        "destroy_token": plan.destroy_token,
-        "complete": plan.complete,
-        "commit": commit,
-        "document": encode.document(plans.document(plan)),
-    }

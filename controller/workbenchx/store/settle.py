@@ -210,15 +210,7 @@ async def _keep_plan(conn: connections.Connection, batch: ports.Batch) -> None:
     if plan is None or not plans.worth_keeping(plan):
         return
     settled = batch.run_id if batch.rows or batch.tombstones else None
-    params = {
-        "id": plan.id,
-        "destroy_token": plan.destroy_token,
-        "complete": plan.complete,
-        "commit": batch.commit,
-        "document": encode.document(plans.document(plan)),
-        "run_id": settled,
-    }
-    await conn.execute(_SQL["keep_plan"], params)
+    await plans.keep(conn, plan, commit=batch.commit, run_id=settled)
 
 
 def _events(batch: ports.Batch) -> Iterable[dict[str, Any]]:

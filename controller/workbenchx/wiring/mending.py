@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from workbenchx import errors, ports
-from workbenchx.engine import clock, following, secrets
+from workbenchx.engine import clock, secrets
 from workbenchx.engine.fixing import allowing, bot, serving
 from workbenchx.fixbot import scenes
 from workbenchx.forge import clones
@@ -65,7 +65,7 @@ class Sites:
         if state is None:
             return None
         namespace = source.partition("/")[0]
-        system = namespace == following.SYSTEM_NAMESPACE
+        system = namespace == ports.SYSTEM_NAMESPACE
         said = state.spec.get("project")
         one = _Source(namespace, str(said) if said else namespace if system else None, state.spec)
         remote = ports.Remote(

@@ -34,8 +34,9 @@ def parts(
         transports=git.TRANSPORTS,
         console=joined.settings.console_url,
     )
-    fixed = fixbots.serve(joined.store, places, world, copies / "fixbot")
-    follower = _follower(joined, storage, api, copies, places)
+    followed = copies / "followed"
+    fixed = fixbots.serve(joined.store, places, world, followed)
+    follower = _follower(joined, storage, api, followed, places)
     return [follower.serve(joined.store.changes), told, fixed]
 
 
@@ -46,7 +47,7 @@ def _follower(
     copies: pathlib.Path,
     places: secrets.Places,
 ) -> following.Follower:
-    kept = clones.Clones(copies / "followed")
+    kept = clones.Clones(copies)
     name = process.identity("follow")
     return following.Follower(
         joined.store,

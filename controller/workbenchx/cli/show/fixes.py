@@ -93,15 +93,7 @@ def _finding(found: Found, item: findings.Finding) -> dict[str, Any]:
     made = found.of(item)
     return {
         "rule": item.rule,
-        "fingerprint": item.fingerprint,
-        "kind": item.key.kind,
-        "namespace": item.key.namespace,
-        "name": item.key.name,
-        "field": item.field,
-        "observed": item.observed,
-        "desired": item.desired,
-        "cause": item.cause,
-        "remedy": item.remedy,
+        **item.told,
         "project": item.project,
         "runs": list(item.run_ids),
         "path": written.path if written else None,

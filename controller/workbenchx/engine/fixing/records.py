@@ -5,7 +5,7 @@ from typing import Any
 
 from workbenchx import ports
 from workbenchx.api import identity
-from workbenchx.fixbot import editing, findings, proposal, scenes
+from workbenchx.fixbot import editing, proposal, scenes
 
 _TRAILER = "WorkbenchX-Fix"
 
@@ -28,27 +28,12 @@ def new(made: proposal.Proposal, source: str, base: str) -> ports.NewProposal:
 def document(made: proposal.Proposal, base: str) -> dict[str, Any]:
     """Findings, edits and words of a proposal, made at a commit."""
     return {
-        "findings": [_finding(item) for item in made.findings],
+        "findings": [{**item.told, "runs": list(item.run_ids)} for item in made.findings],
         "edits": _edits(made),
         "labels": list(made.labels),
         "patch": made.patch,
         "body": made.body,
         "base": base,
-    }
-
-
-def _finding(item: findings.Finding) -> dict[str, Any]:
-    return {
-        "fingerprint": item.fingerprint,
-        "kind": item.key.kind,
-        "namespace": item.key.namespace,
-        "name": item.key.name,
-        "field": item.field,
-        "observed": item.observed,
-        "desired": item.desired,
-        "cause": item.cause,
-        "remedy": item.remedy,
-        "runs": list(item.run_ids),
     }
 
 

@@ -88,7 +88,7 @@ class Reviewer:
     async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
         """Look whenever something changed or is due, until cancelled."""
         wake = asyncio.Event()
-        listening = asyncio.create_task(_listen(changes, wake))
+        listening = asyncio.create_task(patience.wake(changes, wake))
         try:
             while True:
                 wake.clear()
@@ -273,11 +273,6 @@ def _destroys(plan: model.Plan | None) -> tuple[model.Key, ...]:
 def _interval(source: ports.Reviewable) -> float:
     seconds = quantities.duration(str(source.spec.get("interval") or "60s"))
     return seconds * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not a secret
-
-
-async def _listen(changes: Callable[[], AsyncIterator[None]], wake: asyncio.Event) -> None:
-    async for _ in patience.surviving(changes):
-        wake.set()
 
 
 async def _rest(wake: asyncio.Event, pause: float) -> None:

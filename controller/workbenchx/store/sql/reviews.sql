@@ -72,12 +72,6 @@ on conflict (source, number) do update set head = excluded.head, base = excluded
   tree = excluded.tree, plan_id = excluded.plan_id, destroys = excluded.destroys, verdict = excluded.verdict,
   title = excluded.title, digest = excluded.digest, reviewed_at = now();
 
--- name: keep_plan
--- The same plan again only moves its last sight.
-insert into ops.plans (id, destroy_token, complete, "commit", document)
-values (%(id)s, %(destroy_token)s, %(complete)s, %(commit)s, %(document)s::jsonb)
-on conflict (id) do update set last_seen_at = now();
-
 -- name: posted
 -- The forge took it.
 update ops.pull_reviews set posted = %(digest)s, posted_at = now() where source = %(source)s and number = %(number)s;

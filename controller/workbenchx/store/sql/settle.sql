@@ -174,9 +174,3 @@ from json_to_recordset(%(rows)s::json) as i(id uuid, run_id uuid) where t.id = i
 -- They took effect in this batch.
 update ops.interventions set applied_at = now(), applied_run_id = %(run_id)s
 where id = any(%(ids)s::uuid[]) and applied_at is null;
-
--- name: keep_plan
--- The same plan again only moves its last sight.
-insert into ops.plans (id, destroy_token, complete, "commit", document, run_id)
-values (%(id)s, %(destroy_token)s, %(complete)s, %(commit)s, %(document)s::jsonb, %(run_id)s)
-on conflict (id) do update set last_seen_at = now();
