@@ -163,6 +163,34 @@ async def test_annotations_go_by_fifty_and_go_on(
     assert (check["conclusion"], check["output"]["summary"]) == ("failure", "# All")
 
 
+async def test_a_check_that_is_in_progress_ends_as_the_same_one(
+    scene: forge_scenes.GitHubScene,
+) -> None:
+    """Pending, pending with other words, and the end are one check run; what comes after its end is another one."""
+    commit = scene.commit({"a.txt": "one\n"}, "main")
+    notes = (ports.Annotation("a.txt", 1, "failure", "T", "M"),)
+
+    def said(verdict: ports.Verdict, title: str, *more: ports.Annotation) -> ports.Report:
+        return ports.Report(commit, "workbenchx/test/x", verdict, title, "# All", more)
+
+    for report in (
+        said(ports.Verdict.PENDING, "1 of 3"),
+        said(ports.Verdict.PENDING, "2 of 3"),
+        said(ports.Verdict.FAILURE, "1 problem", *notes),
+        said(ports.Verdict.FAILURE, "1 problem", *notes),
+    ):
+        await scene.forge.report(report)
+    (one,) = [each for each in scene.state.checks if each["head_sha"] == commit]
+    assert [verdict for verdict, _, _ in one["history"]] == ["pending", "pending", "failure"]
+    assert len(one["annotations"]) == 1
+
+    await scene.forge.report(said(ports.Verdict.PENDING, "Again"))
+    await scene.forge.report(said(ports.Verdict.SUCCESS, "3 of 3"))
+    found = [each for each in scene.state.checks if each["head_sha"] == commit]
+    assert [len(each["annotations"]) for each in found] == [1, 0]
+    assert found[-1]["history"][-1][:2] == ("success", "3 of 3")
+
+
 async def test_a_summary_too_long_for_github(scene: forge_scenes.GitHubScene) -> None:
     """It is cut by bytes, and says so."""
     commit = scene.commit({"b.txt": "one\n"}, "main")

@@ -6,6 +6,7 @@ from typing import Protocol
 import gitea_server
 import github_answers
 import github_double
+import github_pulls
 
 from workbenchx import ports
 from workbenchx.forge import gitea, github, github_app
@@ -130,23 +131,26 @@ class GitHubScene:
                 else:
                     (tree / path).parent.mkdir(parents=True, exist_ok=True)
                     (tree / path).write_text(text)
+        github_pulls.notice(self._world, self.state)
         return self.state.commit_of(branch)
 
     def pull(self, branch: str, title: str) -> int:
         """See Scene."""
         said = {"title": title, "head": branch, "base": "main"}
-        return self._world.open_pull(self.state, said, "ada")
+        return github_pulls.open_pull(self._world, self.state, said, "ada")
 
     def fork_pull(self) -> int:
         """See Scene."""
         said = {"title": "From a fork", "head": "theirs", "base": "main"}
         fork = {"id": 99, "name": self.state.name, "full_name": f"ada/{self.state.name}"}
         head = self.state.commit_of("main")
-        return self._world.open_pull(self.state, said, "ada", fork=fork, head_sha=head)
+        return github_pulls.open_pull(
+            self._world, self.state, said, "ada", fork=fork, head_sha=head
+        )
 
     def merge(self, number: int, how: str) -> str:
         """See Scene."""
-        return self._world.merge(self.state, number, how)
+        return github_pulls.merge(self._world, self.state, number, how)
 
     def told(self, commit: str) -> list[Told]:
         """See Scene."""
@@ -156,13 +160,10 @@ class GitHubScene:
             if each["sha"] == commit
         ]
         return told + [
-            Told(
-                str(each.get("conclusion") or "pending"),
-                each["output"]["title"],
-                each.get("details_url", ""),
-            )
-            for each in self.state.checks
-            if each["head_sha"] == commit
+            Told(*each)
+            for check in self.state.checks
+            if check["head_sha"] == commit
+            for each in check["history"]
         ]
 
     def comments(self, number: int) -> list[str]:
@@ -171,7 +172,7 @@ class GitHubScene:
 
     def comment(self, number: int, body: str) -> None:
         """See Scene."""
-        self._world.add_comment(self.state, number, body, "ada")
+        github_answers.add_comment(self._world, self.state, number, body, "ada")
 
     def issues(self) -> list[tuple[str, str]]:
         """See Scene."""

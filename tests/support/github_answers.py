@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import github_pulls
 import github_state
 
 Answer = tuple[int, Any]
 APP_ID = "Iv1.0123456789abcdef"
 APP_SLUG = "workbenchx-test"
-_NOW = "2026-01-01T00:00:00Z"
 
 
 @dataclasses.dataclass
@@ -20,6 +20,7 @@ class Asking:
 
     world: github_state.World
     who: str
+    token: str
     parts: dict[str, str]
     params: dict[str, str]
     body: Any
@@ -28,7 +29,7 @@ class Asking:
     def state(self) -> github_state.State:
         """The repository that it is about."""
         found = self.world.repositories.get(f"{self.parts['owner']}/{self.parts['repo']}")
-        if found is None:
+        if found is None or not self.world.sees(self.token, found):
             raise github_state.NoSuchThing
         return found
 
@@ -74,34 +75,9 @@ def _installation(asking: Asking) -> Answer:
 def _access_token(asking: Asking) -> Answer:
     made = f"ghs_{secrets.token_hex(18)}"
     asking.world.tokens[made] = f"{APP_SLUG}[bot]"
+    asking.world.scopes[made] = frozenset(asking.body["repositories"])
     until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
     return 201, {"token": made, "expires_at": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
-def _pull(asking: Asking, found: Mapping[str, Any]) -> dict[str, Any]:
-    state = asking.state
-    head_repo = found.get("fork") or state.about()
-    open_ = found["state"] == "open"
-    head = found.get("head_sha") or state.commit_of(found["head"])
-    return {
-        "number": found["number"],
-        "html_url": f"https://github.example.test/{state.owner}/{state.name}/pull/{found['number']}",
-        "title": found["title"],
-        "body": found["body"],
-        "state": found["state"],
-        "user": {"login": found["user"]},
-        "labels": [{"name": name} for name in found["labels"]],
-        # Of one that is open: the try merge that GitHub keeps.
-        "merge_commit_sha": found["merged"] or ("e" * 40 if open_ else None),
-        "merged": found["merged"] is not None,
-        "merged_at": _NOW if found["merged"] else None,
-        "head": {"ref": found["head"], "sha": head, "repo": head_repo, "label": ""},
-        "base": {
-            "ref": found["base"],
-            "sha": state.commit_of(found["base"]),
-            "repo": state.about(),
-        },
-    }
 
 
 def _pulls(asking: Asking) -> Answer:
@@ -120,14 +96,14 @@ def _pulls(asking: Asking) -> Answer:
         ]
     if wanted.get("direction", "desc") == "desc":
         found.reverse()
-    return 200, [_pull(asking, each) for each in found]
+    return 200, [github_pulls.listed(asking.state, each) for each in found]
 
 
 def _one_pull(asking: Asking) -> Answer:
     found = asking.state.pulls.get(int(asking.parts["pull_number"]))
     if found is None:
         raise github_state.NoSuchThing
-    return 200, _pull(asking, found)
+    return 200, github_pulls.shown(asking.state, found)
 
 
 def _new_pull(asking: Asking) -> Answer:
@@ -136,17 +112,18 @@ def _new_pull(asking: Asking) -> Answer:
         if (each["head"], each["base"], each["state"]) == (said["head"], said["base"], "open"):
             told = f"A pull request already exists for {state.owner}:{said['head']}."
             return 422, {"message": "Validation Failed", "errors": [{"message": told}]}
-    state.commit_of(said["head"])
-    number = asking.world.open_pull(state, said, asking.who)
-    return 201, _pull(asking, state.pulls[number])
+    new = state.try_git("merge-base", "--is-ancestor", state.commit_of(said["head"]), said["base"])
+    if new.returncode == 0:
+        told = f"No commits between {said['base']} and {said['head']}"
+        return 422, {"message": "Validation Failed", "errors": [{"message": told}]}
+    number = github_pulls.open_pull(asking.world, state, said, asking.who)
+    return 201, github_pulls.shown(state, state.pulls[number])
 
 
 def _edit_pull(asking: Asking) -> Answer:
-    found = asking.state.pulls[int(asking.parts["pull_number"])]
-    if asking.body.get("state") == "closed" and found["state"] == "open":
-        found["head_sha"] = asking.state.commit_of(found["head"])
-    found.update(asking.body)
-    return 200, _pull(asking, found)
+    number = int(asking.parts["pull_number"])
+    found = github_pulls.edit(asking.world, asking.state, number, asking.body)
+    return 200, github_pulls.shown(asking.state, found)
 
 
 def _pulls_of_commit(asking: Asking) -> Answer:
@@ -155,7 +132,8 @@ def _pulls_of_commit(asking: Asking) -> Answer:
         commit = state.commit_of(asking.parts["commit_sha"])
     except github_state.NoSuchThing:
         return 422, {"message": f"No commit found for SHA: {asking.parts['commit_sha']}"}
-    return 200, [_pull(asking, each) for each in state.pulls.values() if each["merged"] == commit]
+    found = [each for each in state.pulls.values() if each["merged"] == commit]
+    return 200, [github_pulls.listed(state, each) for each in found]
 
 
 def _status(asking: Asking) -> Answer:
@@ -205,6 +183,7 @@ def _new_check(asking: Asking) -> Answer:
         return 422, {"message": f"No commit found for SHA: {asking.body['head_sha']}"}
     made = {**asking.body, "id": next(asking.world.numbers), "annotations": []}  # its own
     made["annotations"] += asking.body.get("output", {}).get("annotations", [])
+    made["history"] = [_said(made)]
     asking.state.checks.append(made)
     return 201, _check(asking, made)
 
@@ -215,8 +194,18 @@ def _edit_check(asking: Asking) -> Answer:
     if found is None:
         raise github_state.NoSuchThing
     found.update(asking.body)
+    if asking.body.get("status", "completed") != "completed":
+        found.pop("conclusion", None)
     found["annotations"] += asking.body.get("output", {}).get("annotations", [])
+    if found["history"][-1] != _said(found):
+        found["history"].append(_said(found))
     return 200, _check(asking, found)
+
+
+def _said(found: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Verdict, title and address, as a reader of the page sees them."""
+    title = found.get("output", {}).get("title", "")
+    return str(found.get("conclusion") or "pending"), title, found.get("details_url", "")
 
 
 def _checks(asking: Asking) -> Answer:
@@ -230,6 +219,15 @@ def _checks(asking: Asking) -> Answer:
     return 200, {"total_count": len(found), "check_runs": [_check(asking, each) for each in found]}
 
 
+def add_comment(
+    world: github_state.World, state: github_state.State, number: int, body: str, author: str
+) -> dict[str, Any]:
+    """Somebody comments."""
+    made = {"id": next(world.numbers), "issue": number, "body": body, "user": author}
+    state.comments.append(made)
+    return made
+
+
 def _comment(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": found["id"], "body": found["body"], "user": {"login": found["user"]}}
 
@@ -241,7 +239,7 @@ def _comments(asking: Asking) -> Answer:
 
 def _new_comment(asking: Asking) -> Answer:
     number = int(asking.parts["issue_number"])
-    made = asking.world.add_comment(asking.state, number, asking.body["body"], asking.who)
+    made = add_comment(asking.world, asking.state, number, asking.body["body"], asking.who)
     return 201, _comment(made)
 
 

@@ -1,6 +1,6 @@
-"""A double of GitHub: its REST API over real bare git repositories, judged by GitHub's own description of it.
+"""A double of GitHub: its REST API, git over HTTP and webhooks over real bare git repositories, judged by GitHub's own description.
 
-Every question and every answer is checked (github_schema); what is against the description is in `violations`, which a
+Every question, every answer and every webhook is checked (github_schema); what is against the description is in `violations`, which a
 test wants empty at the end. `faults` are answered before anything else.
 """
 
@@ -16,6 +16,8 @@ from urllib import parse
 
 import emulator_thread
 import github_answers
+import github_git
+import github_pulls
 import github_schema
 import github_state
 import jwt
@@ -41,7 +43,7 @@ class Double:
     """The API over a `world`. The App is installed everywhere."""
 
     def __init__(self, folder: pathlib.Path) -> None:
-        self.world = github_state.World(folder)
+        self.world = github_state.World(folder, lambda: self.url)
         self.violations: list[str] = []
         self.faults: list[Fault] = []
         self.asked: list[tuple[str, str]] = []
@@ -63,7 +65,7 @@ class Double:
         return self.server.url
 
     async def _serve(self, request: requests.Request) -> responses.Response:
-        path, verb = request.url.path, request.method
+        path, verb = request.url.path.removeprefix(_ENTERPRISE), request.method
         self.asked.append((verb, path))
         fault = next((each for each in self.faults if _fits(each, verb, path)), None)
         if fault is not None:
@@ -71,29 +73,51 @@ class Double:
             while fault.hang and not await request.is_disconnected():
                 await asyncio.sleep(0.02)
             return responses.JSONResponse(fault.body, fault.status, fault.headers)
+        git = github_git.PATH.match(path)
+        if git:
+            return await self._git(request, f"{git['owner']}/{git['name']}", git["what"])
         try:
             raw = await request.body()
-            return await asyncio.to_thread(self._answer, request, json.loads(raw) if raw else None)
+            return await asyncio.to_thread(
+                self._answer, request, path, json.loads(raw) if raw else None
+            )
         except github_schema.Violation as problem:
             self.violations.append(str(problem))
             return responses.JSONResponse({"message": str(problem)}, 422)
 
-    def _answer(self, request: requests.Request, body: Any) -> responses.Response:
-        verb, path = request.method, request.url.path
+    async def _git(
+        self, request: requests.Request, repository: str, what: str
+    ) -> responses.Response:
+        """A fetch or a push. What a push changed is told once git is done."""
+        token = github_git.token(request.headers.get("authorization", ""))
+        who = self.world.tokens.get(token)
+        state = self.world.repositories.get(repository)
+        if who is None or state is None or not self.world.sees(token, state):
+            return github_git.stranger()
+        answer = await github_git.serve(request, state.bare, what, who)
+        if what == "git-receive-pack":
+            await asyncio.to_thread(github_pulls.notice, self.world, state, who)
+        return answer
+
+    def _answer(self, request: requests.Request, path: str, body: Any) -> responses.Response:
+        verb = request.method
         asked = _operation(verb, path)
         if asked is None:
             raise github_schema.Violation(f"{verb} {path}: not described")
         operation, parts = asked
         if request.headers.get("x-github-api-version") != "2022-11-28":
             raise github_schema.Violation(f"{verb} {path}: no version of the API is named")
-        operation.check_question(dict(request.query_params), body)
+        params = dict(request.query_params)
+        operation.check_question(params, body)
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
         try:
-            who = self._who(request.headers.get("authorization", ""), operation.path)
+            who = self._who(token, operation.path)
         except PermissionError as problem:
             return responses.JSONResponse({"message": str(problem)}, 401)
-        asking = github_answers.Asking(self.world, who, parts, dict(request.query_params), body)
+        asking = github_answers.Asking(self.world, who, token, parts, params, body)
         try:
-            status, values = github_answers.CALLS[operation.verb, operation.path](asking)
+            with self.world.lock:
+                status, values = github_answers.CALLS[operation.verb, operation.path](asking)
         except github_state.NoSuchThing:
             return responses.JSONResponse({"message": "Not Found"}, 404)
         if status in {403, 422}:
@@ -104,9 +128,8 @@ class Double:
             return responses.Response(status_code=status)
         return responses.JSONResponse(whole, status, headers)
 
-    def _who(self, header: str, path: str) -> str:
+    def _who(self, token: str, path: str) -> str:
         """The login that asks; PermissionError: GitHub's 401."""
-        token = header.removeprefix("Bearer ")
         if path == "/app" or path.endswith(("/installation", "/access_tokens")):
             try:
                 jwt.decode(
@@ -121,6 +144,7 @@ class Double:
 
 
 _VERBS = ("GET", "POST", "PATCH", "DELETE")
+_ENTERPRISE = "/api/v3"  # where it is when it is not github.com
 
 
 def _operation(verb: str, path: str) -> tuple[github_schema.Operation, dict[str, str]] | None:
@@ -145,4 +169,5 @@ def serving(folder: pathlib.Path) -> Iterator[Double]:
         yield made
     finally:
         made.server.stop()
+        made.world.hooks.close()
     assert made.violations == []

@@ -5,9 +5,13 @@ import dataclasses
 import itertools
 import pathlib
 import secrets
+import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import github_hooks
 
 _IDENTITY = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.test")
 
@@ -18,54 +22,76 @@ class NoSuchThing(Exception):
 
 @dataclasses.dataclass
 class State:
-    """One repository with all that is said about it."""
+    """One repository with all that is said about it. `heads`: its branches as they were when somebody last looked."""
 
     owner: str
     name: str
     id: int
     bare: pathlib.Path
+    page: str
+    heads: dict[str, str] = dataclasses.field(default_factory=dict)
     pulls: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
     issues: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
     comments: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     statuses: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     checks: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
+    @property
+    def url(self) -> str:
+        """As a Source names it."""
+        return f"{self.page}.git"
+
     def git(self, *words: str) -> str:
         """What git prints, in the bare repository."""
-        done = subprocess.run(
-            ["git", f"--git-dir={self.bare}", *_IDENTITY, *words],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        done = self.try_git(*words)
+        done.check_returncode()
         return done.stdout.strip()
+
+    def try_git(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The same for what may fail."""
+        command = ["git", f"--git-dir={self.bare}", *_IDENTITY, *words]
+        return subprocess.run(command, check=False, capture_output=True, text=True)
 
     def commit_of(self, ref: str) -> str:
         """The commit of a branch or a commit; NoSuchThing."""
-        try:
-            return self.git("rev-parse", "--verify", "-q", f"{ref}^{{commit}}")
-        except subprocess.CalledProcessError as problem:
-            raise NoSuchThing from problem
+        done = self.try_git("rev-parse", "--verify", "-q", f"{ref}^{{commit}}")
+        if done.returncode:
+            raise NoSuchThing
+        return done.stdout.strip()
+
+    def branches(self) -> dict[str, str]:
+        """Every branch with its commit."""
+        said = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads")
+        return dict(line.split(" ") for line in said.splitlines())
 
     def about(self) -> dict[str, Any]:
-        """Of the repository, in answers."""
+        """Of the repository, in answers and webhooks."""
         return {
             "id": self.id,
             "name": self.name,
             "full_name": f"{self.owner}/{self.name}",
-            "owner": {"login": self.owner},
+            "owner": {"login": self.owner, "id": 1},
             "default_branch": "main",
+            "html_url": self.page,
+            "clone_url": self.url,
         }
 
 
 @dataclasses.dataclass
 class World:
-    """All repositories, and who may ask: logins by token."""
+    """All repositories, and who may ask: logins by token, and of which repositories where it is not for all.
+
+    `origin` answers the address that it is served at.
+    """
 
     folder: pathlib.Path
+    origin: Callable[[], str] = lambda: "https://github.example.test"
     repositories: dict[str, State] = dataclasses.field(default_factory=dict)
     tokens: dict[str, str] = dataclasses.field(default_factory=dict)
+    scopes: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
     numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
+    hooks: github_hooks.Hooks = dataclasses.field(default_factory=github_hooks.Hooks)
+    lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
 
     def repository(self, owner: str = "acme", name: str | None = None) -> State:
         """A new one, with a README on main."""
@@ -74,12 +100,13 @@ class World:
         subprocess.run(
             ["git", "init", "-q", "--bare", "--initial-branch=main", str(bare)], check=True
         )
-        made = State(owner, name, next(self.numbers), bare)
+        made = State(owner, name, next(self.numbers), bare, f"{self.origin()}/{owner}/{name}")
         for setting in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
             made.git("config", setting, "true")
         self.repositories[f"{owner}/{name}"] = made
         with self.tree(made, "main") as tree:
             (tree / "README.md").write_text("A repository.\n")
+        made.heads = made.branches()
         return made
 
     def token(self, login: str) -> str:
@@ -88,69 +115,31 @@ class World:
         self.tokens[made] = login
         return made
 
+    def sees(self, token: str, state: State) -> bool:
+        """Whether a token is for that repository."""
+        return token not in self.scopes or state.name in self.scopes[token]
+
     @contextlib.contextmanager
-    def tree(self, state: State, branch: str) -> Iterator[pathlib.Path]:
-        """A work tree of a branch (made from main), committed and pushed at the end."""
+    def tree(self, state: State, branch: str, *, start: str = "main") -> Iterator[pathlib.Path]:
+        """A work tree of a branch (made from `start`), committed and pushed at the end. github_pulls.notice tells of it."""
+        with self.clone(state) as (work, run):
+            known = branch in state.branches()
+            base = f"origin/{branch if known else start}"
+            run("checkout", "-q", "-B", branch, *([base] if state.branches() else []))
+            yield work
+            run("add", "-A")
+            run("commit", "-q", "--allow-empty", "-m", f"Change {branch}")
+            run("push", "-q", "origin", branch)
+
+    @contextlib.contextmanager
+    def clone(self, state: State) -> Iterator[tuple[pathlib.Path, Callable[..., None]]]:
+        """A clone that somebody works in, and their git there."""
         work = self.folder / f"work-{secrets.token_hex(4)}"
-        run = _git(work)
         subprocess.run(["git", "clone", "-q", str(state.bare), str(work)], check=True, stderr=-1)
-        branches = state.git("branch", "--format=%(refname:short)").split()
-        run("checkout", "-q", "-B", branch, *([f"origin/{branch}"] if branch in branches else []))
-        yield work
-        run("add", "-A")
-        run("commit", "-q", "--allow-empty", "-m", f"Change {branch}")
-        run("push", "-q", "origin", branch)
 
-    def open_pull(self, state: State, said: Mapping[str, Any], author: str, **more: Any) -> int:
-        """Somebody opens a pull request; its number."""
-        number = next(self.numbers)
-        state.pulls[number] = {
-            "number": number,
-            "title": said["title"],
-            "body": said.get("body"),
-            "user": author,
-            "head": said["head"],
-            "base": said["base"],
-            "state": "open",
-            "merged": None,
-            "labels": [],
-            **more,
-        }
-        return number
+        def run(*words: str) -> None:
+            command = ["git", "-C", str(work), *_IDENTITY, *words]
+            subprocess.run(command, check=True, capture_output=True)
 
-    def merge(self, state: State, number: int, how: str) -> str:
-        """Somebody merges; main's commit then."""
-        pull = state.pulls[number]
-        pull["head_sha"] = state.commit_of(pull["head"])
-        work = self.folder / f"merge-{secrets.token_hex(4)}"
-        run = _git(work)
-        subprocess.run(["git", "clone", "-q", str(state.bare), str(work)], check=True, stderr=-1)
-        theirs = f"origin/{pull['head']}"
-        if how == "rebase":
-            run("checkout", "-q", "--detach", theirs)
-            run("rebase", "-q", "origin/main")
-            run("checkout", "-q", "-B", "main", "HEAD")
-        elif how == "squash":
-            run("merge", "-q", "--squash", theirs)
-            run("commit", "-q", "-m", f"{pull['title']} (#{number})")
-        else:
-            run("merge", "-q", "--no-ff", "-m", f"Merge #{number}", theirs)
-        run("push", "-q", "origin", "main")
-        pull["merged"] = state.commit_of("main")
-        pull["state"] = "closed"
-        return str(pull["merged"])
-
-    def add_comment(self, state: State, number: int, body: str, author: str) -> dict[str, Any]:
-        """Somebody comments."""
-        made = {"id": next(self.numbers), "issue": number, "body": body, "user": author}
-        state.comments.append(made)
-        return made
-
-
-def _git(work: pathlib.Path) -> Callable[..., None]:
-    def run(*words: str) -> None:
-        subprocess.run(
-            ["git", "-C", str(work), *_IDENTITY, *words], check=True, capture_output=True
-        )
-
-    return run
+        yield work, run
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,7 +1,8 @@
 """Check runs: what a GitHub App says of a commit, with annotations on lines, fifty at a time.
 
 GitHub only ever adds annotations to a check run. So a report with another `external_id` is a new run of the same name,
-which hides the older one, and a report that was cut off goes on where it stopped.
+which hides the older one, unless that one is in progress and has none yet: it goes on as the same run. A report that was cut
+off goes on where it stopped.
 """
 
 import hashlib
@@ -47,7 +48,7 @@ class Checks:
             await self._calls.need("PATCH", f"{self._path}/{stands['id']}", _with(said, more))
 
     async def _newest(self, report: ports.Report) -> Mapping[str, Any] | None:
-        """Our newest run of that name, if it tells of the same."""
+        """Our newest run of that name, if it tells of the same or may still tell of anything."""
         asked = {
             "check_name": report.context,
             "filter": "latest",
@@ -57,7 +58,7 @@ class Checks:
         pages = self._calls.pages(path, asked, size=_PAGE, key="check_runs")
         found = [each async for each in pages]
         newest = max(found, key=lambda each: int(each["id"]), default=None)
-        if newest is None or newest["external_id"] != _about(report):
+        if newest is None or not (newest["external_id"] == _about(report) or _begun(newest)):
             return None
         return dict(newest)
 
@@ -95,10 +96,16 @@ def _with(said: Mapping[str, Any], notes: Sequence[Mapping[str, Any]]) -> dict[s
     return {**said, "output": {**said["output"], "annotations": list(notes)}}
 
 
+def _begun(stands: Mapping[str, Any]) -> bool:
+    """Whether it says nothing yet that would have to be taken back."""
+    return stands["status"] != "completed" and not stands["output"]["annotations_count"]
+
+
 def _same(stands: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
     output = stands["output"]
     return (
-        stands["status"] == said["status"]
+        stands["external_id"] == said["external_id"]
+        and stands["status"] == said["status"]
         and stands["conclusion"] == said.get("conclusion")
         and output["title"] == said["output"]["title"]
         and rest.same(output["summary"], said["output"]["summary"])

@@ -14,7 +14,6 @@ from workbenchx.forge import git, reaching
 
 _TIMEOUT = 300.0
 _CONFLICT = 1
-_PASSING = ("could not resolve", "unable to connect", "connection", "timed out", "early eof", "503")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Copies:
         done = self._git(bare, *arguments, env=env)
         if done.returncode:
             told = f'repository: "{about}": {_last_line(done.stderr)}'
-            if any(word in done.stderr.decode(errors="replace").lower() for word in _PASSING):
+            if git.passes(done.stderr.decode(errors="replace")):
                 raise errors.Waiting(told, reason="CodeMissing", retry_after=30.0)
             raise errors.Stalled(told, reason="CodeMissing")
         return done.stdout.decode("utf-8", "surrogateescape")
