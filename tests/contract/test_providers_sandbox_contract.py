@@ -132,15 +132,21 @@ async def test_what_is_not_there(bench: support.Bench) -> None:
 
 
 async def test_observe_shows_everything_with_its_tags(bench: support.Bench) -> None:
-    """One look: created, running and ended ones, each with what it was tagged with."""
+    """One look: created, running and ended ones, each with its tags; what runs and nobody touched is shown as it was ordered, if at all."""
     await bench.sandbox.create(bench.spec("wbx-a", "true"))
-    await bench.begin(bench.spec("wbx-b", "sleep", "60"))
+    order = bench.spec("wbx-b", "sleep", "60", memory=300 << 20)
+    await bench.begin(order)
     await bench.run(bench.spec("wbx-c", "true"))
     seen = await bench.sandbox.observe()
     assert seen.complete
     states = {each.name: each.state for each in seen.objects}
     assert states == {"wbx-a": "created", "wbx-b": "running", "wbx-c": "exited"}
     assert all(each.tags["resource"] == each.name for each in seen.objects)
+    (shown,) = (each.fields for each in seen.objects if each.name == "wbx-b")
+    comparable = shown.keys() & {"cpu", "memory", "gpu", "ports", "egress"}
+    for name in comparable:
+        ordered = getattr(order, name)
+        assert shown[name] == (list(ordered) if isinstance(ordered, tuple) else ordered), name
     for name in states:
         await bench.sandbox.delete(name)
     assert (await bench.sandbox.observe()).objects == ()

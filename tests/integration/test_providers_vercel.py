@@ -292,10 +292,35 @@ async def test_what_is_asked_for(bench: vercel_sandbox.Bench) -> None:
     }
     assert box.body["resources"] == {"vcpus": 3, "memory": 6144}
     (seen,) = (await bench.sandbox.observe()).objects
-    assert (seen.fields["cpu"], seen.fields["memory"]) == (3, 6144 << 20)
+    assert seen.fields["machine"] == {"cpu": 3, "memory": 6144 << 20}
     assert 600_000 < box.body["timeout"] < 3_600_000
     await bench.sandbox.create(bench.spec("wbx-closed", "true"))
     assert bench.emulator.sandboxes["wbx-closed"].session.policy == {"mode": "deny-all"}
+
+
+async def test_what_somebody_changed_there_is_shown(bench: vercel_sandbox.Bench) -> None:
+    """In the words of the order as long as it is what that comes to, though Vercel rounds it; then what is there; also where nobody looks at it whole again."""
+    egress = ("data.example.org:443", "203.0.113.7")
+    spec = bench.spec(NAME, "sleep", "600", memory=5 << 30, egress=egress, ports=(8080,))
+    await bench.begin(spec)
+
+    async def shown() -> tuple[object, ...]:
+        (seen,) = (await bench.sandbox.observe()).objects
+        return tuple(seen.fields[name] for name in ("cpu", "memory", "egress", "ports"))
+
+    assert await shown() == (1.0, 5 << 30, list(egress), [8080])
+    await asyncio.to_thread(bench.emulator.altered, NAME, resources={"vcpus": 6})
+    assert await shown() == (6, 12 << 30, list(egress), [8080])
+    open_ = {"mode": "allow-all"}
+    await asyncio.to_thread(bench.emulator.altered, NAME, networkPolicy=open_)
+    assert (await shown())[2] == ["*"]
+    other: dict[str, dict[str, list[str]]] = {"allow": {"pypi.org": []}}
+    await asyncio.to_thread(bench.emulator.altered, NAME, networkPolicy=other)
+    assert (await shown())[2] == ["pypi.org"]
+    status = await bench.sandbox.status(NAME)
+    assert status is not None
+    assert status.fields["memory"] == 12 << 30
+    await bench.sandbox.delete(NAME)
 
 
 async def test_another_installations_sandbox_is_left_alone(bench: vercel_sandbox.Bench) -> None:

@@ -96,16 +96,17 @@ def moved_tag() -> scenes.Scene:
     return seen(tree, made, digests={IMAGE: NEW})
 
 
-def drifted() -> scenes.Scene:
+def drifted(resources: str = "memory: 2Gi", **fields: Any) -> scenes.Scene:
     """The session was given more memory behind its back."""
     session = (
-        "project: churn\nruntime: python\nresources:\n  memory: 2Gi  # enough for the sample\n"
+        f"project: churn\nruntime: python\nresources:\n  {resources}  # enough for the sample\n"
     )
     tree = files({JOBS: written.document("Session", "notebook", "churn", session)})
     made = life(tree)
     made.settle()
+    shown = fields or {"memory": 4 << 30}
     for name, found in made.objects.items():
-        made.objects[name] = dataclasses.replace(found, fields={"memory": 4 << 30})
+        made.objects[name] = dataclasses.replace(found, fields=shown)
     made.wait(60)
     made.observe()
     return seen(tree, made)

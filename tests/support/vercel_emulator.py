@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import emulator_thread
+import httpx
 import vercel_machines
 import vercel_state
 from starlette import applications, requests, responses, routing
@@ -90,6 +91,18 @@ class Emulator:
         if session.status not in {"stopped", "aborted", "failed"}:
             session.status, session.stopped_at = status, vercel_state.now()
             session.machine.end()
+
+    def altered(self, name: str, **said: Any) -> None:
+        """Somebody with the token changes a sandbox, as the vendor's dashboard does."""
+        answer = httpx.patch(
+            f"{self.url}/v2/sandboxes/{name}",
+            params={"teamId": TEAM},
+            json=said,
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=60,
+            trust_env=False,
+        )
+        assert answer.is_success, answer.text
 
     def box(self, name: str) -> vercel_state.Sandbox:
         """A sandbox by its name."""
@@ -244,6 +257,8 @@ async def change(on: Emulator, request: requests.Request) -> responses.Response:
     """PATCH /v2/sandboxes/NAME."""
     box, body = on.box(request.path_params["name"]), await _body(request)
     box.body |= body
+    if "resources" in body:
+        box.session.vcpus = int(body["resources"]["vcpus"])
     if "networkPolicy" in body:
         box.session.policy = vercel_state.readback(body["networkPolicy"])
     return responses.JSONResponse({"sandbox": box.told(), "routes": box.routes()})

@@ -38,6 +38,16 @@ def test_a_cause_is_found_once_and_gone_after_its_change(scene: str) -> None:
         assert not {item.place for item in left} & {item.place for item in made.findings}
 
 
+def test_what_one_hand_changed_is_adopted_together() -> None:
+    """A bigger machine shows in two fields; one alone would not settle it, so one change writes both."""
+    found = given.drifted("memory: 2Gi\n  cpu: 1", cpu=4, memory=8 << 30)
+    (made,) = proposal.all_of(found, rules.find(found))
+    assert made.refusal == ""
+    assert made.title == "adopt-drift: Session/notebook: spec.resources.cpu, spec.resources.memory"
+    text = made.changes[given.JOBS].decode()
+    assert "memory: 8Gi\n    cpu: 4  # enough" in text
+
+
 def test_a_settled_world_has_no_findings() -> None:
     """Nothing is wrong where all is in force, and the tags are where they were."""
     tree = given.files({})

@@ -42,6 +42,7 @@ REVIEWING = (
     "review.commented",
     "review.said",
     "review.bound",
+    "report.begun",
     "report.commented",
     "report.sent",
 )

@@ -24,7 +24,7 @@ def title(group: Sequence[findings.Finding]) -> str:
     """One line: the rule and what it is about."""
     first = group[0]
     if len(group) == 1:
-        field = first.edits[0].spelled if first.edits else first.field
+        field = ", ".join(edit.spelled for edit in first.edits) or first.field
         return f"{first.rule}: {first.key}: {field}"
     return f"{first.rule}: {rules.BY_NAME[first.rule].TOGETHER.format(len(group))}"
 

@@ -17,10 +17,10 @@ def at(world: model.World, adapter: str) -> Sequence[model.Stray]:
 
 def rate(stray: model.Stray, spec: Mapping[str, Any]) -> decimal.Decimal | None:
     """USD per hour: what the provider says of it, else its size by the list prices of the provider object; None: unknown."""
-    fields = stray.fields
-    said = fields.get("usd_per_hour")
+    said = stray.fields.get("usd_per_hour")
     if said is not None:
         return decimal.Decimal(str(said))
+    fields = stray.fields.get("machine") or stray.fields
     if not {"cpu", "memory"} <= fields.keys():
         return None
     needs = cost.Needs(float(fields["cpu"]), int(fields["memory"]), int(fields.get("gpu") or 0))

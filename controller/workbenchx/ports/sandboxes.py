@@ -79,7 +79,9 @@ class SandboxStatus:
     """What a provider says about one sandbox.
 
     `state`: created (made, command not started) | running | exited | failed (never could run) | unknown.
-    `fields`: owned, comparable fields; `usd_per_hour` among them is what the provider says that it costs.
+    `fields`: what the provider shows, as far as it does. While it runs `cpu`, `memory`, `gpu`, `ports` and `egress` are as they
+    were ordered, however the provider spells or rounds them, unless somebody changed them there: then they are what is there.
+    `usd_per_hour` is what the provider says that it costs, `machine` the size that it counts.
     `reason` once it ended: Exited, Signalled, DeadlineExceeded, OutOfMemory, Cancelled, DiskFull, StartFailed, Lost.
     """
 

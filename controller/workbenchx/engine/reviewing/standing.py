@@ -60,6 +60,12 @@ def held(rows: Sequence[ports.SourceStanding]) -> set[model.Key]:
     return {row.key for row in rows if row.state == states.State.HELD.value}
 
 
+def begun() -> Outcome:
+    """The first word on a commit that was settled, or went wrong, before anybody told of it."""
+    title = "In force"
+    return Outcome(ports.Verdict.PENDING, title, f"{title}.\n")
+
+
 def superseded(commit: str) -> Outcome:
     """The last word on a commit that was not settled before the next one was in force. Nobody claims that it was."""
     title = f"Superseded by {commit[:12]} before all was settled"

@@ -90,6 +90,8 @@ class Teller:
         if self._too_soon(report, outcome) and not ended:
             return
         if report.posted != outcome.digest:
+            if not (last or report.posted or outcome.verdict is ports.Verdict.PENDING):
+                await self._begin(worker, source, forge, report)
             if report.number is not None and not forge.annotates:
                 marker = f"{report.context}/after"
                 await forge.say(report.number, marker, _comment(report, outcome))
@@ -98,6 +100,20 @@ class Teller:
             failpoints.reach("report.sent")
         said = dataclasses.replace(report, verdict=outcome.verdict.value)
         await self._store.reported(worker, source.source, said, digest=outcome.digest, ended=ended)
+
+    async def _begin(
+        self,
+        worker: str,
+        source: ports.Reviewable,
+        forge: ports.Forge,
+        report: ports.CommitReport,
+    ) -> None:
+        """Whatever came of it at once: who watches the commit sees it pending first."""
+        outcome = standing.begun()
+        await forge.report(_report(report, outcome))
+        failpoints.reach("report.begun")
+        said = dataclasses.replace(report, verdict=outcome.verdict.value)
+        await self._store.reported(worker, source.source, said, digest=outcome.digest, ended=False)
 
     def _too_soon(self, report: ports.CommitReport, outcome: standing.Outcome) -> bool:
         if report.posted_at is None or report.verdict != outcome.verdict.value:

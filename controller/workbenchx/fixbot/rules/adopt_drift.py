@@ -1,6 +1,6 @@
-"""A declared field that differs at the provider, and is held: write down what is there."""
+"""Declared fields that differ at the provider, and are held: write down what is there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workbenchx.fixbot import findings, scenes
@@ -19,33 +19,42 @@ _UNITS = (("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10))
 
 
 def find(scene: scenes.Scene) -> Iterator[findings.Finding]:
-    """Every field of every resource that is held as drifted."""
+    """Every resource that is held as drifted, with all that differs: one thing done there may show in several fields."""
     for step in scene.plan.steps:
         drifted = step.action is model.Action.HOLD and step.because is model.Because.DRIFTED
-        if drifted and step.subject in scene.documents:
-            for change in step.fields:
-                yield _finding(scene, step, change)
+        if drifted and step.fields and step.subject in scene.documents:
+            yield _finding(scene, step, step.fields)
 
 
-def _finding(scene: scenes.Scene, step: model.Step, change: model.FieldChange) -> findings.Finding:
-    name = change.path.removeprefix("observed.")
-    field = _FIELDS.get(name) if name != "ports" or step.subject.kind == "Session" else None
-    value = _written(name, change.before) if field else None
+def _finding(
+    scene: scenes.Scene, step: model.Step, changes: Sequence[model.FieldChange]
+) -> findings.Finding:
+    names = [change.path.removeprefix("observed.") for change in changes]
+    edits = [_edit(step.subject, change) for change in changes]
+    mended = tuple(edit for edit in edits if edit is not None)
+    alone = changes[0] if len(changes) == 1 else None
     revert = f"`wbx resume --revert {step.subject}` puts the declared value back."
+    whole = len(mended) == len(changes)
     return findings.Finding(
         rule=NAME,
         key=step.subject,
-        field=change.path,
-        observed=change.before,
-        desired=change.after,
-        cause=f"{name} at the provider is not what is declared, so the resource is held.",
-        remedy="Declare what is there." if value is not None else f"No field declares it. {revert}",
-        edits=()
-        if value is None or field is None
-        else (findings.set_to(step.subject, field, value),),
+        field=", ".join(change.path for change in changes),
+        observed=alone.before if alone else {each.path: each.before for each in changes},
+        desired=alone.after if alone else {each.path: each.after for each in changes},
+        cause=f"{' and '.join(names)} at the provider {'is' if alone else 'are'} not what is declared, so the resource is held.",
+        remedy="Declare what is there." if whole else f"No field declares it. {revert}",
+        edits=mended if whole else (),
         project=scene.project_of(step.subject),
         instead=revert,
     )
+
+
+def _edit(key: model.Key, change: model.FieldChange) -> findings.Edit | None:
+    """The declared field as what is there; None: none can say it."""
+    name = change.path.removeprefix("observed.")
+    field = _FIELDS.get(name) if name != "ports" or key.kind == "Session" else None
+    value = _written(name, change.before) if field else None
+    return None if field is None or value is None else findings.set_to(key, field, value)
 
 
 def _written(name: str, value: Any) -> Any:

@@ -109,7 +109,7 @@ class VercelSandbox:
                 seen = await self._peeked(box)
             except errors.WorkbenchError as problem:
                 return statuses.of(listed, {"state": "unknown", "message": problem.message})
-        return seen.status if seen else None
+        return statuses.of(seen.box, seen.told, shown=listed) if seen else None
 
     async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """See ports.SandboxProvider.create."""

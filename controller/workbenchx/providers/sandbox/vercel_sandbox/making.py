@@ -71,7 +71,7 @@ class Maker:
         if client.state(box) is not client.READY or session is None:
             return statuses.of(box, None)
         order = specs.order(spec, grace=self._chosen.grace, disk=self._chosen.disk)
-        order |= {"deadline": orders.end(spec, self._chosen)}
+        order |= {"deadline": orders.end(spec, self._chosen), "asked": orders.asked(spec)}
         known = await self._known(session) if found else None
         if known is None or statuses.making(known):
             known = await self._hand.stage(session, order, spec, self._storage)

@@ -45,7 +45,7 @@ def creation(
 ) -> dict[str, Any]:
     """The sandbox that is asked for: closed to the world but for what was ordered, kept by nobody after its end."""
     tags = {**spec.tags, names.INSTALLATION: installation, names.ORDER: specs.digest(spec)[:32]}
-    cpus = machine(spec)
+    cpus = machine(spec.cpu, spec.memory)
     return {
         "name": spec.name,
         "image": spec.image,
@@ -59,9 +59,19 @@ def creation(
     }
 
 
-def machine(spec: ports.SandboxSpec) -> int:
+def machine(cpu: float, memory: int) -> int:
     """Its vCPUs: each comes with 2 GiB, and our supervisor needs a little too."""
-    return max(1, math.ceil(spec.cpu), math.ceil((spec.memory + _OVERHEAD) / _MEMORY_PER_CPU))
+    return max(1, math.ceil(cpu), math.ceil((memory + _OVERHEAD) / _MEMORY_PER_CPU))
+
+
+def asked(spec: ports.SandboxSpec) -> dict[str, Any]:
+    """What a sandbox remembers of its order, beside which the vendor's rounded words are read."""
+    return {
+        "cpu": spec.cpu,
+        "memory": spec.memory,
+        "egress": list(spec.egress),
+        "ports": list(spec.ports),
+    }
 
 
 def life(deadline: datetime.datetime | None, chosen: settings.Settings) -> float:
@@ -97,7 +107,7 @@ def policy(egress: Sequence[str]) -> sdk.NetworkPolicy:
 
 def price(spec: ports.SandboxSpec) -> decimal.Decimal:
     """USD per hour with every vCPU busy: the vendor counts only those that work, so it may be less."""
-    cpus = machine(spec)
+    cpus = machine(spec.cpu, spec.memory)
     return cpus * _CPU_HOUR + cpus * 2 * _GIB_HOUR
 
 

@@ -1,6 +1,9 @@
 """From what Vercel and our own supervisor say of a sandbox to what it is. Pure.
 
 The supervisor's word counts first. Where the microVM is gone with it, nobody can say how a command ended: it is Lost.
+
+Vercel rounds what it is asked for: memory to whole vCPUs, a host with a port to the host. What it shows is told in the words
+of the order as long as it is what that order comes to, and in its own words once somebody changed it.
 """
 
 import datetime
@@ -9,15 +12,20 @@ from typing import Any
 from vercel import sandbox as sdk
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.vercel_sandbox import client, names
+from workbenchx.providers.sandbox.vercel_sandbox import client, names, orders
 
 Json = dict[str, Any]
 
 UNVERIFIED = "the image is not verified: Vercel shows no digest of what it runs"
 
 
-def of(box: sdk.Sandbox, told: Json | None) -> ports.SandboxStatus:
-    """The status of one sandbox. `told`: what the tools in it said; None: they could not be asked."""
+def of(
+    box: sdk.Sandbox, told: Json | None, *, shown: sdk.Sandbox | None = None
+) -> ports.SandboxStatus:
+    """The status of one sandbox. `told`: what the tools in it said; None: they could not be asked.
+
+    `shown`: the same one as it was listed, where `box` is from an earlier look.
+    """
     found = told if told is not None else _from_outside(box)
     state = str(found.get("state", "unknown"))
     state = "created" if state == "making" else state
@@ -35,7 +43,7 @@ def of(box: sdk.Sandbox, told: Json | None) -> ports.SandboxStatus:
         cpu_seconds=found.get("cpu_seconds"),
         max_memory=found.get("max_memory"),
         log_bytes=int(found.get("log_bytes") or 0),
-        fields=_fields(box, found),
+        fields=_fields(shown or box, found) | _ports(box, found),
     )
 
 
@@ -56,8 +64,11 @@ def _from_outside(box: sdk.Sandbox) -> Json:
 
 def _fields(box: sdk.Sandbox, found: Json) -> Json:
     fields: Json = {"image": box.image or "", "image_digest": "unverified", "region": box.region}
-    if box.vcpus and box.memory:  # MiB; what a stray costs is worked out from these
-        fields |= {"cpu": box.vcpus, "memory": box.memory << 20}
+    if box.vcpus and box.memory:  # MiB; what a stray costs is worked out from it
+        fields["machine"] = {"cpu": box.vcpus, "memory": box.memory << 20}
+    asked = found.get("asked")
+    if asked is not None:
+        fields |= _size(box, asked) | _egress(box, asked)
     for name in ("restarts", "idle_since"):
         if name in found:
             fields[name] = found[name]
@@ -66,6 +77,38 @@ def _fields(box: sdk.Sandbox, found: Json) -> Json:
             found["idle_since"], datetime.UTC
         ).isoformat()
     return fields
+
+
+def _size(box: sdk.Sandbox, asked: Json) -> Json:
+    if not (box.vcpus and box.memory):
+        return {}
+    if box.vcpus == orders.machine(asked["cpu"], asked["memory"]):
+        return {"cpu": asked["cpu"], "memory": asked["memory"]}
+    return {"cpu": box.vcpus, "memory": box.memory << 20}
+
+
+def _egress(box: sdk.Sandbox, asked: Json) -> Json:
+    policy = box.network_policy
+    if policy is None:
+        return {}
+    there, ordered = _reached(policy), _reached(orders.policy(asked["egress"]))
+    return {"egress": asked["egress"] if there == ordered else there}
+
+
+def _reached(policy: sdk.NetworkPolicy | sdk.NetworkPolicyReadback) -> list[str]:
+    """What a policy lets out, as a document spells it."""
+    if policy.mode != "custom":
+        return ["*"] if policy.mode == "allow-all" else []
+    hosts = policy.allow if isinstance(policy, sdk.NetworkPolicy) else policy.allowed_domains
+    ranges = (policy.subnets.allow if policy.subnets else None) or ()
+    return sorted({*hosts, *ranges})
+
+
+def _ports(box: sdk.Sandbox, found: Json) -> Json:
+    """Only of a whole one: no list tells of routes."""
+    if found.get("asked") is None:
+        return {}
+    return {"ports": sorted(route.port for route in box.routes if not route.system)}
 
 
 def _time(seconds: float | None) -> datetime.datetime | None:

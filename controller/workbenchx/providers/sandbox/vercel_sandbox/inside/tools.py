@@ -84,7 +84,8 @@ def peek() -> None:
     known = _seen(folder)
     if known.get("reason") == "Lost":
         known = _seen(folder)  # it may have ended between two looks
-    places.answer({**known, "log_bytes": common.size(folder.log)})
+    asked = (layout.read(folder.spec) or {}).get("asked")
+    places.answer({**known, "asked": asked, "log_bytes": common.size(folder.log)})
 
 
 def _seen(folder: layout.Folder) -> places.Json:
