@@ -314,9 +314,9 @@ async def test_what_somebody_changed_there_is_shown(bench: vercel_sandbox.Bench)
     open_ = {"mode": "allow-all"}
     await asyncio.to_thread(bench.emulator.altered, NAME, networkPolicy=open_)
     assert (await shown())[2] == ["*"]
-    other: dict[str, dict[str, list[str]]] = {"allow": {"pypi.org": []}}
+    other: dict[str, dict[str, list[str]]] = {"allow": {"data.example.net": []}}
     await asyncio.to_thread(bench.emulator.altered, NAME, networkPolicy=other)
-    assert (await shown())[2] == ["pypi.org"]
+    assert (await shown())[2] == ["data.example.net"]
     status = await bench.sandbox.status(NAME)
     assert status is not None
     assert status.fields["memory"] == 12 << 30

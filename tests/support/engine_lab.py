@@ -105,10 +105,11 @@ class Lab:
 
 
 @contextlib.asynccontextmanager
-async def lab(folder: pathlib.Path) -> AsyncIterator[Lab]:
-    """An installation in `folder`, stopped at the end."""
+async def lab(folder: pathlib.Path, **environ: str) -> AsyncIterator[Lab]:
+    """An installation in `folder`, stopped at the end. `environ`: settings of its own."""
     store_server.reachable(folder)
-    chosen = settings.load(folder=folder, environ={"WBX_HOME": str(folder / ".wbx")})
+    given = {"WBX_HOME": str(folder / ".wbx"), **environ}
+    chosen = settings.load(folder=folder, environ=given)
     async with app.open(chosen) as opened:
         yield Lab(opened)
         await opened.stop()
