@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import json
 import pathlib
 import sys
 from collections.abc import Callable, Mapping
@@ -18,7 +19,8 @@ import declared_files as written  # noqa: E402 - run as a program it must find t
 import planner_worlds as worlds  # noqa: E402 - the same
 
 from workbenchx.declared import validate  # noqa: E402 - the same
-from workbenchx.fixbot import proposal, rules, scenes  # noqa: E402 - the same
+from workbenchx.fixbot import asked, proposal, rules, scenes  # noqa: E402 - the same
+from workbenchx.fixbot.rules import write_fix  # noqa: E402 - the same
 from workbenchx.planner import model  # noqa: E402 - the same
 
 IMAGE = "registry.example.org/python:3.12"
@@ -213,6 +215,54 @@ def many_wrong_names() -> scenes.Scene:
     return seen(tree, made)
 
 
+BROKEN = "ssot/projects/churn/code/run.py"
+SCRIPT = b"import sys\n\nrows = open('inputs/table.csv').read()\nsys.exit(3 if not rows else 0)\n"
+
+
+def failed_run(reply: Mapping[str, Any] | None = None, spec: str = "") -> scenes.Scene:
+    """The job failed, and a model wrote a change of its document and of its script."""
+    project = (
+        "runtimes: [python]\nrepo: {path: ssot/projects/churn/code}\n"
+        "fixbot: {enabled: true, rules: [write-fix], model: coder}"
+    )
+    night = written.job(spec=spec or "env:\n- {name: ROWS, value: '0'}  # for the test\n")
+    other = written.job("other").replace("run.py", "other.py")
+    tree = files({PROJECT: written.project(extra=project), JOBS: f"# ours\n{night}---\n{other}"})
+    made = life(tree)
+    made.settle(_ingest_fails)
+    scene = seen(tree, made, scripts={BROKEN: SCRIPT})
+    return answered(scene, WRITTEN if reply is None else reply)
+
+
+def _ingest_fails(run: model.Execution, order: Mapping[str, Any]) -> dict[str, Any]:
+    ending = worlds.badly() if run.key.name == "ingest" else worlds.well
+    return ending(run, order)
+
+
+WRITTEN: Mapping[str, Any] = {
+    "title": "Read the table only if it is there",
+    "reason": "The command fails on a missing table. See @octo-team, https://example.org/x and #12.",
+    "edits": [
+        {"path": JOBS, "old": "value: '0'", "new": "value: '10'"},
+        {"path": BROKEN, "old": "3 if not rows else 0", "new": "0"},
+    ],
+}
+
+
+def answered(scene: scenes.Scene, reply: Mapping[str, Any]) -> scenes.Scene:
+    """The scene once a model answered so about each failed run."""
+    answers = {
+        cause.key: asked.Answer(
+            cause.finding.fingerprint,
+            asked.State.ACCEPTED,
+            alias="coder",
+            reply=asked.Reply.model_validate_json(json.dumps(reply)),
+        )
+        for cause in write_fix.candidates(scene)
+    }
+    return dataclasses.replace(scene, answers=answers)
+
+
 SCENES: dict[str, Callable[[], scenes.Scene]] = {
     scene.__name__: scene
     for scene in (
@@ -226,6 +276,7 @@ SCENES: dict[str, Callable[[], scenes.Scene]] = {
         orphan,
         wrong_name,
         failing_schedule,
+        failed_run,
         many_wrong_names,
     )
 }

@@ -81,11 +81,52 @@ def delete_document(data: bytes, key: identity.Key) -> bytes:
     if not kept:
         return b""
     text = parsing.decoded(data)
+    begin, end = _span(data, documents, found)
+    return _checked(data, key, (), text[:begin] + text[end:], kept)
+
+
+def part(data: bytes, key: identity.Key) -> str:
+    """The text of one document in its file, with its divider and comments.
+
+    Raises:
+        errors.Stalled: there is no such document (reason EditRefused).
+    """
+    begin, end = _span(data, *_find(data, key))
+    return parsing.decoded(data)[begin:end]
+
+
+def replace_text(data: bytes, key: identity.Key, old: str, new: str) -> bytes:
+    """Put a text in the place of another one that stands exactly once in the document.
+
+    Raises:
+        errors.Stalled: it stands there not at all or more than once, or the result is not the same documents with
+            another content of this one (reason EditRefused).
+    """
+    documents, found = _find(data, key)
+    begin, end = _span(data, documents, found)
+    text = parsing.decoded(data)
+    mine = text[begin:end]
+    if mine.count(old) != 1:
+        raise _refused(key, (), f"has the text to be replaced {mine.count(old)} times, not once")
+    number = documents.index(found)
+    written = text[:begin] + mine.replace(old, new) + text[end:]
+    said = parsing.read(written.encode())
+    if said.faults or len(said.documents) != len(documents):
+        raise _refused(key, (), "could not be read any more")
+    wanted = [raw.body for raw in documents]
+    wanted[number] = said.documents[number].body
+    if _identity(wanted[number]) != key:
+        raise _refused(key, (), "would be another resource")
+    return _checked(data, key, (), written, wanted)
+
+
+def _span(data: bytes, documents: list[parsing.Raw], found: parsing.Raw) -> tuple[int, int]:
+    """Where a document begins and ends in the text of its file."""
     starts = [raw.offset for raw in documents]
     number = documents.index(found)
-    begin = starts[number] if number else 0
-    end = starts[number + 1] if number + 1 < len(starts) else len(text)
-    return _checked(data, key, (), text[:begin] + text[end:], kept)
+    last = number + 1 == len(starts)
+    end = len(parsing.decoded(data)) if last else starts[number + 1]
+    return (starts[number] if number else 0), end
 
 
 def _find(data: bytes, key: identity.Key) -> tuple[list[parsing.Raw], parsing.Raw]:

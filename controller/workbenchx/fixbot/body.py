@@ -4,6 +4,7 @@ Everything that comes from documents, providers and programs is escaped: it can 
 """
 
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,7 +25,8 @@ def title(group: Sequence[findings.Finding]) -> str:
     """One line: the rule and what it is about."""
     first = group[0]
     if len(group) == 1:
-        field = ", ".join(edit.spelled for edit in first.edits) or first.field
+        named = (each for each in first.edits if each.change is not findings.Change.REPLACE)
+        field = ", ".join(edit.spelled for edit in named) or first.field
         return f"{first.rule}: {first.key}: {field}"
     return f"{first.rule}: {rules.BY_NAME[first.rule].TOGETHER.format(len(group))}"
 
@@ -72,11 +74,26 @@ def _cause(scene: scenes.Scene, item: findings.Finding) -> str:
     if item.run_ids:
         runs = ", ".join(f"`{run_id}`" for run_id in item.run_ids)
         lines.append(f"| runs | {runs} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_quoted(item.quoted)])
+
+
+def _quoted(text: str) -> list[str]:
+    """Words of somebody else as an indented block: forges look for mentions and links in the text that they show, but not there."""
+    if not text:
+        return []
+    lines = (line for part in text.splitlines() for line in textwrap.wrap(words.plain(part), 100))
+    return [
+        "",
+        "The words of the model, which nobody has checked:",
+        "",
+        *(f"    {line}" for line in lines),
+    ]
 
 
 def _value(scene: scenes.Scene, edit: findings.Edit) -> str:
-    """Before → after, secrets masked."""
+    """Before → after, secrets masked; of a text how long, since the change itself shows it."""
+    if edit.change is findings.Change.REPLACE:
+        return " → ".join(f"{len(text.splitlines())} lines" for text in edit.value)
     written = scene.documents.get(edit.key)
     before: Any = written.body if written else None
     for part in edit.field:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from workbenchx import errors
 from workbenchx.declared import edits
-from workbenchx.fixbot import findings, scenes
+from workbenchx.fixbot import findings, scenes, scripts
 
 
 def apply(scene: scenes.Scene, wanted: Iterable[findings.Edit]) -> dict[str, bytes]:
@@ -19,12 +19,32 @@ def apply(scene: scenes.Scene, wanted: Iterable[findings.Edit]) -> dict[str, byt
         written = scene.documents.get(edit.key)
         if written is None:
             raise errors.Stalled(f"{edit.key}: stands in no file here", reason="EditRefused")
-        data = changed.get(written.path, scene.files[written.path])
-        changed[written.path] = _edited(data, edit)
-    return {path: data for path, data in changed.items() if data != scene.files[path]}
+        path = written.path if edit.change is not findings.Change.REPLACE else _named(scene, edit)
+        data = changed.get(path, scene.texts[path])
+        changed[path] = _edited(data, edit, whole=path != written.path)
+    return {path: data for path, data in changed.items() if data != scene.texts[path]}
 
 
-def _edited(data: bytes, edit: findings.Edit) -> bytes:
+def _named(scene: scenes.Scene, edit: findings.Edit) -> str:
+    """The file that an edit of a text names, if it is one of the resource."""
+    path = str(edit.field[0])
+    if path not in scripts.files_of(scene, edit.key):
+        raise errors.Stalled(
+            f"{edit.key}: a file that is not its own is named", reason="EditRefused"
+        )
+    return path
+
+
+def _edited(data: bytes, edit: findings.Edit, *, whole: bool) -> bytes:
+    """`whole`: the file has no documents, and is changed as it is."""
+    if edit.change is findings.Change.REPLACE:
+        old, new = edit.value
+        if not whole:
+            return edits.replace_text(data, edit.key, old, new)
+        if data.count(old.encode()) != 1:
+            said = "has the text to be replaced not at all, or more than once"
+            raise errors.Stalled(f"{edit.key}: {edit.spelled} {said}", reason="EditRefused")
+        return data.replace(old.encode(), new.encode())
     if edit.change is findings.Change.DELETE:
         return edits.delete_field(data, edit.key, edit.field)
     if edit.change is findings.Change.APPEND:

@@ -17,11 +17,15 @@ class Change(enum.StrEnum):
     SET = "set"
     DELETE = "delete"
     APPEND = "append"
+    REPLACE = "replace"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Edit:
-    """One change of one document, wherever it stands. `field` leads to it inside the document."""
+    """One change of one document, wherever it stands. `field` leads to it inside the document.
+
+    REPLACE is of a text in a file of the resource: `field` is the file's path, `value` the old text and the new one.
+    """
 
     key: identity.Key
     change: Change
@@ -30,7 +34,9 @@ class Edit:
 
     @property
     def spelled(self) -> str:
-        """The field, dotted."""
+        """The field, dotted; of a text its file."""
+        if self.change is Change.REPLACE:
+            return str(self.field[0])
         return problem.dotted(self.field)
 
 
@@ -40,6 +46,7 @@ class Finding:
 
     `observed` is what is, `desired` what would be right. `undo` says how to go back once it is merged; `instead` what to do
     if the proposal is not wanted. `project` None: it is about a cluster-scoped kind, which belongs to the platform team.
+    `quoted`: what somebody else said, whom nobody should believe; it is shown as it is and means nothing to us.
     """
 
     rule: str
@@ -53,6 +60,7 @@ class Finding:
     project: str | None = None
     run_ids: tuple[str, ...] = ()
     instead: str = ""
+    quoted: str = ""
 
     @functools.cached_property
     def fingerprint(self) -> str:

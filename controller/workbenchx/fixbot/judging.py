@@ -13,6 +13,7 @@ from workbenchx.fixbot.rules import (
     raise_limit,
     retire_orphan,
     roll_back,
+    write_fix,
 )
 
 Judge = Callable[[scenes.Scene, identity.Key], bool]
@@ -67,4 +68,5 @@ _JUDGES: Mapping[str, Judge] = {
     raise_limit.NAME: _ended,
     retire_orphan.NAME: _observed,
     roll_back.NAME: _ready,
+    write_fix.NAME: _ended,
 }

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from workbenchx.api import canonical
-from workbenchx.fixbot import body, editing, findings, rehearsing, scenes
+from workbenchx.fixbot import body, editing, findings, rehearsing, rules, scenes
 
 BRANCHES = "wbx/fix/"
 MOST_APART = 5
@@ -42,7 +42,7 @@ def propose(
     name = fingerprint or found[0].fingerprint
     rule = found[0].rule
     tried = rehearsing.rehearse(scene, found)
-    patch = editing.patch(scene.files, tried.changes)
+    patch = editing.patch(scene.texts, tried.changes)
     title = body.title(found)
     return Proposal(
         fingerprint=name,
@@ -81,7 +81,8 @@ def all_of(
         alone = [item for item in items if item.fingerprint in known]
         rest = [item for item in items if item.fingerprint not in known]
         together = fingerprint_of(scene.source, rule, project)
-        if len(rest) > most or (rest and together in known):
+        apart = rule in rules.ON_REQUEST
+        if not apart and (len(rest) > most or (rest and together in known)):
             made.append(_together(scene, together, rest))
         else:
             alone += rest

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from workbenchx import errors
 from workbenchx.declared import problem
 from workbenchx.fixbot import editing, findings, rules, scenes
+from workbenchx.fixbot.rules import write_fix
 from workbenchx.planner import model, review
 
 
@@ -29,13 +30,20 @@ def rehearse(scene: scenes.Scene, group: Iterable[findings.Finding]) -> Rehearsa
     if not changes:
         return Rehearsal({}, scene.plan, scene.plan, "it changes nothing")
     then = after(scene, changes)
-    refusal = _flaws(scene, then, changes) or _stays(then, found) or _worse(scene, then)
+    refusal = (
+        _flaws(scene, then, changes)
+        or _beyond(scene, then, found)
+        or _stays(then, found)
+        or _worse(scene, then)
+    )
     return Rehearsal(changes, scene.plan, then.plan, refusal)
 
 
 def after(scene: scenes.Scene, changes: Mapping[str, bytes]) -> scenes.Scene:
     """The scene once the changed files are in force."""
-    changed = dataclasses.replace(scene, files={**scene.files, **changes})
+    files = {path: changes.get(path, data) for path, data in scene.files.items()}
+    scripts = {path: changes.get(path, data) for path, data in scene.scripts.items()}
+    changed = dataclasses.replace(scene, files=files, scripts=scripts)
     report = scenes.check(changed, changes)
     kept = [
         row
@@ -58,6 +66,14 @@ def _flaws(scene: scenes.Scene, then: scenes.Scene, changes: Mapping[str, bytes]
 
 def _error(item: problem.Problem) -> tuple[str, str, str]:
     return item.path, item.subject, item.field
+
+
+def _beyond(scene: scenes.Scene, then: scenes.Scene, found: Iterable[findings.Finding]) -> str:
+    """What a change that a model wrote may not do, though others may."""
+    for item in found:
+        if item.rule == write_fix.NAME and (said := write_fix.beyond(scene, then, item.key)):
+            return said
+    return ""
 
 
 def _stays(then: scenes.Scene, found: Iterable[findings.Finding]) -> str:

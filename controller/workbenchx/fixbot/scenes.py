@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from workbenchx.api import identity, references, registry
 from workbenchx.declared import document, parsing, validate
+from workbenchx.fixbot import asked
 from workbenchx.planner import model, plan
 
 
@@ -31,6 +32,8 @@ class Scene:
     `digests`: image without digest → what its tag names now, None: no such tag; an image that is missing there is unknown,
     and unknown opens and closes nothing. `good`: the spec of the last version that was Ready, where a failed resource has
     another one now. `namespace`: only documents of this one count, where a Source may apply no others; None: all.
+    `scripts`: texts beside the declared files that commands name, by path; `answers`: what models were asked about failed
+    runs, by resource.
     """
 
     files: Mapping[str, bytes]
@@ -39,6 +42,13 @@ class Scene:
     digests: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     good: Mapping[identity.Key, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     namespace: str | None = None
+    scripts: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    answers: Mapping[identity.Key, asked.Answer] = dataclasses.field(default_factory=dict)
+
+    @property
+    def texts(self) -> Mapping[str, bytes]:
+        """Everything that a change may be made of, by path."""
+        return {**self.scripts, **self.files}
 
     @functools.cached_property
     def plan(self) -> model.Plan:

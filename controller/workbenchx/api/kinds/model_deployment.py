@@ -7,15 +7,6 @@ from pydantic_core import PydanticCustomError
 
 from workbenchx.api.shapes import base, checks, rules, scalars, spec
 
-Alias = Annotated[
-    str,
-    *scalars.text(
-        "alias",
-        r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$",
-        'an alias of lower-case letters, digits, "-" and ".", such as "churn.v2"',
-        63,
-    ),
-]
 Replicas = Annotated[int, pydantic.Field(ge=0, le=1000)]
 
 
@@ -46,7 +37,7 @@ class ModelDeploymentSpec(spec.OwnedSpec):
     version: base.Maybe[scalars.Version] = pydantic.Field(
         default=None, description="Version of the Model. Absent: its last one."
     )
-    alias: base.Maybe[Alias] = pydantic.Field(
+    alias: base.Maybe[scalars.Alias] = pydantic.Field(
         default=None,
         description="Name under which callers ask for it. Default: this resource's name.",
     )

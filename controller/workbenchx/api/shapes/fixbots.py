@@ -16,6 +16,10 @@ class FixBot(base.Shape):
     rules: Annotated[list[scalars.Name], pydantic.Field(max_length=50), lists.Distinct()] = (
         pydantic.Field(
             default_factory=list,
-            description="Names of the rules it may use. Empty: all of them.",
+            description="Names of the rules it may use. Empty: all but write-fix, which costs money and has to be named.",
         )
+    )
+    model: base.Maybe[scalars.Alias] = pydantic.Field(
+        default=None,
+        description="Alias of the project's ModelDeployment that the rule write-fix asks about failed runs.",
     )

@@ -127,6 +127,15 @@ def _of(check: Callable[[str], str], longest: int, **more: Any) -> tuple[Any, An
 
 
 Name = Annotated[str, *text("name", LABEL, LABEL_RIGHT, 63)]
+Alias = Annotated[
+    str,
+    *text(
+        "alias",
+        r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$",
+        'an alias of lower-case letters, digits, "-" and ".", such as "churn.v2"',
+        63,
+    ),
+]
 FileName = Annotated[
     str,
     *text(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbenchx.api import identity
-from workbenchx.fixbot import findings, scenes
+from workbenchx.fixbot import findings, rules, scenes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,14 +28,22 @@ class Allowed:
 
     def may(self, scene: scenes.Scene, found: findings.Finding) -> bool:
         """Whether a finding may be told and proposed. Off unless somebody turned it on."""
-        if found.project is None:
-            return _on(self.cluster, found.rule)
-        spec = scene.spec(identity.Key("Project", "", found.project))
-        return _on((spec or {}).get("fixbot"), found.rule)
+        return self.on(scene, found.project, found.rule)
+
+    def on(self, scene: scenes.Scene, project: str | None, rule: str) -> bool:
+        """Whether a rule is on for a project, or (None) for cluster-scoped kinds."""
+        return _on(self.cluster if project is None else of_project(scene, project), rule)
+
+
+def of_project(scene: scenes.Scene, project: str) -> Mapping[str, Any] | None:
+    """The `fixbot` settings of a project."""
+    spec = scene.spec(identity.Key("Project", "", project))
+    found = (spec or {}).get("fixbot")
+    return found if isinstance(found, Mapping) else None
 
 
 def _on(settings: object, rule: str) -> bool:
     if not isinstance(settings, Mapping) or settings.get("enabled") is not True:
         return False
     names = settings.get("rules") or ()
-    return not names or rule in names
+    return rule in names if names else rule not in rules.ON_REQUEST

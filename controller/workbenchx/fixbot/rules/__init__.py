@@ -17,6 +17,7 @@ from workbenchx.fixbot.rules import (
     raise_limit,
     retire_orphan,
     roll_back,
+    write_fix,
 )
 
 
@@ -40,8 +41,11 @@ ALL: tuple[Rule, ...] = (
     raise_limit,
     retire_orphan,
     roll_back,
+    write_fix,
 )
 BY_NAME: Mapping[str, Rule] = {rule.NAME: rule for rule in ALL}
+ON_REQUEST = frozenset({write_fix.NAME})
+"""Rules that are off unless they are named, since they cost money. What they find is never proposed together."""
 
 
 def find(scene: scenes.Scene, names: Iterable[str] = ()) -> list[findings.Finding]:
