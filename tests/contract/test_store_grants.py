@@ -20,6 +20,7 @@ VERBS = (READ, ADD, CHANGE, REMOVE, "truncate", "references", "trigger")
 ROLES = ("anon", "authenticated", "service_role", "wbx_engine", "wbx_api")
 # What differs from the rule: callers read, the engine reads, adds and changes, nobody removes.
 CLOSED_TO_CALLERS = {
+    "fix_answers",
     "fix_turns",
     "plans",
     "removals",
@@ -334,6 +335,7 @@ _A_COLUMN = {
     "merge_bounds": "commit",
     "observation_epochs": "at",
     "provider_gates": "message",
+    "fix_answers": "alias",
     "fix_turns": "source",
     "plans": "commit",
     "pull_reviews": "title",

@@ -32,6 +32,7 @@ OF_THE_INSTALLATION = {
 BY_NAME = {"declared", "declared_history", "declared_timeline"}
 CLOSED = {
     "commit_reports",
+    "fix_answers",
     "fix_turns",
     "plans",
     "pull_reviews",

@@ -223,7 +223,7 @@ def failed_run(reply: Mapping[str, Any] | None = None, spec: str = "") -> scenes
     """The job failed, and a model wrote a change of its document and of its script."""
     project = (
         "runtimes: [python]\nrepo: {path: ssot/projects/churn/code}\n"
-        "fixbot: {enabled: true, rules: [write-fix], model: coder}"
+        "fixbot: {enabled: true, rules: [write-fix], model: chat}"
     )
     night = written.job(spec=spec or "env:\n- {name: ROWS, value: '0'}  # for the test\n")
     other = written.job("other").replace("run.py", "other.py")
@@ -255,7 +255,7 @@ def answered(scene: scenes.Scene, reply: Mapping[str, Any]) -> scenes.Scene:
         cause.key: asked.Answer(
             cause.finding.fingerprint,
             asked.State.ACCEPTED,
-            alias="coder",
+            alias="chat",
             reply=asked.Reply.model_validate_json(json.dumps(reply)),
         )
         for cause in write_fix.candidates(scene)

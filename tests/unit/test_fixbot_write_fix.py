@@ -122,7 +122,7 @@ def test_what_another_rule_mends_is_covered() -> None:
 def test_it_is_off_unless_it_is_named() -> None:
     """All rules are not this one: it costs money."""
     scene = given.failed_run()
-    plain = scene.files[given.PROJECT].replace(b", rules: [write-fix], model: coder", b"")
+    plain = scene.files[given.PROJECT].replace(b", rules: [write-fix], model: chat", b"")
     unnamed = given.seen(
         {**scene.files, given.PROJECT: plain}, given.life({**scene.files, given.PROJECT: plain})
     )

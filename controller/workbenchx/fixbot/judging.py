@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from workbenchx.api import identity
 from workbenchx.declared import parsing
-from workbenchx.fixbot import images, scenes
+from workbenchx.fixbot import images, scenes, scripts
 from workbenchx.fixbot.rules import (
     adopt_drift,
     bump_digest,
@@ -47,6 +47,12 @@ def _ended(scene: scenes.Scene, key: identity.Key) -> bool:
     return not any(run.key == key and run.state.open for run in scene.world.executions)
 
 
+def _asked(scene: scenes.Scene, key: identity.Key) -> bool:
+    """Nothing of it runs, and its script was looked for."""
+    script = scripts.script_of(scene, key)
+    return _ended(scene, key) and (script is None or script in scene.scripts)
+
+
 def _ready(scene: scenes.Scene, key: identity.Key) -> bool:
     """Its newest version works, or the one that worked is known."""
     row = scene.recorded.get(key)
@@ -68,5 +74,5 @@ _JUDGES: Mapping[str, Judge] = {
     raise_limit.NAME: _ended,
     retire_orphan.NAME: _observed,
     roll_back.NAME: _ready,
-    write_fix.NAME: _ended,
+    write_fix.NAME: _asked,
 }

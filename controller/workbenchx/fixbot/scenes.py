@@ -32,7 +32,7 @@ class Scene:
     `digests`: image without digest → what its tag names now, None: no such tag; an image that is missing there is unknown,
     and unknown opens and closes nothing. `good`: the spec of the last version that was Ready, where a failed resource has
     another one now. `namespace`: only documents of this one count, where a Source may apply no others; None: all.
-    `scripts`: texts beside the declared files that commands name, by path; `answers`: what models were asked about failed
+    `scripts`: texts beside the declared files that commands name, by path (b"": looked for, and not there); `answers`: what models were asked about failed
     runs, by resource.
     """
 

@@ -29,10 +29,9 @@ def files_of(scene: scenes.Scene, key: identity.Key) -> dict[str, str]:
         return {}
     found = {written.path: edits.part(scene.files[written.path], key)}
     script = script_of(scene, key)
-    if script is not None and script in scene.scripts:
-        text = _text(scene.scripts[script])
-        if text is not None:
-            found[script] = text
+    text = _text(scene.scripts.get(script, b"")) if script is not None else None
+    if script is not None and text:
+        found[script] = text
     return found
 
 

@@ -142,6 +142,25 @@ class Clones:
             ) from problem
         return found.decode().strip()
 
+    async def text(
+        self, remote: ports.Remote, commit: str, path: str, *, most: int
+    ) -> bytes | None:
+        """One regular file of a commit that was fetched; None: there is none of that path, or it is larger than `most`.
+
+        Raises:
+            errors.Waiting: as `tip`.
+        """
+        there = self._place(remote)
+        listing = await self._local(there, "ls-tree", "-z", commit, "--", _spec(path))
+        facts, _, name = listing.removesuffix(b"\0").partition(b"\t")
+        if name != path.encode() or facts[:7] not in {b"100644 ", b"100755 "}:
+            return None
+        blob = facts.split()[2].decode()
+        await self._bring(remote, there, commit, path, (blob,))
+        if int(await self._local(there, "cat-file", "-s", blob)) > most:
+            return None
+        return await self._local(there, "cat-file", "blob", blob)
+
     async def _bring(
         self,
         remote: ports.Remote,

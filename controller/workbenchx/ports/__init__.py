@@ -18,6 +18,7 @@ Laws common to every provider verb:
 
 from workbenchx.ports.access import Access, LogPart, Standing, Standings
 from workbenchx.ports.answers import Alias, Answers, Ask, Ended, Places, Probes, Probing, Refused
+from workbenchx.ports.asking import Asking, Ending, FixAnswers, KeptAnswer, Pace
 from workbenchx.ports.audit import (
     Anchor,
     Anchoring,
@@ -142,6 +143,7 @@ __all__ = [
     "Applying",
     "Ask",
     "Asked",
+    "Asking",
     "Batch",
     "Beat",
     "Blob",
@@ -166,11 +168,13 @@ __all__ = [
     "DueReview",
     "Embedder",
     "Ended",
+    "Ending",
     "Entry",
     "Event",
     "Executed",
     "Fetched",
     "FileChange",
+    "FixAnswers",
     "Followed",
     "Forge",
     "Gate",
@@ -181,6 +185,7 @@ __all__ = [
     "Installation",
     "Inventory",
     "Keeping",
+    "KeptAnswer",
     "KeptLog",
     "Landed",
     "Link",
@@ -193,6 +198,7 @@ __all__ = [
     "Observation",
     "Option",
     "Outcome",
+    "Pace",
     "Placed",
     "Places",
     "Pointer",

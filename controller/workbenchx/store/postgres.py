@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from workbenchx.store import (
     anchors,
+    asking,
     chores,
     cluster,
     codes,
@@ -48,6 +49,7 @@ class Postgres(
     sources.Sources,
     interventions.Interventions,
     proposals.Proposals,
+    asking.Asking,
     inventory.Inventory,
     notify.Changes,
     anchors.Anchors,

@@ -120,13 +120,29 @@ async def open(  # noqa: A001 - answering.open reads as what it is
     db: connections.Connections, chosen: settings.Settings
 ) -> AsyncIterator[gateway.Gateway]:
     """The gateway over connections of the engine's login, while it serves."""
+    async with contextlib.AsyncExitStack() as stack:
+        serving, recorded, money = await stack.enter_async_context(_opened(db, chosen))
+        await stack.enter_async_context(probing.Prober(recorded, serving, money).running())
+        yield serving
+
+
+@contextlib.asynccontextmanager
+async def beside(
+    db: connections.Connections, chosen: settings.Settings
+) -> AsyncIterator[gateway.Gateway]:
+    """The same for a process that only asks a question now and then: health questions are left to those that serve."""
+    async with _opened(db, chosen) as (serving, _, _):
+        yield serving
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    db: connections.Connections, chosen: settings.Settings
+) -> AsyncIterator[tuple[gateway.Gateway, Recorded, answers.Answers]]:
     money = answers.Answers(db, process.identity("gateway").replace("/", ":"))
     async with contextlib.AsyncExitStack() as stack:
         recorded = Recorded(db, money, chosen, stack)
         counted = places.Places(db)
         admitting = admission.Admission(counted, counted)
-        serving = await stack.enter_async_context(
-            gateway.Gateway(recorded, money, admitting).serving()
-        )
-        await stack.enter_async_context(probing.Prober(recorded, serving, money).running())
-        yield serving
+        serving = gateway.Gateway(recorded, money, admitting).serving()
+        yield await stack.enter_async_context(serving), recorded, money

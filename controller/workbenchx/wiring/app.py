@@ -293,6 +293,7 @@ class App:
                 around.places,
                 self._world,
                 self.home.repositories,
+                chosen=self.settings,
                 transports=f"{git.TRANSPORTS}:file",
             ),
         )

@@ -8,6 +8,7 @@ from workbenchx.engine import patience, secrets
 from workbenchx.forge import git
 from workbenchx.planner import model
 from workbenchx.store import postgres
+from workbenchx.wiring import settings
 
 LOOK_SECONDS = 10.0
 
@@ -18,6 +19,7 @@ async def serve(
     world: Callable[[], Awaitable[model.World]],
     folder: pathlib.Path,
     *,
+    chosen: settings.Settings,
     transports: str = git.TRANSPORTS,
 ) -> None:
     """Look after pull requests until cancelled. `folder` keeps copies of repositories."""
@@ -27,7 +29,9 @@ async def serve(
         await asyncio.sleep(LOOK_SECONDS)
     from workbenchx.wiring import mending  # noqa: PLC0415 - few have a forge
 
-    async with mending.keeper(store, places, world, folder, transports=transports) as keeper:
+    async with mending.keeper(
+        store, places, world, folder, transports=transports, chosen=chosen
+    ) as keeper:
         await keeper.serve()
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from workbenchx import errors, ports
 from workbenchx.engine import clock, secrets
 from workbenchx.engine.fixing import allowing, bot, serving
-from workbenchx.fixbot import scenes
+from workbenchx.engine.fixing import asking as fixing_asking
+from workbenchx.fixbot import scenes, scripts
 from workbenchx.forge import clones
 from workbenchx.planner import model
 from workbenchx.store import postgres, reads
-from workbenchx.wiring import fixing, forges, process
+from workbenchx.wiring import asking, fixing, forges, process, settings
 
 LOG = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class _Source:
 class Sites:
     """Sources with a forge, as FixBot of a worker looks after them. Implements engine.fixing.serving.Sites.
 
-    `folder` is for what pushes; what is followed is read from `clones`, as it is applied.
+    `folder` is for what pushes; what is followed is read from `clones`, as it is applied. `questions`: who asks models about
+    failed runs; None: nobody does.
     """
 
     def __init__(
@@ -41,7 +43,10 @@ class Sites:
         forge: forges.Forges,
         world: Callable[[], Awaitable[model.World]],
         folder: pathlib.Path,
+        *,
+        questions: asking.Questions | None = None,
     ) -> None:
+        self._questions = questions
         self._store = store
         self._copies = copies
         self._forges = forge
@@ -75,6 +80,8 @@ class Sites:
         if fetched.commit != state.applied:
             return None
         scene = await self._scene(source, remote, fetched.commit, one, system=system)
+        allowed = allowing.Allowed(one.spec.get("fixbot") if system else None)
+        scene = await self._answered(scene, remote, fetched.commit, source, allowed)
         forge = await self._forges.of(one)
         at = bot.Repository(
             source,
@@ -84,7 +91,6 @@ class Sites:
             scene,
         )
         pushes = self._forges.pushes(one, self._folder)
-        allowed = allowing.Allowed(one.spec.get("fixbot") if system else None)
         return serving.Job(at, bot.Hands(forge, pushes, self._tip(remote)), allowed)
 
     async def _scene(
@@ -102,6 +108,25 @@ class Sites:
             for told in unknown:
                 LOG.info("fixbot of %s: %s", source, told)
         return await fixing.with_good(scene, reads.Reads(self._store.connections))
+
+    async def _answered(
+        self,
+        scene: scenes.Scene,
+        remote: ports.Remote,
+        commit: str,
+        source: str,
+        allowed: allowing.Allowed,
+    ) -> scenes.Scene:
+        """The scene with what models said about failed runs."""
+        if self._questions is None:
+            return scene
+
+        async def read(path: str) -> bytes | None:
+            return await self._copies.text(remote, commit, path, most=scripts.LARGEST)
+
+        return await self._questions.answered(
+            scene, fixing_asking.Site(source, commit, allowed, read)
+        )
 
     def _tip(self, remote: ports.Remote) -> Callable[[str, str], Awaitable[str | None]]:
         async def tip(url: str, branch: str) -> str | None:
@@ -127,12 +152,14 @@ async def keeper(
     folder: pathlib.Path,
     *,
     transports: str,
+    chosen: settings.Settings,
 ) -> AsyncIterator[serving.Keeper]:
     """FixBot of a process, connected. `folder` keeps copies of repositories."""
     made = forges.Forges(places)
     copies = clones.Clones(folder, transports=transports)
-    sites = Sites(store, copies, made, world, folder)
     try:
-        yield serving.Keeper(store, sites, clock.SystemClock(), name=process.identity("fixbot"))
+        async with asking.questions(store, chosen, places) as questions:
+            sites = Sites(store, copies, made, world, folder, questions=questions)
+            yield serving.Keeper(store, sites, clock.SystemClock(), name=process.identity("fixbot"))
     finally:
         await made.aclose()

@@ -35,7 +35,7 @@ def parts(
         console=joined.settings.console_url,
     )
     followed = copies / "followed"
-    fixed = fixbots.serve(joined.store, places, world, followed)
+    fixed = fixbots.serve(joined.store, places, world, followed, chosen=joined.settings)
     follower = _follower(joined, storage, api, followed, places)
     return [follower.serve(joined.store.changes), told, fixed]
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import decimal
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -14,18 +15,21 @@ WHOLE = 4096
 LEFT = running.LEFT
 # Whom a probe is asked for: nobody who signed in. What may be spent is decided in the database, as for everybody.
 _GATEWAY: Mapping[str, Any] = {"role": "authenticated", "app_metadata": {"wbx_role": "platform"}}
+# Whom FixBot asks for: the same.
+_FIXBOT: Mapping[str, Any] = {**_GATEWAY}
 _NONE = "model: no model of that name is served to you; GET /v1/models lists them"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Question:
-    """What a caller asks. `model`: an alias, or PROJECT/ALIAS; `claims`: of their verified token."""
+    """What a caller asks. `model`: an alias, or PROJECT/ALIAS; `claims`: of their verified token; `most`: USD it may cost."""
 
     claims: Mapping[str, Any]
     model: str
     body: Mapping[str, Any]
     project: str | None = None
     run_id: str = dataclasses.field(default_factory=ids.run_id)
+    most: decimal.Decimal | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,6 +144,18 @@ class Gateway:
         _, found = await self._whole(question, "chat", alone)
         return found
 
+    async def write(
+        self, project: str, alias: str, body: Mapping[str, Any], *, most: decimal.Decimal
+    ) -> tuple[str, Mapping[str, Any]]:
+        """The run, and a whole answer of a project's alias, for FixBot: paid by the project, and at most `most` USD.
+
+        Raises:
+            errors.WorkbenchError: as `stream`.
+        """
+        question = Question(_FIXBOT, alias, body, project, most=most)
+        _, found = await self._whole(question, "chat")
+        return question.run_id, found
+
     async def models(self, claims: Mapping[str, Any]) -> list[ports.Alias]:
         """What is served to a caller."""
         seen = await self._money.visible(claims)
@@ -176,21 +192,20 @@ class Gateway:
             tokens=tariffs.Tokens(tokens.input, 0),
             paid=tokens.output,
         )
+        usd = max(each.tariff.cost(tokens) for each in tried)
+        if question.most is not None and usd > question.most:
+            raise errors.Stalled(
+                f'model "{alias.alias}": the answer may cost {usd} USD, and at most {question.most} are allowed',
+                reason="BudgetExceeded",
+            )
         ask = ports.Ask(
             run_id=question.run_id,
             project_id=alias.project_id,
             namespace=alias.namespace,
             name=alias.name,
             provider=tried[0].name,
-            usd=max(each.tariff.cost(tokens) for each in tried),
-            document={
-                "alias": alias.alias,
-                "model": tried[0].model,
-                "verb": "probe" if question.claims is _GATEWAY else verb,
-                "actor": "gateway"
-                if question.claims is _GATEWAY
-                else f"user:{question.claims.get('sub')}",
-            },
+            usd=usd,
+            document={"alias": alias.alias, "model": tried[0].model, **_whose(question, verb)},
             claims=question.claims,
         )
         await self._desk.reserve(ask, answer.cancel)
@@ -214,6 +229,15 @@ class Gateway:
             projects = ", ".join(f'"{each.project}/{each.alias}"' for each in found)
             raise errors.Stalled(f"model: several are called so: {projects}", reason="InvalidSpec")
         return found[0]
+
+
+def _whose(question: Question, verb: str) -> dict[str, str]:
+    """What is asked for whom, as its run tells it."""
+    if question.claims is _GATEWAY:
+        return {"verb": "probe", "actor": "gateway"}
+    if question.claims is _FIXBOT:
+        return {"verb": "write-fix", "actor": "fixbot"}
+    return {"verb": verb, "actor": f"user:{question.claims.get('sub')}"}
 
 
 @contextlib.contextmanager

@@ -69,10 +69,15 @@ class Cause:
         )
 
 
+def failing(scene: scenes.Scene) -> list[model.Recorded]:
+    """Every resource whose version in force ended in a way that a change of its files may mend."""
+    return [row for row, _ in scene.failing(_REASONS) if row.key.kind in _KINDS]
+
+
 def candidates(scene: scenes.Scene) -> list[Cause]:
     """Every resource whose latest runs all failed alike, with the files as they are, by key."""
-    rows = [row for row, _ in scene.failing(_REASONS) if row.key.kind in _KINDS]
-    return [cause for row in rows if (cause := _cause(scene, row)) is not None]
+    found = (_cause(scene, row) for row in failing(scene))
+    return [cause for cause in found if cause is not None]
 
 
 def covered(key: identity.Key, found: Collection[findings.Finding]) -> bool:
