@@ -19,6 +19,7 @@ from store_fixtures import database, server, store
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.do_runner import adapter, droplets, settings
+from workbenchx.providers.sandbox.do_runner.agent import proving
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import callers, embedded, postgres, runners
 
@@ -27,6 +28,8 @@ __all__ = ["database", "server", "store"]
 INSTALLATION = "11111111-2222-3333-4444-555555555555"
 NAME = "wbx-11111111-22222222-1"
 IMAGE = "registry.example.org/python@sha256:" + "1" * 64
+EXITED = {"state": "exited", "exit_code": 0}
+CHALLENGE = {"challenge": "ab" * 32}
 
 
 def certificate() -> str:
@@ -226,6 +229,19 @@ async def test_a_create_in_doubt_is_adopted(place: Place) -> None:
         place.vendor.asked.clear()
 
 
+async def test_a_create_in_doubt_whose_machine_is_quicker(place: Place) -> None:
+    """It staged before anybody learnt its id: it is bound and used, and no other one is made."""
+    place.vendor.faults.lost = 1
+    with pytest.raises(errors.Waiting):
+        await place.sandbox().create(order())
+    await place.stage()
+    assert (await place.sandbox().create(order())).state == "created"
+    assert place.vendor.asked.count("POST /v2/droplets") == 1
+    row = await place.store.runner(NAME)
+    assert row is not None
+    assert row.external_id == str(place.vendor.named(NAME)[0].id)
+
+
 async def test_a_list_that_lags_makes_no_second_machine(place: Place) -> None:
     """Within the lag nobody asks again; and a delete waits until it is sure that there is nothing."""
     place.vendor.faults.lost = 1
@@ -375,12 +391,68 @@ async def test_an_upload_that_is_not_what_was_promised(place: Place) -> None:
     """The bytes behind an output are checked where they are read, and what is wrong is removed from the storage."""
     sandbox = place.sandbox()
     hand = await place.begin(sandbox)
-    await place.store.sign_runner(NAME, {"out.csv": {"url": "x", "headers": {}}})
     await hand.upload("out.csv", "b" * 64, 3)
-    await hand.finish({"state": "exited", "exit_code": 0}, ["out.csv"])
+    await place.store.sign_runner(NAME, {"out.csv": {"url": "x", "headers": {}, **CHALLENGE}})
+    await hand.prove("out.csv", "f" * 64)
+    await hand.finish(EXITED, ["out.csv"])
     with pytest.raises(errors.Stalled) as told:
         [data async for data in sandbox.read_file(NAME, "out.csv")]
     assert told.value.reason == "ArtifactMissing"
+
+
+@pytest.mark.parametrize("proof", ["none", "guessed", "of the digest", "true"])
+@pytest.mark.parametrize("asked", [True, False])
+async def test_a_runner_that_knows_a_digest_alone_gets_nothing(
+    place: Place, proof: str, *, asked: bool
+) -> None:
+    """It says that an output is what lies in storage already, of another project: without its bytes it proves nothing.
+
+    Whether it asked for an upload, and heard that such bytes are there, or just says at its end that it uploaded them.
+    """
+    theirs = b"of another project"
+    digest = (await place.storage.put(once(theirs))).sha256
+    sandbox = place.sandbox()
+    hand = await place.begin(sandbox)
+    await hand.upload("out.csv", digest, len(theirs))
+    if asked:
+        await sandbox.status(NAME)
+        signed = await hand.upload("out.csv", digest, len(theirs))
+        assert signed is not None
+        assert signed["stored"] is True
+        if proof != "none":
+            await hand.prove("out.csv", _proof(proof, signed["challenge"], theirs, digest))
+    await hand.finish(EXITED, ["out.csv"])
+    if asked and proof == "true":
+        assert b"".join([data async for data in sandbox.read_file(NAME, "out.csv")]) == theirs
+        return
+    with pytest.raises(errors.Stalled, match="did not prove that it has") as told:
+        [data async for data in sandbox.read_file(NAME, "out.csv")]
+    assert told.value.reason == "OutputMissing"
+    assert await place.storage.exists(digest)
+
+
+def _proof(proof: str, challenge: str, data: bytes, digest: str) -> str:
+    made = proving.Proof("00" * 32 if proof == "guessed" else challenge)
+    made.add(bytes.fromhex(digest) if proof == "of the digest" else data)
+    return made.told()
+
+
+async def test_a_proof_goes_with_one_wish(place: Place) -> None:
+    """Another digest after the proof takes challenge and proof away; what was not signed cannot be proven."""
+    hand = await place.begin(place.sandbox())
+    with pytest.raises(errors.Stalled, match="a proof is of what was signed"):
+        await hand.prove("out.csv", "f" * 64)
+    await hand.upload("out.csv", "b" * 64, 3)
+    await place.store.sign_runner(NAME, {"out.csv": {"stored": True, **CHALLENGE}})
+    await hand.prove("out.csv", "f" * 64)
+    row = await place.store.runner(NAME)
+    assert row is not None
+    assert row.wishes["out.csv"] == {"sha256": "b" * 64, "bytes": 3, "proof": "f" * 64}
+    assert await hand.upload("out.csv", "b" * 64, 3) == {"stored": True, **CHALLENGE}
+    assert await hand.upload("out.csv", "c" * 64, 3) is None
+    row = await place.store.runner(NAME)
+    assert row is not None
+    assert (row.wishes["out.csv"], dict(row.uploads)) == ({"sha256": "c" * 64, "bytes": 3}, {})
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -396,8 +468,9 @@ async def test_wrong_bytes_are_removed_where_they_came_by_our_upload(
     hand = await place.begin(sandbox)
     await hand.upload("out.csv", digest, 4)
     signed = {"url": "x", "headers": {}} if ours else {"stored": True, "url": None}
-    await place.store.sign_runner(NAME, {"out.csv": signed})
-    await hand.finish({"state": "exited", "exit_code": 0}, ["out.csv"])
+    await place.store.sign_runner(NAME, {"out.csv": signed | CHALLENGE})
+    await hand.prove("out.csv", "f" * 64)
+    await hand.finish(EXITED, ["out.csv"])
     with pytest.raises(errors.Stalled) as told:
         [data async for data in sandbox.read_file(NAME, "out.csv")]
     assert told.value.reason == "DigestMismatch"

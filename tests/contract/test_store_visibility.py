@@ -289,6 +289,8 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         "rerun": (run,),
         "resources_at": ("now",),
         "runner_answer": ("a token", "a boot", "a-key", "{}"),
+        "runner_prove": ("a token", "a boot", "a-path", "a" * 64),
+        "runner_used": ("a token", "a boot", "running", 1.0),
         "runner_claim": ("a token", "a boot", "a certificate"),
         "runner_finish": ("a token", "a boot", "{}", []),
         "runner_heartbeat": ("a token", "a boot", "staged"),

@@ -49,13 +49,22 @@ async def test_a_run_by_its_token(lab: console_lab.Lab, ordered: postgres.Postgr
         assert logged.json() == {"next": 7}
         wish = {"machine": "b1", "path": "out.csv", "sha256": "b" * 64, "bytes": 3}
         assert (await api.post("/upload", json=wish)).json()["url"] is None
-        await ordered.sign_runner(NAME, {"out.csv": {"url": "https://x/y", "headers": {"a": "b"}}})
-        assert (await api.post("/upload", json=wish)).json()["url"] == "https://x/y"
+        signed = {"url": "https://x/y", "headers": {"a": "b"}, "challenge": "c" * 64}
+        await ordered.sign_runner(NAME, {"out.csv": signed})
+        assert (await api.post("/upload", json=wish)).json() == signed
+        assert (await api.post("/upload", json={**wish, "proof": "d" * 64})).json() == signed
+        used = {"machine": "b1", "says": "running", "idle_since": 1.7e9}
+        assert (await api.post("/heartbeat", json=used)).json()["state"] == "staged"
+        seen = await ordered.runner(NAME)
+        assert seen is not None
+        assert seen.idle_since == datetime.datetime.fromtimestamp(1.7e9, datetime.UTC)
+        await api.post("/heartbeat", json={**used, "idle_since": None})
         done = await api.post("/finish", json={**FINISH, "paths": ["out.csv"]})
         assert done.json() == {"state": "ended"}
     row = await ordered.runner(NAME)
     assert row is not None
-    assert (row.state, list(row.files), row.output_end) == ("ended", ["out.csv"], 7)
+    assert (row.state, row.output_end, row.idle_since) == ("ended", 7, None)
+    assert row.files == {"out.csv": {"sha256": "b" * 64, "bytes": 3, "proof": "d" * 64}}
 
 
 @pytest.mark.parametrize("token", ["", "wrong"])

@@ -173,24 +173,52 @@ async def test_an_image_that_is_not_for_everybody(
 
 
 async def test_the_files_of_a_session(bench: droplet_sandbox.Bench) -> None:
-    """As one tar: while it runs, and after it was stopped, until it is deleted; the next machine begins with them."""
-    script = "echo one > first; until [ -e go ]; do sleep 0.1; done; echo two > second; sleep 3600"
+    """One by one or as a tar: while it runs, and after it was stopped, until it is deleted; the next machine begins with them.
+
+    What is large goes by the storage. Since when nobody uses it is told as its supervisor sees it.
+    """
+    script = "seq 40000 > large; echo one > first; until [ -e go ]; do sleep 0.1; done; echo two > second; sleep 3600"
     await bench.begin(bench.spec(NAME, "sh", "-c", script, shape="session"))
     while not bench.lies(NAME, "first"):
         await asyncio.sleep(0.1)
-    assert await packed(bench) == {"first": b"one\n"}
+    large = b"".join(b"%d\n" % number for number in range(1, 40001))
+    assert await packed(bench) == {"first": b"one\n", "large": large}
+    assert await held(bench, "first") == b"one\n"
+    assert await held(bench, "large") == large
+    with pytest.raises(errors.Stalled, match="output is missing"):
+        await held(bench, "../status.json")
+    await idle(bench)
     await bench.touch(NAME, "go")
     while not bench.lies(NAME, "second"):
         await asyncio.sleep(0.1)
     stopped = await bench.sandbox.stop(NAME)
     assert stopped is not None
     assert stopped.state == "exited"
-    assert await packed(bench) == {"first": b"one\n", "go": b"", "second": b"two\n"}
+    kept = {"first": b"one\n", "large": large, "go": b"", "second": b"two\n"}
+    assert await packed(bench) == kept
+    assert await held(bench, "second") == b"two\n"
     await bench.sandbox.delete(NAME)
     await bench.nothing_left()
     with pytest.raises(errors.Stalled) as told:
         await packed(bench)
     assert told.value.reason == "NotRunning"
+
+
+async def held(bench: droplet_sandbox.Bench, path: str) -> bytes:
+    """A file of the working folder."""
+    return b"".join([piece async for piece in bench.sandbox.read_file(NAME, path)])
+
+
+async def idle(bench: droplet_sandbox.Bench) -> None:
+    """Claim: what its supervisor writes down comes with the next signs of life, and is seen in one look at all."""
+    live = bench.box(NAME) / "live.json"
+    live.write_text(json.dumps({**json.loads(live.read_text()), "idle_since": 1.7e9}))
+
+    async def told() -> bool:
+        (seen,) = (await bench.sandbox.observe()).objects
+        return seen.fields.get("idle_since") == "2023-11-14T22:13:20+00:00"
+
+    await providers_sandbox.until(told)
 
 
 async def packed(bench: droplet_sandbox.Bench) -> dict[str, bytes]:

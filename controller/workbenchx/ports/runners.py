@@ -12,7 +12,8 @@ class Runner:
 
     `state`: ordered | claimed | staged | running | ended. `attempt`: the first digits of the sha256 of the token that counts; ""
     before the first try. `try_at` None: it is known that no machine was asked for. `wishes` are uploads that the runner
-    asks for and `uploads` those that were signed, `files` what was uploaded, each by path.
+    asks for and `uploads` those that were signed, each with a challenge; `files` is what it says that it uploaded. Each by
+    path; a runner may lie, so a file counts only with a proof that goes with the challenge and the bytes.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Runner:
     heard_at: datetime.datetime | None
     pulls: bool
     """Whether its machine was told how to sign in to the registry of its image."""
+    idle_since: datetime.datetime | None
+    """Since when nobody uses it; None: it is used, or nobody says."""
     now: datetime.datetime
     """The clock of the desk when it was read: every other time here is of the same clock."""
 

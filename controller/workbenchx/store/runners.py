@@ -146,6 +146,11 @@ class Called:
         found: dict[str, Any] = await self._call("heartbeat", says=says)
         return found
 
+    async def used(self, says: str, idle_since: float | None) -> dict[str, Any]:
+        """As `heartbeat`; also since when nobody uses what runs."""
+        found: dict[str, Any] = await self._call("used", says=says, idle_since=idle_since)
+        return found
+
     async def logs(self, at: int, data: bytes) -> int:
         """Where the next output is to begin."""
         return int(await self._call("logs", at=at, data=data))
@@ -155,6 +160,11 @@ class Called:
         found: dict[str, Any] | None = await self._call(
             "upload", path=path, digest=digest, size=size
         )
+        return found
+
+    async def prove(self, path: str, proof: str) -> dict[str, Any] | None:
+        """That it has what it wished to upload; the upload that was signed."""
+        found: dict[str, Any] | None = await self._call("prove", path=path, proof=proof)
         return found
 
     async def answer(self, key: str, answer: Mapping[str, Any]) -> dict[str, Any]:

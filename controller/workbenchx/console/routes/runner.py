@@ -44,17 +44,19 @@ class Claim(_Said):
 
 
 class Heartbeat(_Said):
-    """A sign of life, and how far it is."""
+    """A sign of life, and how far it is. `idle_since`: since when nobody uses a session, in seconds since 1970."""
 
     says: Literal["claimed", "staged", "running"]
+    idle_since: Annotated[float, pydantic.Field(ge=0, lt=1e11)] | None = None
 
 
 class Wish(_Said):
-    """A declared output that is to be uploaded."""
+    """A declared output that is to be uploaded. `proof`: that the machine has it, once a challenge was answered."""
 
     path: Annotated[str, pydantic.Field(min_length=1, max_length=1024)]
     sha256: Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
     bytes: Annotated[int, pydantic.Field(ge=0, lt=1 << 50)]
+    proof: Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class Answer(_Said):
@@ -101,11 +103,15 @@ class Next(pydantic.BaseModel):
 
 
 class Signed(pydantic.BaseModel):
-    """Where to PUT the bytes with exactly these headers; null: ask again in a moment."""
+    """Where to PUT the bytes with exactly these headers; null: ask again in a moment.
+
+    `stored`: such bytes are there already. `challenge`: the proof is an HMAC-SHA256 of the bytes under it.
+    """
 
     url: str | None = None
     headers: dict[str, str] = pydantic.Field(default_factory=dict)
     stored: bool = False
+    challenge: str | None = None
 
 
 class Ended(pydantic.BaseModel):
@@ -123,6 +129,8 @@ async def claim(request: fastapi.Request, given: _Given, said: Claim) -> respons
 @router.post("/heartbeat", response_model=Orders, summary="Sign of life")
 async def heartbeat(request: fastapi.Request, given: _Given, said: Heartbeat) -> responses.Response:
     """The answer is what to do."""
+    if "idle_since" in said.model_fields_set:
+        return await _answered(request, given, said.machine, "used", said.says, said.idle_since)
     return await _answered(request, given, said.machine, "heartbeat", said.says)
 
 
@@ -141,10 +149,14 @@ async def logs(
 
 @router.post("/upload", response_model=Signed, summary="A signed upload of an output")
 async def upload(request: fastapi.Request, given: _Given, said: Wish) -> responses.Response:
-    """Signed by a worker, who has the credentials of the storage; this server has none to give."""
-    found = await _called(
-        request, given, said.machine, "upload", said.path, said.sha256, said.bytes
-    )
+    """Signed by a worker, who has the credentials of the storage; this server has none to give.
+
+    Asked again with a proof, once it is there: without one nobody reads it.
+    """
+    wish = (said.path, said.sha256, said.bytes)
+    found = await _called(request, given, said.machine, "upload", *wish)
+    if said.proof is not None:
+        found = await _called(request, given, said.machine, "prove", said.path, said.proof)
     return responses.Response(wire.encode(found or {"url": None}), media_type=wire.JSON)
 
 

@@ -8,7 +8,7 @@ on conflict (name) do nothing;
 -- One row, or all. Times are of this clock, so it tells its own.
 select name, tags, order_hash, work, state, coalesce(left(encode(token_sha256, 'hex'), 12), ''), try_at, external_id,
   certificate, start_at, stop_reason, deadline, wishes, uploads, files, report, output_end, heartbeat_at,
-  pull is not null, now()
+  pull is not null, idle_since, now()
 from ops.runners where %(name)s::text is null or name = %(name)s order by name;
 
 -- name: try
@@ -80,6 +80,10 @@ select ops.runner_claim(%(token)s, %(machine)s, %(certificate)s);
 -- As the runner: see ops.runner_heartbeat.
 select ops.runner_heartbeat(%(token)s, %(machine)s, %(says)s);
 
+-- name: used
+-- As the runner: see ops.runner_used.
+select ops.runner_used(%(token)s, %(machine)s, %(says)s, %(idle_since)s);
+
 -- name: logs
 -- As the runner: see ops.runner_logs.
 select ops.runner_logs(%(token)s, %(machine)s, %(at)s, %(data)s);
@@ -87,6 +91,10 @@ select ops.runner_logs(%(token)s, %(machine)s, %(at)s, %(data)s);
 -- name: upload
 -- As the runner: see ops.runner_upload.
 select ops.runner_upload(%(token)s, %(machine)s, %(path)s, %(digest)s, %(size)s);
+
+-- name: prove
+-- As the runner: see ops.runner_prove.
+select ops.runner_prove(%(token)s, %(machine)s, %(path)s, %(proof)s);
 
 -- name: answer
 -- As the runner: see ops.runner_answer.

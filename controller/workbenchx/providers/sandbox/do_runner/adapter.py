@@ -5,6 +5,7 @@ ended is read from the desk and from storage, so its droplet is destroyed at onc
 """
 
 import asyncio
+import base64
 import contextlib
 import datetime
 import decimal
@@ -24,13 +25,15 @@ from workbenchx.providers.sandbox.do_runner import (
     settings,
     statuses,
 )
+from workbenchx.providers.sandbox.do_runner.agent import proving
 
 _LOOK_SECONDS = 2.0
 _CHECK_SECONDS = 15.0
 _GONE_SECONDS = 120.0
 _STOP_SECONDS = 120.0
 _ANSWER_SECONDS = 120.0
-_ARCHIVE_SECONDS = 3600.0
+_FILES_SECONDS = 3600.0
+_REQUESTS = ".wbx-request"
 
 
 class DropletSandbox:
@@ -148,40 +151,73 @@ class DropletSandbox:
             await self._bell.wait(_LOOK_SECONDS)
 
     async def read_file(self, name: str, path: str) -> AsyncIterator[bytes]:
-        """See ports.SandboxProvider.read_file. Declared outputs, once it has ended."""
+        """See ports.SandboxProvider.read_file. What its machine has while that answers, then the outputs that it uploaded.
+
+        Rely on bytes only once all have come: whether the runner had them at all is known at their end.
+        """
+        answer = await self._asked_for(name, path)
+        if answer is not None and "data" in answer:
+            yield base64.b64decode(answer["data"])
+            return
         row = await self._look(name)
-        kept = row.files.get(path) if row else None
-        if kept is None:
+        place = path if answer is None else f"{_REQUESTS}/{answer['key']}"
+        there = row is not None and (row.files.get(path) if answer is None else "sha256" in answer)
+        if not there:
             raise errors.Stalled(
                 f'output is missing: "{path}" was not left by the command as a regular file, or was not declared',
                 reason="OutputMissing",
             )
-        async for data in self._uploaded(name, path, kept["sha256"]):
+        async for data in self._uploaded(name, place):
             yield data
 
-    async def _uploaded(self, name: str, path: str, sha256: str) -> AsyncIterator[bytes]:
-        """What the runner says that it uploaded. Other bytes than it promised would keep their name from others."""
+    async def _asked_for(self, name: str, path: str) -> Mapping[str, Any] | None:
+        """What the runner answers of a file; None: it does not run, or ended first."""
+        row = await self._look(name)
+        if row is None or row.start_at is None or not self._answers(row):
+            return None
+        key = f"read-{secrets.token_hex(8)}"
         try:
-            async for data in self._storage.open(sha256):
+            found = await self._answer(name, key, {"op": "read", "path": path}, _FILES_SECONDS)
+        except errors.Stalled as problem:
+            if problem.reason != "NotRunning":
+                raise
+            return None
+        return None if found is None else {**found, "key": key}
+
+    async def _uploaded(self, name: str, place: str) -> AsyncIterator[bytes]:
+        """What the runner says that it uploaded, and proved to have: a digest alone is known to many.
+
+        Other bytes than it promised would keep their name from others.
+        """
+        row = await self._desk.runner(name)
+        signed = (row.uploads.get(place) or {}) if row else {}
+        said = (row.files.get(place) or row.wishes.get(place) or {}) if row else {}
+        challenge, proof = signed.get("challenge"), said.get("proof")
+        if not challenge or not proof:
+            raise _unproven(place)
+        check = proving.Proof(challenge)
+        try:
+            async for data in self._storage.open(said["sha256"]):
+                check.add(data)
                 yield data
         except errors.Stalled as problem:
-            row = await self._desk.runner(name)
-            ours = row is not None and (row.uploads.get(path) or {}).get("url")
-            if problem.reason == "DigestMismatch" and ours:
-                await self._storage.discard(sha256)
+            if problem.reason == "DigestMismatch" and signed.get("url"):
+                await self._storage.discard(said["sha256"])
             raise
+        if not check.holds(proof):
+            raise _unproven(place)
 
     async def archive(self, name: str) -> AsyncIterator[bytes]:
         """See ports.SandboxProvider.archive. Of what runs, and of a session for as long as its machine is there."""
         key = f"archive-{secrets.token_hex(8)}"
-        answer = await self._answer(name, key, {"op": "archive"}, _ARCHIVE_SECONDS)
+        answer = await self._answer(name, key, {"op": "archive"}, _FILES_SECONDS)
         if answer is None or "sha256" not in answer:
             told = answer["message"] if answer else "its machine does not answer any more"
             raise errors.Stalled(
                 f'do_runner: the files of sandbox "{name}" cannot be had: {told}',
                 reason="SnapshotFailed",
             )
-        async for data in self._uploaded(name, f".wbx-request/{key}", answer["sha256"]):
+        async for data in self._uploaded(name, f"{_REQUESTS}/{key}"):
             yield data
 
     async def execute(
@@ -246,7 +282,7 @@ class DropletSandbox:
             errors.Waiting: there is none yet.
         """
         end = time.monotonic() + seconds
-        files = asked["op"] == "archive"
+        files = asked["op"] in {"archive", "read"}
         while True:
             row = await self._look(name)
             over = row is None or row.state == "ended"
@@ -263,6 +299,10 @@ class DropletSandbox:
                 )
             await self._settle_at_times(row)
             await self._bell.wait(_LOOK_SECONDS)
+
+    def _answers(self, row: ports.Runner) -> bool:
+        """Whether its runner may still be asked."""
+        return row.state != "ended" or self._lingers(row)
 
     def _lingers(self, row: ports.Runner) -> bool:
         return statuses.lingers(row, self._chosen.silence)
@@ -283,7 +323,7 @@ class DropletSandbox:
         row = await self._desk.runner(name)
         if row is None:
             return None
-        there = row.state != "ended" or self._lingers(row)
+        there = self._answers(row)
         if there and set(row.wishes) - set(row.uploads):
             signed = await orders.uploads(self._storage, row, self._chosen.api_url)
             await self._desk.sign_runner(name, signed)
@@ -323,6 +363,13 @@ class DropletSandbox:
                         f"do_runner: droplet {each} is being destroyed", reason="SandboxUnavailable"
                     )
                 await asyncio.sleep(1.0)
+
+
+def _unproven(place: str) -> errors.Stalled:
+    return errors.Stalled(
+        f'output is missing: the machine did not prove that it has "{place}"; run it again',
+        reason="OutputMissing",
+    )
 
 
 def _listed(row: ports.Runner, chosen: settings.Settings) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import datetime
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from workbenchx import errors, ports
@@ -88,7 +88,10 @@ class Maker:
         if row.state != "staged" or row.start_at is not None:
             return True
         droplet = await self._api.get(int(row.external_id)) if row.external_id else None
+        if row.external_id is None:  # of a create in doubt, and quicker than whoever binds it
+            droplet = next(filter(_of(row), await self._api.named(row.name)), None)
         if droplet is not None and not statuses.is_off(droplet):
+            await self._desk.bind_runner(row.name, str(droplet["id"]))
             return True
         await self._desk.try_runner(row.name, self._nobody(row), lag=self._chosen.list_lag)
         await self._desk.bind_runner(row.name, None)
@@ -112,8 +115,7 @@ class Maker:
         """One step towards a machine that answers."""
         mine = None
         for each in await self._api.named(spec.name):
-            told = names.read(each.get("tags", ())).get(names.TRY)
-            if told == row.attempt and not statuses.is_off(each) and mine is None:
+            if _of(row)(each) and not statuses.is_off(each) and mine is None:
                 mine = each
             else:
                 # A twin, or one of an earlier try: its token does not count.
@@ -211,3 +213,8 @@ class Maker:
             "with_droplet_agent": False,
         }
         return body | ({"vpc_uuid": chosen.vpc_uuid} if chosen.vpc_uuid else {})
+
+
+def _of(row: ports.Runner) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a droplet is of the try that counts."""
+    return lambda each: names.read(each.get("tags", ())).get(names.TRY) == row.attempt

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from workbenchx import errors, ports
+from workbenchx.providers.sandbox.do_runner.agent import proving
 
 LINKS = datetime.timedelta(hours=12)
 _GRACE = 10.0
@@ -58,16 +59,17 @@ async def linked(
 async def uploads(
     storage: ports.StorageProvider, runner: ports.Runner, api: str
 ) -> dict[str, dict[str, Any]]:
-    """Signed uploads for the wishes that have none yet."""
+    """Signed uploads for the wishes that have none yet, each with a challenge: what is there already must be proven, too."""
     made: dict[str, dict[str, Any]] = {}
     for path, wish in runner.wishes.items():
         if path in runner.uploads:
             continue
         if await storage.exists(wish["sha256"]):
-            made[path] = {"stored": True, "url": None, "headers": {}}
-            continue
-        signed = await storage.signed_put(wish["sha256"], size=wish["bytes"], expires=LINKS)
-        made[path] = {"url": _absolute(signed.url, api), "headers": dict(signed.headers)}
+            link: dict[str, Any] = {"stored": True, "url": None, "headers": {}}
+        else:
+            signed = await storage.signed_put(wish["sha256"], size=wish["bytes"], expires=LINKS)
+            link = {"url": _absolute(signed.url, api), "headers": dict(signed.headers)}
+        made[path] = {**link, "challenge": proving.challenge()}
     return made
 
 

@@ -35,7 +35,10 @@ def of(row: ports.Runner) -> ports.SandboxStatus:
 
 def _fields(row: ports.Runner) -> dict[str, Any]:
     image = {"image": row.work.get("image", "")}
-    return image if row.state == "ended" else image | {"droplet": row.external_id}
+    if row.state == "ended":
+        return image
+    idle = {"idle_since": row.idle_since.isoformat()} if row.idle_since else {}
+    return image | {"droplet": row.external_id} | idle
 
 
 def orphan(droplet: dict[str, Any]) -> ports.SandboxStatus:

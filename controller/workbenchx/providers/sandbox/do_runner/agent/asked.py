@@ -1,22 +1,26 @@
-"""What is asked beside the run: a command beside the program, or the files of a sandbox as one tar. Standard library only.
+"""What is asked beside the run: a command beside the program, one file, or all as one tar. Standard library only.
 
 Each request has a key and is answered once. After a crash of the runner it is heard again: a command is the supervisor's,
-which starts it once for its key; a tar is made anew.
+which starts it once for its key; a file is read anew.
 """
 
-import pathlib
+import base64
+import os
 import threading
 from collections.abc import Callable, Iterable
 
+from workbenchx import errors
 from workbenchx.providers.sandbox.do_runner.agent import calls, work
 from workbenchx.providers.sandbox.supervision import layout
 
 _PLACE = ".wbx-request"
-Upload = Callable[[str, pathlib.Path], layout.Json | None]
+_INLINE = 128 << 10
+_MOMENT = 0.2
+Upload = Callable[[str, int], layout.Json | None]
 
 
 class Asked:
-    """The requests of one run. `upload`: a file to where the path says; what it is, or None."""
+    """The requests of one run. `upload`: an open file to where the path says; what it is, or None."""
 
     def __init__(self, api: calls.Api, made: work.Work, upload: Upload) -> None:
         self._api = api
@@ -34,7 +38,7 @@ class Asked:
         """
         for each in requests:
             key = str(each["key"])
-            answer = self._archive(key) if each["op"] == "archive" else self._execute(key, each)
+            answer = self._execute(key, each) if each["op"] == "execute" else self._files(key, each)
             if answer is not None:
                 self._api.say("answer", key=key, answer=answer)
 
@@ -50,18 +54,25 @@ class Asked:
             self._made.tell(op="execute", key=key, **order)
         return None
 
-    def _archive(self, key: str) -> layout.Json | None:
+    def _files(self, key: str, asked: layout.Json) -> layout.Json | None:
+        """While signs of life go on."""
         if key not in self._packing:
             self._packing.add(key)
-            threading.Thread(target=self._pack, args=(key,), daemon=True).start()
+            packing = threading.Thread(target=self._pack, args=(key, asked), daemon=True)
+            packing.start()
+            packing.join(_MOMENT)  # what is small is answered at once
         return self._packed.get(key)
 
-    def _pack(self, key: str) -> None:
-        """While signs of life go on."""
+    def _pack(self, key: str, asked: layout.Json) -> None:
         try:
-            with self._made.packed() as path:
-                found = self._upload(f"{_PLACE}/{key}", path)
-        except (OSError, calls.RefusedError) as problem:
+            self._packed[key] = self._read(key, asked) or {"message": "its time was over"}
+        except (errors.WorkbenchError, OSError, calls.RefusedError) as problem:
             self._packed[key] = {"message": " ".join(str(problem).split())[:300]}
-        else:
-            self._packed[key] = found or {"message": "its time was over"}
+
+    def _read(self, key: str, asked: layout.Json) -> layout.Json | None:
+        """What is small is told, what is large uploaded."""
+        archive = asked["op"] == "archive"
+        with self._made.packed() if archive else self._made.opened(asked["path"]) as descriptor:
+            if not archive and os.fstat(descriptor).st_size <= _INLINE:
+                return {"data": base64.b64encode(os.pread(descriptor, _INLINE, 0)).decode()}
+            return self._upload(f"{_PLACE}/{key}", descriptor)

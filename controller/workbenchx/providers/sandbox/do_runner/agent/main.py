@@ -39,6 +39,7 @@ class Runner:
         self._says = "claimed"
         self._sent = 0
         self._stopping = False
+        self._made: work.Work | None = None
 
     def run(self) -> None:
         """Until there is nothing more to do.
@@ -49,6 +50,7 @@ class Runner:
         claimed = self._insist("claim", certificate=self._keys.make())
         self._sent = int(claimed["output_end"])
         made = work.Work(self._folder, self._config["bubblewrap"], claimed["work"])
+        self._made = made
         made.deadline = claimed["deadline"]
         if not made.begun():
             try:
@@ -168,22 +170,30 @@ class Runner:
         finally:
             os.close(descriptor)
 
-    def _keep(self, place: str, path: pathlib.Path) -> layout.Json | None:
-        """Upload a file of ours; what it is, or None where its time was over."""
-        with path.open("rb") as source:
-            digest, size = work.measured(source.fileno())
-            sent = self._sent_to(place, source.fileno(), digest, size)
+    def _keep(self, place: str, descriptor: int) -> layout.Json | None:
+        """Upload an open file; what it is, or None where its time was over."""
+        digest, size = work.measured(descriptor)
+        sent = self._sent_to(place, descriptor, digest, size)
         return {"sha256": digest, "bytes": size} if sent else None
 
     def _sent_to(self, path: str, descriptor: int, digest: str, size: int) -> bool:
+        """Upload it, and prove that it is ours: in storage it may lie already, of somebody else."""
+        wish = {"path": path, "sha256": digest, "bytes": size}
+        there = False
         for _ in calls.pauses(self._until):
             with contextlib.suppress(calls.AwayError):
-                signed = self._api.say("upload", path=path, sha256=digest, bytes=size)
-                if signed.get("stored"):
-                    return True
-                if signed.get("url"):
-                    calls.upload(signed["url"], descriptor, size, signed["headers"])
-                    return True
+                signed = self._api.say("upload", **wish)
+                if not signed.get("stored") and not signed.get("url"):
+                    continue
+                if signed.get("url") and not there:
+                    # A link that refuses: another one brought the same, or we did, and heard no answer.
+                    with contextlib.suppress(calls.RefusedError):
+                        calls.upload(signed["url"], descriptor, size, signed["headers"])
+                    there = True
+                if signed.get("challenge"):
+                    proof = work.proven(descriptor, signed["challenge"])
+                    self._api.say("upload", **wish, proof=proof)
+                return True
         return False
 
     def _finish(self, report: layout.Json, paths: list[str]) -> None:
@@ -193,9 +203,16 @@ class Runner:
     def _beat(self) -> calls.Json | None:
         """A sign of life; None where nobody hears it."""
         try:
-            return self._api.say("heartbeat", says=self._says)
+            return self._api.say("heartbeat", says=self._says, **self._use())
         except calls.AwayError:
             return None
+
+    def _use(self) -> calls.Json:
+        """Since when nobody uses a session, at every sign of life of one that runs."""
+        made = self._made
+        if made is None or self._says != "running" or not made.is_session:
+            return {}
+        return {"idle_since": made.idle_since()}
 
     def _insist(self, verb: str, **said: Any) -> calls.Json:
         why: Exception = calls.AwayError("its time was over")

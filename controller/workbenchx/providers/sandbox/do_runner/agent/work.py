@@ -15,7 +15,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workbenchx import errors
-from workbenchx.providers.sandbox.do_runner.agent import calls, registry, rootfs, walls
+from workbenchx.providers.sandbox.do_runner.agent import (
+    calls,
+    proving,
+    registry,
+    rootfs,
+    walls,
+)
 from workbenchx.providers.sandbox.supervision import archive, beside, layout, opening, unpacking
 
 _PIECE = 1 << 16
@@ -165,20 +171,35 @@ class Work:
         finally:
             os.close(descriptor)
 
+    def idle_since(self) -> float | None:
+        """Since when nobody uses it, as its supervisor saw it; None: it is used."""
+        found = (layout.read(self._box.live) or {}).get("idle_since")
+        return found if isinstance(found, int | float) else None
+
     def beside(self, key: str) -> layout.Json | None:
         """How a command beside the program ended; None: none of that key began."""
         return layout.read(beside.ended_at(self._box, key))
 
     @contextlib.contextmanager
-    def packed(self) -> Iterator[pathlib.Path]:
-        """The working folder as one tar, until the end of the block."""
-        descriptor, name = tempfile.mkstemp(dir=self._base)
+    def packed(self) -> Iterator[int]:
+        """The working folder as one tar: an open file, until the end of the block."""
+        with tempfile.TemporaryFile(dir=self._base) as sink:
+            sink.writelines(archive.pieces(self._box.work))
+            sink.flush()
+            yield sink.fileno()
+
+    @contextlib.contextmanager
+    def opened(self, path: str) -> Iterator[int]:
+        """A regular file inside the working folder, open until the end of the block.
+
+        Raises:
+            errors.Stalled: reason OutputMissing.
+        """
+        descriptor = opening.open_regular(self._box.work, path)
         try:
-            with os.fdopen(descriptor, "wb") as sink:
-                sink.writelines(archive.pieces(self._box.work))
-            yield pathlib.Path(name)
+            yield descriptor
         finally:
-            pathlib.Path(name).unlink()
+            os.close(descriptor)
 
     # afterwards
 
@@ -195,8 +216,19 @@ class Work:
         return descriptor, *measured(descriptor)
 
 
+def proven(descriptor: int, challenge: str) -> str:
+    """The proof that we have the bytes of an open file."""
+    proof = proving.Proof(challenge)
+    with open(descriptor, "rb", closefd=False) as source:
+        source.seek(0)
+        while data := source.read(_PIECE):
+            proof.add(data)
+    return proof.told()
+
+
 def measured(descriptor: int) -> tuple[str, int]:
     """(sha256, bytes) of an open file."""
     with open(descriptor, "rb", closefd=False) as source:
+        source.seek(0)
         digest = hashlib.file_digest(source, "sha256").hexdigest()
     return digest, os.fstat(descriptor).st_size
