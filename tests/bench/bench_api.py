@@ -170,7 +170,9 @@ def bare(bound: socket.socket, bodies: dict[str, bytes]) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    config = uvicorn.Config(app, http="h11", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app, http="httptools", lifespan="off", log_config=None, access_log=False
+    )
     asyncio.run(uvicorn.Server(config).serve(sockets=[bound]))
 
 

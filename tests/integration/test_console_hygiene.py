@@ -256,3 +256,33 @@ def _send_all(connection: socket.socket, sent: bytes) -> None:
             pass
     except OSError:
         return
+
+
+_POST = b"POST /api/v1/auth/exchange HTTP/1.1\r\nHost: x\r\n"
+_LONG = b"x" * 300_000
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: x\r\na: " + _LONG * 2,
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 20_000,
+        b"GET /" + _LONG * 2,
+        _POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\na: " + _LONG * 3,
+        _POST + b"Transfer-Encoding: chunked\r\n\r\n1;" + _LONG * 3,
+    ],
+    ids=["one field", "many fields", "target", "trailer", "chunk extension"],
+)
+async def test_a_head_without_end_is_cut(lab: console_lab.Lab, sent: bytes) -> None:
+    """What has to be kept until a request can be answered is bounded: the connection is closed, mostly with a 400."""
+    host, port = lab.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    async with asyncio.timeout(120):
+        try:
+            writer.write(sent)
+            await writer.drain()
+            told = await reader.read()
+        except ConnectionError:
+            told = b""  # it was closed while we still sent
+    writer.close()
+    assert told[:12] in {b"", b"HTTP/1.1 400"}

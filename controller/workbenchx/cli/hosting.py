@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 
 import prometheus_client
+import uvloop
 
 from workbenchx import errors
 from workbenchx.cli import failure, interrupts
@@ -16,6 +17,8 @@ from workbenchx.console.auth import local
 from workbenchx.wiring import health, home, process, settings
 
 LOG = logging.getLogger(__name__)
+# Streams of models are thousands of small reads and writes a second: half of asyncio's own work on each is saved.
+new_loop = uvloop.new_event_loop
 _AGAIN_SECONDS = 2.0
 Announce = Callable[[str, str | None], None]
 Opening = Callable[[settings.Settings], contextlib.AbstractAsyncContextManager[parts.Parts]]

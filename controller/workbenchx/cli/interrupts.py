@@ -44,15 +44,19 @@ class _Signals:
 _current: contextvars.ContextVar[_Signals] = contextvars.ContextVar("signals")
 
 
-def call(work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run one coroutine to its end; its answer.
+def call(
+    work: Callable[[], Coroutine[Any, Any, _T]],
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> _T:
+    """Run one coroutine to its end; its answer. `loop`: what makes the event loop, where asyncio's own is too slow.
 
     Raises:
         Interrupted: a signal cancelled it.
     """
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
-        return asyncio.run(_run(work))
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return runner.run(_run(work))
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)  # asyncio leaves the raw default

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from workbenchx import errors
-from workbenchx.console import application, parts
+from workbenchx.console import application, heads, parts
 from workbenchx.wiring import settings
 
 _GRACE_SECONDS = 10
 _IDLE_SECONDS = 30
-_HEADER_BYTES = 32 * 1024
 _BACKLOG = 256
 
 
@@ -23,8 +22,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application.create(chosen),
-                loop="asyncio",
-                http="h11",
+                loop="none",
+                http=heads.Protocol,
                 ws="none",
                 lifespan="on",
                 access_log=False,
@@ -32,7 +31,6 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=_BACKLOG,
-                h11_max_incomplete_event_size=_HEADER_BYTES,
                 timeout_keep_alive=_IDLE_SECONDS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )

@@ -47,7 +47,7 @@ def command(
         _tell(login or url, as_json=as_json)
 
     with telemetry.collected("wbx-console"):
-        interrupts.call(lambda: hosting.host(chosen, announce))
+        interrupts.call(lambda: hosting.host(chosen, announce), hosting.new_loop)
     return 0
 
 

@@ -54,5 +54,5 @@ def command(
             invocation.say(f"{url}/v1")
 
     with telemetry.collected("wbx-gateway"):
-        interrupts.call(lambda: hosting.models(chosen, announce))
+        interrupts.call(lambda: hosting.models(chosen, announce), hosting.new_loop)
     return 0
