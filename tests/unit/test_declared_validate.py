@@ -161,6 +161,19 @@ def test_a_target_in_another_namespace_is_pointed_out() -> None:
     assert "not declared in namespace churn (it exists in namespace lab)" in one(extra)
 
 
+def test_names_are_compared_for_the_first_targets_that_are_missing() -> None:
+    """All are told; after a hundred different ones the hint is what there is. The same one again is hinted at alike."""
+    jobs = [files.job(f"j{n:03}").replace("python", f"pyton{n:03}") for n in range(103)]
+    again = files.job("z").replace("python", "pyton000")
+    found = said({"a.yaml": "---\n".join([*jobs, again])})
+
+    assert len(found) == 104
+    hints = [line.rpartition(" (")[2] for line in found]
+    assert set(hints[:100]) == {'did you mean "python"?)'}
+    assert set(hints[100:103]) == {"there are: python)"}
+    assert hints[103] == hints[0]
+
+
 def test_what_is_known_besides_counts() -> None:
     """A part of the tree is checked against what is recorded."""
     known = {

@@ -1,7 +1,6 @@
 """What a Source prunes, and whether what is there is what its file says."""
 
 import dataclasses
-import json
 
 import pytest
 
@@ -15,8 +14,7 @@ POLICY = model.Policy()
 def placed(*names: str, path: str = "ssot/a.yaml") -> dict[model.Key, ports.Placed]:
     """Datasets that a source applied."""
     keys = [model.Key("Dataset", "lab", name) for name in names]
-    spec = json.dumps({"project": "lab"})
-    return {key: ports.Placed(key, "0" * 64, spec, path, applied=True) for key in keys}
+    return {key: ports.Placed(key, "lab", path, applied=True) for key in keys}
 
 
 def applying(*names: str) -> ports.Applying:

@@ -38,7 +38,8 @@ class Landing:
         rows = [row for row in applying.rows if row.problem is None]
         taken = await self._store.intend(self._name, source, applying.commit, rows)
         failpoints.reach("landing.intended")
-        own = [row for row in rows if row.key not in {key for key, _ in taken}]
+        others = {key for key, _ in taken}
+        own = [row for row in rows if row.key not in others]
         moved = {each.key for each in await self._store.misplaced(source)}
         due = [manifest(row, before) for row in own if row.key in moved]
         refused = await self._cluster.apply(account, due) if due else {}
@@ -63,16 +64,14 @@ class Landing:
         if not moved:
             return False
         account = account_of(followed)
-        live = await self._cluster.specs(account, [each.key for each in moved if each.applied])
-        left = [each for each in moved if not each.applied]
+        live = await self._cluster.specs(account, [each.key for each in moved if each.ours])
+        left = [each for each in moved if not each.ours]
         changed = [
             each
             for each in moved
-            if each.applied and not holds(live.get(each.key), json.loads(each.spec))
+            if each.ours and not holds(live.get(each.key), json.loads(each.spec))
         ]
-        due = [
-            ports.Manifest(each.key, each.spec, each.hash, each.applied) for each in changed + left
-        ]
+        due = changed + left
         refused = await self._cluster.apply(account, due) if due else {}
         if not changed and len(refused) == len(left):
             return False
@@ -144,7 +143,7 @@ def _hold(placed: ports.Placed) -> model.Step:
         model.Because.BRAKED,
         destructive=True,
         holds=model.Action.DELETE,
-        project=json.loads(placed.spec).get("project"),
+        project=placed.project,
     )
 
 

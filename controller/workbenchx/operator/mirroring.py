@@ -1,7 +1,7 @@
 """The cache into `ops.declared`: by changes, and once as a whole by whoever comes to lead.
 
 Nothing is written before each kind was asked for once, and nothing is removed because it is missing from a kind that
-could not be read to its end.
+could not be read to its end. While a burst of documents comes they are gathered for a moment (decision 184).
 """
 
 import asyncio
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from workbenchx import errors
 from workbenchx.api import identity
 from workbenchx.engine import failpoints
-from workbenchx.operator import cache
+from workbenchx.operator import bursts, cache
 from workbenchx.planner import model
 from workbenchx.store import cluster
 
 LOG = logging.getLogger(__name__)
 AGAIN_SECONDS = 1.0
 MOST = 2000
+GATHER_SECONDS = 2.0
 
 
 class Mirror:
@@ -33,7 +34,10 @@ class Mirror:
         epoch: Callable[[], int | None],
         written: Callable[[frozenset[identity.Key] | None], None],
         ready: Callable[[identity.Key], bool],
+        *,
+        burst: bursts.Bursts,
     ) -> None:
+        self._burst = burst
         self._store = store
         self._cache = known
         self._epoch = epoch
@@ -56,6 +60,7 @@ class Mirror:
         """Write for ever. A database that is away is waited for; what changed meanwhile is not forgotten."""
         while True:
             await self._wake.wait()
+            await self._burst.over(GATHER_SECONDS)
             self._wake.clear()
             try:
                 while await self._once():

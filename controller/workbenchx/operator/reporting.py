@@ -1,5 +1,7 @@
 """Statuses to the API server: only what differs, only of what is committed, at most 32 at the same time.
 
+While a burst of documents comes, few are: whoever applies them shares an API server with us (decision 184).
+
 What an object is to say is worked out from a pass of the engine and compared with what the watch says that it has. The
 same object is never written twice at once, and the newest status wins.
 """
@@ -14,13 +16,15 @@ from collections.abc import Callable
 from workbenchx import errors
 from workbenchx.api import identity
 from workbenchx.engine import loop
-from workbenchx.operator import cache, client, events, statuses
+from workbenchx.operator import bursts, cache, client, events, statuses
 
 LOG = logging.getLogger(__name__)
 AT_ONCE = 32
+FEW = 2
 LEAST_PAUSE, MOST_PAUSE = 0.5, 30.0
 OVERRULE_PAUSE, RIVAL_SECONDS = 0.1, 60.0
 _GONE, _BUSY = 404, 429
+_NOTHING = b"{}"
 
 
 class Reporter:
@@ -32,12 +36,16 @@ class Reporter:
         known: cache.Cache,
         leads: Callable[[], bool],
         tell: Callable[[events.Told], None],
+        *,
+        burst: bursts.Bursts,
     ) -> None:
         self._api = api
+        self._burst = burst
         self._tell = tell
         self._cache = known
         self._leads = leads
-        self._queue: collections.deque[identity.Key] = collections.deque()
+        self._told: collections.deque[identity.Key] = collections.deque()
+        self._new: collections.deque[identity.Key] = collections.deque()
         self._queued: set[identity.Key] = set()
         self._tries: dict[identity.Key, int] = {}
         self._some = asyncio.Semaphore(0)
@@ -96,8 +104,8 @@ class Reporter:
     async def serve(self) -> None:
         """Write for ever."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(self._write_for_ever())
+            for number in range(AT_ONCE):
+                group.create_task(self._write_for_ever(gives_way=number >= FEW))
 
     def _want(self, report: statuses.Report, entry: cache.Entry, now: datetime.datetime) -> None:
         previous = json.loads(entry.wanted if entry.wanted is not None else entry.status)
@@ -112,14 +120,18 @@ class Reporter:
         if self._leads():
             self._queued.add(key)
             self.idle.clear()
-            self._queue.append(key)
+            (self._new if entry.status == _NOTHING else self._told).append(key)
             self._some.release()
 
-    async def _write_for_ever(self) -> None:
+    async def _write_for_ever(self, *, gives_way: bool) -> None:
         loop_ = asyncio.get_running_loop()
         while True:
             await self._some.acquire()
-            key = self._queue.popleft()
+            if gives_way and (left := self._burst.left):
+                self._some.release()
+                await asyncio.sleep(left)
+                continue
+            key = (self._told or self._new).popleft()
             await asyncio.sleep(max(0.0, self._not_before - loop_.time()))
             entry = self._cache.entries.get(key)
             again = 0.0

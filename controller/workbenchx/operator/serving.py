@@ -11,6 +11,7 @@ from workbenchx import errors
 from workbenchx.api import identity
 from workbenchx.engine import clock, loop
 from workbenchx.operator import (
+    bursts,
     cache,
     client,
     events,
@@ -40,13 +41,17 @@ class Intake:
 
     def __init__(self, changes: source.EventSource) -> None:
         self.cache = cache.Cache()
+        self.burst = bursts.Bursts()
         self.heard: Callable[[], None] = lambda: None
         self._changes = changes
 
     async def serve(self) -> None:
-        """Take batch after batch, and tell of each."""
+        """Take batch after batch, and tell of each. What the first lists bring is no burst: it is there already."""
         async for batch in self._changes.batches():
+            before = len(self.cache.dirty)
             self.cache.take(batch)
+            if self.cache.tried:
+                self.burst.came(len(self.cache.dirty) - before)
             self.heard()
 
 
@@ -57,18 +62,25 @@ class Operator:
         self,
         store: postgres.Postgres,
         api: client.Client,
-        known: cache.Cache,
+        intake: Intake,
         policy: model.Policy,
         holder: str,
     ) -> None:
-        self.cache = known
+        self.cache, burst = intake.cache, intake.burst
         self.engine = loop.Engine(
             store, clock=clock.SystemClock(), policy=policy, holder=holder, looks=False, told=True
         )
         self.teller = events.Teller(api, holder, clock.SystemClock().now)
-        self.reporter = reporting.Reporter(api, self.cache, self._leads, self.teller.tell)
+        self.reporter = reporting.Reporter(
+            api, self.cache, self._leads, self.teller.tell, burst=burst
+        )
         self.mirror = mirroring.Mirror(
-            store, self.cache, lambda: self.engine.epoch, self.engine.touch, self._fixed
+            store,
+            self.cache,
+            lambda: self.engine.epoch,
+            self.engine.touch,
+            self._fixed,
+            burst=burst,
         )
         self.finalizers = finalizing.Finalizers(
             store, api, self.cache, self._leads, self.mirror.wake
@@ -143,7 +155,7 @@ async def serve(
         if opened is None:
             return
         holder = process.identity("operator")
-        operator = Operator(opened.store, api, intake.cache, opened.policy, holder)
+        operator = Operator(opened.store, api, intake, opened.policy, holder)
         stands.begin(operator, changes)
         async with _beside(operator.serve(intake)) as working:
             await _until(stop, operator, taking, working)

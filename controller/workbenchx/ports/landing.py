@@ -31,8 +31,7 @@ class Placed:
     """What a source applied, as recorded. `applied` False: it may be there, or the cluster refused it."""
 
     key: model.Key
-    hash: str
-    spec: str
+    project: str | None
     path: str | None
     applied: bool
 
@@ -78,8 +77,11 @@ class Inventory(Protocol):
     async def placed(self, source: str) -> Sequence[Placed]:
         """All that the source applied, or meant to."""
 
-    async def misplaced(self, source: str) -> Sequence[Placed]:
-        """What the cluster shows otherwise than it was applied, as far as the operator has mirrored it; suspended ones left out."""
+    async def misplaced(self, source: str) -> Sequence[Manifest]:
+        """What the cluster shows otherwise than it was applied, as far as the operator has mirrored it; suspended ones left out.
+
+        `ours` False: it was never applied, or the cluster refused it.
+        """
 
     async def intend(
         self, worker: str, source: str, commit: str, rows: Sequence[model.Declared]

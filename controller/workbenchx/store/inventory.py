@@ -18,16 +18,17 @@ class Inventory:
 
     async def placed(self, source: str) -> Sequence[ports.Placed]:
         """All that the source applied, or meant to."""
-        return await self._rows("placed", source)
-
-    async def misplaced(self, source: str) -> Sequence[ports.Placed]:
-        """What is not as it was applied."""
-        return await self._rows("misplaced", source)
-
-    async def _rows(self, statement: str, source: str) -> Sequence[ports.Placed]:
-        async with self._db.transaction() as conn:
-            found = await connections.fetch(conn, _SQL[statement], {"source": source})
+        found = await self._rows("placed", source)
         return [ports.Placed(model.Key(*row[:3]), *row[3:]) for row in found]
+
+    async def misplaced(self, source: str) -> Sequence[ports.Manifest]:
+        """What is not as it was applied."""
+        found = await self._rows("misplaced", source)
+        return [ports.Manifest(model.Key(*row[:3]), *row[3:]) for row in found]
+
+    async def _rows(self, statement: str, source: str) -> Sequence[tuple[Any, ...]]:
+        async with self._db.transaction() as conn:
+            return await connections.fetch(conn, _SQL[statement], {"source": source})
 
     async def intend(
         self, worker: str, source: str, commit: str, rows: Sequence[model.Declared]

@@ -8,34 +8,36 @@ from workbenchx.declared.checks import whole
 
 _NOTICE = problem.Severity.NOTICE.value
 _WARNING = problem.Severity.WARNING.value
+_COMPARED = 100
 
 
 def find(world: whole.Whole) -> Iterator[whole.Finding]:
     """One finding for each reference that leads nowhere."""
     documents, known = world.documents, world.known
+    near = _Near(world)
     for found in documents.values():
         for reference in found.references:
             if reference.target not in documents and reference.target not in known:
-                yield from _missing(world, found, reference)
+                yield from _missing(world, near, found, reference)
         for want in found.wants:
             yield from _output(world, found, want)
 
 
 def _missing(
-    world: whole.Whole, found: document.Document, reference: references.Reference
+    world: whole.Whole, near: "_Near", found: document.Document, reference: references.Reference
 ) -> Iterator[whole.Finding]:
     if reference.optional:
-        yield from _in_no_namespace(world, found, reference)
+        yield from _in_no_namespace(world, near, found, reference)
         return
     target = reference.target
     severity = _NOTICE if world.may_hold(target) else problem.Severity.ERROR.value
     where = f" in namespace {target.namespace}" if target.namespace else ""
     text = f'refers to {target.kind} "{target.name}", which is not declared{where}'
-    yield found, problem.Flaw(reference.path, text, _near(world, target), severity)
+    yield found, problem.Flaw(reference.path, text, near.hint(target), severity)
 
 
 def _in_no_namespace(
-    world: whole.Whole, found: document.Document, reference: references.Reference
+    world: whole.Whole, near: "_Near", found: document.Document, reference: references.Reference
 ) -> Iterator[whole.Finding]:
     """A Project's dataset may lie in any of its namespaces; told once, if it lies in none."""
     others = [other.target for other in found.references if other.path == reference.path]
@@ -44,16 +46,49 @@ def _in_no_namespace(
     target = reference.target
     where = nearest.listed(other.namespace for other in others)
     text = f'refers to {target.kind} "{target.name}", which is not declared in {where}'
-    yield found, problem.Flaw(reference.path, text, _near(world, target), _WARNING)
+    yield found, problem.Flaw(reference.path, text, near.hint(target), _WARNING)
 
 
-def _near(world: whole.Whole, target: identity.Key) -> str:
-    homes = world.homes(target.kind, target.name)
-    if homes:
-        return f"it exists in namespace {nearest.listed(homes)}"
-    names = list(world.names(target.kind, target.namespace))
-    known = f"there are: {nearest.listed(names)}" if names else f"declare a {target.kind}"
-    return nearest.hint(target.name, names, otherwise=known)
+class _Near:
+    """What is probably meant by a target that does not exist. Many may refer to the same: it is looked for once.
+
+    Names are compared for the first targets alone: each is held against all names of its kind, and nobody reads thousands.
+    """
+
+    def __init__(self, world: whole.Whole) -> None:
+        self._world = world
+        self._hints: dict[identity.Key, str] = {}
+        self._names: dict[tuple[str, str], set[str]] = {}
+        self._homes: dict[tuple[str, str], set[str]] = {}
+        self._there: dict[tuple[str, str], str] = {}
+
+    def hint(self, target: identity.Key) -> str:
+        """For people."""
+        if not self._hints:
+            self._index()
+        if target not in self._hints:
+            self._hints[target] = self._look(target)
+        return self._hints[target]
+
+    def _look(self, target: identity.Key) -> str:
+        homes = self._homes.get((target.kind, target.name))
+        if homes:
+            return f"it exists in namespace {nearest.listed(homes)}"
+        where = (target.kind, target.namespace)
+        names = self._names.get(where)
+        if not names:
+            return f"declare a {target.kind}"
+        if where not in self._there:
+            self._there[where] = f"there are: {nearest.listed(names)}"
+        if len(self._hints) >= _COMPARED:
+            return self._there[where]
+        return nearest.hint(target.name, names, otherwise=self._there[where])
+
+    def _index(self) -> None:
+        for keys in (self._world.documents, self._world.known):
+            for key in keys:
+                self._names.setdefault((key.kind, key.namespace), set()).add(key.name)
+                self._homes.setdefault((key.kind, key.name), set()).add(key.namespace)
 
 
 def _output(

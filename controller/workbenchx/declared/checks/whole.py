@@ -1,7 +1,7 @@
 """The set that is checked: what is declared, and what is known besides."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import identity
@@ -55,17 +55,3 @@ class Whole:
         if key in self.known:
             return tuple(item["name"] for item in self.known[key].get("outputs", ()))
         return None
-
-    def names(self, kind: str, namespace: str) -> Iterable[str]:
-        """The names that exist of one kind in one namespace."""
-        return {
-            key.name
-            for keys in (self.documents, self.known)
-            for key in keys
-            if key.kind == kind and key.namespace == namespace
-        }
-
-    def homes(self, kind: str, name: str) -> list[str]:
-        """The namespaces in which this kind has this name."""
-        keys = {*self.documents, *self.known}
-        return sorted(key.namespace for key in keys if key.kind == kind and key.name == name)

@@ -1,10 +1,10 @@
 -- name: placed
--- All that a source applied.
-select kind, namespace, name, hash, spec::text, path, state = 'applied' from ops.source_objects where source = %(source)s;
+-- All that a source applied. Of a spec only what a plan of a prune tells.
+select kind, namespace, name, spec ->> 'project', path, state = 'applied' from ops.source_objects where source = %(source)s;
 
 -- name: misplaced
 -- What was not applied, and what the operator mirrors otherwise. What a person suspended is left to that person.
-select o.kind, o.namespace, o.name, o.hash, o.spec::text, o.path, o.state = 'applied'
+select o.kind, o.namespace, o.name, o.spec::text, o.hash, o.state = 'applied'
 from ops.source_objects o left join ops.declared d using (kind, namespace, name)
 where o.source = %(source)s and (o.state <> 'applied' or d.hash is distinct from o.hash or d.problem is not null)
   and (o.state <> 'applied' or not exists (
