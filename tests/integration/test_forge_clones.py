@@ -117,38 +117,23 @@ def call(*words: str | pathlib.Path) -> str:
     return subprocess.run(list(words), check=True, capture_output=True, text=True).stdout
 
 
-def ssh_key(folder: pathlib.Path, name: str) -> pathlib.Path:
-    """A key pair."""
-    program = tools.need("ssh-keygen", "apt-get install openssh-client")
-    place = folder / name
-    call(program, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(place))
-    return place
-
-
 async def test_ssh_signatures(
     repository: git_lab.Repository, copies: clones.Clones, tmp_path: pathlib.Path
 ) -> None:
     """Signed by an allowed signer: who. By a stranger, or not at all: Stalled, naming commit and key."""
-    mine, strange = ssh_key(tmp_path, "mine"), ssh_key(tmp_path, "strange")
-    allowed = f"ann@example.com {mine.with_suffix('.pub').read_text()}"
+    allowed = git_lab.ssh_key(tmp_path, "mine")
+    git_lab.ssh_key(tmp_path, "strange")
     remote = ports.Remote(repository.url)
 
-    async def signed_by(key: pathlib.Path | None) -> str:
-        words = ["-S"] if key else []
-        env = {
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "gpg.format",
-            "GIT_CONFIG_VALUE_0": "ssh",
-            "GIT_CONFIG_KEY_1": "user.signingKey",
-            "GIT_CONFIG_VALUE_1": str(key),
-        }
-        repository.commit({}, "m", *words, **(env if key else {}))
+    async def signed_by(name: str | None) -> str:
+        words = ["-S"] if name else []
+        repository.commit({}, "m", *words, **(git_lab.signed_by(tmp_path / name) if name else {}))
         tip = (await copies.fetch(remote, since=None)).commit
         return await copies.verify(remote, tip, mode="ssh", keys=allowed)
 
-    assert await signed_by(mine) == "ann@example.com"
+    assert await signed_by("mine") == "mine@example.com"
     with pytest.raises(errors.Stalled, match="ED25519 key SHA256:") as caught:
-        await signed_by(strange)
+        await signed_by("strange")
     assert caught.value.reason == "SignatureInvalid"
     with pytest.raises(errors.Stalled, match="has no ssh signature"):
         await signed_by(None)

@@ -165,3 +165,32 @@ async def test_a_commit_that_destroys_much_is_held_until_a_trailer_confirms(scen
     await scene.lab.app.intervene("sync", PLATFORM, {})
     for number in range(11):
         await scene.gone(dataset(f"d{number}"))
+
+
+async def test_signers_of_the_repository(
+    scene: Scene, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The given key signs the first commit, which names a second signer; a stranger's commit is not applied, and told."""
+    given, second = git_lab.ssh_key(tmp_path, "given"), git_lab.ssh_key(tmp_path, "second")
+    git_lab.ssh_key(tmp_path, "stranger")
+    monkeypatch.setenv("WBX_SECRET_LAB_SIGNERS", given)
+    verify = "  verify: {mode: ssh, keys: {env: WBX_SECRET_LAB_SIGNERS}, signers: .signers}\n"
+
+    def commit(key: str, name: str, **more: str) -> str:
+        env = git_lab.signed_by(tmp_path / key)
+        files = {f"{name}.yaml": git_lab.dataset(name)}
+        return scene.team.commit({**files, **more}, "m", "-S", **env)
+
+    scene.platform.commit({"a.yaml": git_lab.project()})
+    tip = commit("given", "first", **{".signers": second})
+    await scene.declare(source(PLATFORM, scene.platform))
+    await scene.until(PLATFORM, lambda row: row["ready"])
+    await scene.declare(source(PLATFORM, scene.platform), source(TEAM, scene.team, verify))
+    row = await scene.until(TEAM, lambda row: row["facts"].get("revision") == tip)
+    await scene.at(TEAM, commit("second", "more"))
+    refused = commit("stranger", "no", **{".signers": second})
+    await scene.lab.app.intervene("sync", TEAM, {})
+    row = await scene.until(TEAM, lambda row: row["reason"] == "SignatureInvalid")
+    assert refused[:12] in row["message"]
+    assert await scene.row(dataset("no")) is None
+    await scene.at(TEAM, commit("second", "again"))

@@ -71,6 +71,26 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
+def ssh_key(folder: pathlib.Path, name: str) -> str:
+    """A key pair `name` in the folder; the line of an allowed_signers file for it."""
+    program = tools.need("ssh-keygen", "apt-get install openssh-client")
+    place = folder / name
+    words = ("-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(place))
+    subprocess.run([program, *words], check=True, capture_output=True)
+    return f"{name}@example.com {place.with_suffix('.pub').read_text()}"
+
+
+def signed_by(key: pathlib.Path) -> dict[str, str]:
+    """What makes `git commit -S` sign with this SSH key."""
+    return {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "gpg.format",
+        "GIT_CONFIG_VALUE_0": "ssh",
+        "GIT_CONFIG_KEY_1": "user.signingKey",
+        "GIT_CONFIG_VALUE_1": str(key),
+    }
+
+
 def run(*arguments: str, at: pathlib.Path, env: Mapping[str, str] | None = None) -> str:
     """One git command; what it prints."""
     done = subprocess.run(

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from workbenchx import errors, ports
 from workbenchx.api import quantities
-from workbenchx.engine import failpoints, ids, mirror, patience, secrets
+from workbenchx.engine import failpoints, ids, mirror, patience, secrets, signing
 from workbenchx.planner import model
 
 LOG = logging.getLogger(__name__)
@@ -199,8 +199,10 @@ class Follower:
         if not isinstance(verify, Mapping):
             return None
         keys = await self._secret(followed, verify.get("keys"))
-        mode = str(verify.get("mode"))
-        return await self._clones.verify(remote, commit, mode=mode, keys=keys or "")
+        trusted = followed.applied if followed.found.get("signer") else None
+        return await signing.signer(
+            self._clones, remote, commit, verify=verify, keys=keys or "", trusted=trusted
+        )
 
     async def _secret(self, followed: ports.Followed, reference: Any) -> str | None:
         if not isinstance(reference, Mapping):

@@ -67,6 +67,26 @@ class Clones:
         """See ports.Clones.verify."""
         return await signatures.signer(self._place(remote), commit, mode=mode, keys=keys)
 
+    async def brought(self, remote: ports.Remote, commit: str) -> bool:
+        """See ports.Clones.brought."""
+        there = self._place(remote)
+        if not await self._has(there, commit):
+            with contextlib.suppress(errors.Stalled):
+                async with self._locks.setdefault(remote.url, asyncio.Lock()):
+                    await self._fetch(remote, there, commit)
+        return await self._has(there, commit)
+
+    async def changes(
+        self, remote: ports.Remote, *, since: str, until: str, path: str
+    ) -> list[str]:
+        """See ports.Clones.changes."""
+        there = self._place(remote)
+        if await self._base(there, since, until) != since:
+            return []
+        way = ("--first-parent", "--reverse", f"{since}..{until}")
+        found = await self._local(there, "rev-list", *way, "--", _spec(path))
+        return found.decode().split()
+
     async def tree(self, remote: ports.Remote, commit: str, path: str) -> checkout.Tree:
         """The declared files below `path` of a commit that was fetched.
 

@@ -184,3 +184,15 @@ class Clones(Protocol):
         Raises:
             errors.Stalled: reason SignatureInvalid: nobody, or somebody else.
         """
+
+    async def brought(self, remote: Remote, commit: str) -> bool:
+        """Whether a commit of this repository is here; one that is not is asked of the server by its name."""
+
+    async def changes(self, remote: Remote, *, since: str, until: str, path: str) -> Sequence[str]:
+        """Commits, oldest first, that changed a file on the branch's own way from `since` to `until`, both fetched.
+
+        None where `until` does not come from `since`.
+        """
+
+    async def text(self, remote: Remote, commit: str, path: str, *, most: int) -> bytes | None:
+        """One regular file of a commit that was fetched; None: there is none of that path, or it is larger than `most`."""

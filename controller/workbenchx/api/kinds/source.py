@@ -25,6 +25,10 @@ class Verify(base.Shape):
     keys: environment.SecretRef = pydantic.Field(
         description="Where the public keys are: armoured GPG keys, or an SSH allowed_signers file."
     )
+    signers: base.Maybe[scalars.RelativePath] = pydantic.Field(
+        default=None,
+        description="File of the repository with further such keys. A commit is checked by the file as it was in force before it, never by its own.",
+    )
 
 
 AppId = Annotated[
