@@ -290,6 +290,10 @@ class Reason(vocabulary.Word):
         "SourceRefused",
         "The repository, its branch or path is not there, the server refuses the credentials, or the commit holds what is not followed, as a submodule. The message has git's own words; what was applied stays in force.",
     )
+    EDIT_REFUSED = (
+        "EditRefused",
+        "FixBot could not make the change, or try it out: the document stands in no file of the repository, its file cannot be edited where it stands, or the trial of it did not end. The finding says which.",
+    )
     SIGNATURE_INVALID = (
         "SignatureInvalid",
         "`spec.verify` asks for signed commits, and the newest one is not signed by one of the keys. The message names the commit and the signer; what was applied stays in force.",
