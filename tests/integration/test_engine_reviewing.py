@@ -1,5 +1,6 @@
 """Pull requests and commits told to a forge: what is said, once, whoever dies, asks twice or does not answer."""
 
+import datetime
 import pathlib
 from collections.abc import AsyncIterator
 
@@ -10,7 +11,9 @@ import review_lab as labs
 from store_fixtures import database, server, store
 
 from workbenchx import errors
+from workbenchx.api import canonical
 from workbenchx.engine import failpoints
+from workbenchx.planner import model
 from workbenchx.store import postgres
 
 __all__ = ["database", "server", "store"]
@@ -283,3 +286,36 @@ async def test_the_older_of_two_merges_gets_its_last_word(lab: labs.Lab) -> None
     assert [verdict for verdict, _ in said(lab, first)] == ["pending", "error"]
     assert said(lab, first)[-1][1].startswith(f"Superseded by {second[:12]}")
     assert [verdict for verdict, _ in said(lab, second)] == ["pending", "success"]
+
+
+async def test_what_others_declare_is_looked_at_now_and_then(lab: labs.Lab) -> None:
+    """Not at each of their changes; what the Source itself declares now counts at once."""
+    propose(lab)
+    await lab.look()
+    first = await judged(lab)
+    key = model.Key("Template", "", "other")
+    other = model.Declared(key, None, {}, canonical.digest({}), model.SourceRef("embedded"))
+    await lab.store.mirror("embedded", [other], complete=False, commit=None)
+    await lab.look()
+    assert await judged(lab) == first
+
+    async with lab.store.connections.transaction() as conn:
+        await conn.execute("update ops.pull_reviews set reviewed_at = now() - interval '1 hour'")
+    await lab.look()
+    second = await judged(lab)
+    assert second >= first
+    await lab.look()
+    assert await judged(lab) == second
+
+    later = lab.repository.propose("later", {"ssot/a.yaml": labs.dataset("a", "three")})
+    await lab.apply(later)
+    await lab.look()
+    assert await judged(lab) > second
+
+
+async def judged(lab: labs.Lab) -> datetime.datetime:
+    """When the pull request was judged last."""
+    async with lab.store.connections.transaction() as conn:
+        found = await (await conn.execute("select reviewed_at from ops.pull_reviews")).fetchall()
+    moment: datetime.datetime = found[0][0]
+    return moment

@@ -22,7 +22,6 @@ from workbenchx.engine import observer
 from workbenchx.engine.fixing import serving
 from workbenchx.planner import model
 from workbenchx.store import embedded
-from workbenchx.wiring import fixbots
 
 PATIENCE = 600.0
 CONSOLE = "https://wbx.example.org"
@@ -361,7 +360,6 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observer, "_LATELY", 0.0)
     monkeypatch.setattr(serving, "LOOK_SECONDS", 1.0)
     monkeypatch.setattr(serving, "PAUSE_SECONDS", 1.0)
-    monkeypatch.setattr(fixbots, "LOOK_SECONDS", 1.0)
 
 
 @contextlib.asynccontextmanager

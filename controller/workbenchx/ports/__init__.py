@@ -60,6 +60,7 @@ from workbenchx.ports.proposals import NewProposal, Proposals, Proposed
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
 from workbenchx.ports.reviews import (
+    BESIDE,
     CommitReport,
     DueReview,
     Review,
@@ -121,6 +122,7 @@ from workbenchx.ports.store import (
 )
 
 __all__ = [
+    "BESIDE",
     "GIVEN",
     "INSTALLATION_TAG",
     "KIND_TAG",

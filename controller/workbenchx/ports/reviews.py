@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from workbenchx.planner import model
 from workbenchx.ports import sources
 
+BESIDE = "|"
+"""Between what a source declares itself and what else is declared."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reviewable:
@@ -62,7 +65,7 @@ class DueReview:
 class Review:
     """The latest review of a pull request. `digest` is of what is to be said, `posted` of what was said last.
 
-    `epochs`: what was declared then; `destroys`: what the plan destroys, or would if it were not held.
+    `epochs`: what was declared when it was judged (`reviewed_at`); `destroys`: what the plan destroys, or would if it were not held.
     """
 
     number: int
@@ -76,6 +79,7 @@ class Review:
     posted: str = ""
     destroys: tuple[model.Key, ...] = ()
     plan_id: str | None = None
+    reviewed_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -139,8 +143,8 @@ class Reviews(Protocol):
     async def ask_reviews(self, url: str) -> int:
         """Look soon at every Source of this repository; how many. Webhooks call it."""
 
-    async def epochs(self) -> str:
-        """What is declared now, as one text that changes with every reading."""
+    async def epochs(self, source: Reviewable) -> str:
+        """What a review of this source rests on: what it declares, BESIDE, what else is declared; each text changes with it."""
 
     async def reviews(self, source: str) -> Mapping[int, Review]:
         """The latest review of each pull request, by number."""

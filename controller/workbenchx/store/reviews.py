@@ -66,11 +66,17 @@ class Reviews:
             await conn.execute(_SQL["enrol"])
             return (await conn.execute(_SQL["ask"], {"url": url})).rowcount
 
-    async def epochs(self) -> str:
+    async def epochs(self, source: ports.Reviewable) -> str:
         """See ports.Reviews.epochs."""
+        asked = {
+            "source": source.source,
+            "everything": source.everything,
+            "namespace": source.namespace,
+            "project": source.project,
+        }
         async with self._db.transaction() as conn:
-            ((found,),) = await connections.fetch(conn, _SQL["epochs"])
-        return str(found)
+            ((own, others),) = await connections.fetch(conn, _SQL["epochs"], asked)
+        return f"{own}{ports.BESIDE}{others}"
 
     async def reviews(self, source: str) -> Mapping[int, ports.Review]:
         """See ports.Reviews.reviews."""
@@ -208,4 +214,5 @@ def _review(row: tuple[Any, ...]) -> ports.Review:
         posted=row[8],
         destroys=tuple(model.Key(*key) for key in row[9]),
         plan_id=row[10],
+        reviewed_at=row[11],
     )

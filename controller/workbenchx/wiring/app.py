@@ -264,7 +264,7 @@ class App:
     def _parts(
         self, one: "indexer.Indexer | None", reading: Reading | None, *, serving: bool
     ) -> running.Parts:
-        around = self.surroundings()
+        around, forges = self.surroundings(), forges_told.wanted(self.store)
         return running.Parts(
             engine=loop.Engine(
                 self.store,
@@ -287,13 +287,14 @@ class App:
             indexer=one,
             follower=self._follower(around.places),
             changes=self.store.changes,
-            telling=forges_told.of(self, around) if serving else None,
+            telling=forges_told.of(self, around, forges) if serving else None,
             fixbot=lambda: bots.serve(
                 self.store,
                 around.places,
                 self._world,
                 self.home.repositories,
                 chosen=self.settings,
+                wanted=forges,
                 transports=f"{git.TRANSPORTS}:file",
             ),
         )

@@ -1,16 +1,13 @@
 """FixBot beside the other parts of a process. What it takes is loaded as soon as a source that is followed names a forge."""
 
-import asyncio
 import pathlib
 from collections.abc import Awaitable, Callable
 
-from workbenchx.engine import patience, secrets
+from workbenchx.engine import secrets
 from workbenchx.forge import git
 from workbenchx.planner import model
 from workbenchx.store import postgres
-from workbenchx.wiring import settings
-
-LOOK_SECONDS = 10.0
+from workbenchx.wiring import awaiting, settings
 
 
 async def serve(
@@ -20,22 +17,14 @@ async def serve(
     folder: pathlib.Path,
     *,
     chosen: settings.Settings,
+    wanted: awaiting.Forges,
     transports: str = git.TRANSPORTS,
 ) -> None:
-    """Look after pull requests until cancelled. `folder` keeps copies of repositories."""
-    while True:
-        if await _needed(store):
-            break
-        await asyncio.sleep(LOOK_SECONDS)
+    """Look after pull requests until cancelled, from when forges are `wanted` on. `folder` keeps copies of repositories."""
+    await wanted.named()
     from workbenchx.wiring import mending  # noqa: PLC0415 - few have a forge
 
     async with mending.keeper(
         store, places, world, folder, transports=transports, chosen=chosen
     ) as keeper:
         await keeper.serve()
-
-
-async def _needed(store: postgres.Postgres) -> bool:
-    with patience.database_pauses():
-        return any(each.spec.get("forge") for each in await store.source_states())
-    return False

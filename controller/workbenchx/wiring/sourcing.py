@@ -25,6 +25,7 @@ def parts(
         found = await joined.store.world(now=joined.clock.now(), policy=joined.policy)
         return landing.owned(found, await joined.store.owners())
 
+    wanted = telling.wanted(joined.store)
     told = telling.serve(
         joined.store,
         copies / "reviews",
@@ -33,9 +34,11 @@ def parts(
         policy=joined.policy,
         transports=git.TRANSPORTS,
         console=joined.settings.console_url,
+        first=wanted,
     )
     followed = copies / "followed"
-    fixed = fixbots.serve(joined.store, places, world, followed, chosen=joined.settings)
+    chosen = joined.settings
+    fixed = fixbots.serve(joined.store, places, world, followed, chosen=chosen, wanted=wanted)
     follower = _follower(joined, storage, api, followed, places)
     return [follower.serve(joined.store.changes), told, fixed]
 

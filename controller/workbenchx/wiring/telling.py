@@ -6,11 +6,11 @@ from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 from workbenchx import ports
-from workbenchx.engine import context, patience, secrets
+from workbenchx.engine import context, secrets
 from workbenchx.forge import git
 from workbenchx.planner import model
+from workbenchx.wiring import awaiting, process, settings
 from workbenchx.wiring import home as homes
-from workbenchx.wiring import process, settings
 
 
 class Store(ports.Store, ports.Reviews, ports.Sources, ports.Deliveries, Protocol):
@@ -37,7 +37,13 @@ class Installed(Protocol):
         """Its settings."""
 
 
-def of(one: Installed, around: context.Context) -> Callable[[], Coroutine[None, None, None]]:
+wanted = awaiting.Forges
+"""The wait that all who have to do with forges share in a process."""
+
+
+def of(
+    one: Installed, around: context.Context, first: awaiting.Forges
+) -> Callable[[], Coroutine[None, None, None]]:
     """What tells the forges of an embedded installation, which may follow repositories on this machine's disk."""
     return functools.partial(
         serve,
@@ -48,6 +54,7 @@ def of(one: Installed, around: context.Context) -> Callable[[], Coroutine[None, 
         policy=one.policy,
         transports=f"{git.TRANSPORTS}:file",
         console=one.settings.console_url,
+        first=first,
     )
 
 
@@ -60,15 +67,13 @@ async def serve(
     policy: model.Policy,
     transports: str,
     console: str | None,
+    first: awaiting.Forges,
 ) -> None:
-    """Review pull requests, tell commits and hear webhooks, until cancelled.
+    """Review pull requests, tell commits and hear webhooks, until cancelled; what is waited for comes `first`.
 
     `folder` keeps copies of repositories; `console` is the address under which people open plans.
     """
-    async for _ in patience.surviving(store.changes):
-        with patience.database_pauses():
-            if await _wanted(store):
-                break
+    await first.named()
     from workbenchx.wiring import reviewing  # noqa: PLC0415 - few follow
 
     await reviewing.serve(
@@ -81,10 +86,3 @@ async def serve(
         transports=transports,
         console=console,
     )
-
-
-async def _wanted(store: Store) -> bool:
-    """Whether a forge is named, or webhooks may come."""
-    if await store.next_review() is not None:
-        return True
-    return any(state.source != ports.GIVEN for state in await store.source_states())

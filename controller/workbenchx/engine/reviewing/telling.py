@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime
+import time
 from typing import Protocol
 
 from workbenchx import ports
@@ -12,6 +13,8 @@ from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 
 _BETWEEN_SECONDS = 30.0
+_SHARE = 10.0
+_LONGEST_REST = 20.0
 
 
 class Store(ports.Store, ports.Reviews, Protocol):
@@ -34,6 +37,14 @@ class Teller:
         self._environment = environment
         self._policy = policy
         self._clock = clock
+        self._rests: dict[str, float] = {}
+
+    def put_off(self) -> float | None:
+        """Seconds until the planner may be asked again of a commit that is not settled; None: there is none. What is due is told once."""
+        now = time.monotonic()
+        left = [until - now for until in self._rests.values()]
+        self._rests = {source: until for source, until in self._rests.items() if until > now}
+        return max(0.0, min(left)) if left else None
 
     async def tell(self, worker: str, source: ports.Reviewable, forge: ports.Forge) -> None:
         """Bind the commit in force to its review, say how it stands, and give older ones their last word."""
@@ -57,21 +68,37 @@ class Teller:
             outcome = (
                 standing.superseded(commit) if superseded else await self._outcome(source.source)
             )
-            await self._say(worker, source, forge, report, outcome, last=superseded)
+            if outcome is not None:
+                await self._say(worker, source, forge, report, outcome, last=superseded)
 
-    async def _outcome(self, source: str) -> standing.Outcome:
-        """How it stands. All is well only where the planner has nothing to do for it, and held is only what it holds now."""
+    async def _outcome(self, source: str) -> standing.Outcome | None:
+        """How it stands. All is well only where the planner has nothing to do for it, and held is only what it holds now.
+
+        Asking the planner takes a tenth of the time at most, however often something changes; None: it is not asked yet.
+        """
         rows = await self._store.source_standings(source)
         found = standing.of(rows)
         held = standing.held(rows)
         if found.verdict is not ports.Verdict.SUCCESS and not held:
+            self._rests.pop(source, None)
             return found
+        began = time.monotonic()
+        if began < self._rests.get(source, began):
+            return None
         world = await self._store.world(now=self._clock.now(), policy=self._policy)
         plan = await asyncio.to_thread(planner.plan, world)
         ours = {row.key for row in rows}
         holds = {step.subject for step in plan.steps if not step.executable}
         busy = any(step.subject in ours for step in plan.steps if step.executable)
-        return standing.of(rows, busy=busy, free=held - holds)
+        outcome = standing.of(rows, busy=busy, free=held - holds)
+        self._rest(source, began, settled=outcome.verdict is ports.Verdict.SUCCESS)
+        return outcome
+
+    def _rest(self, source: str, began: float, *, settled: bool) -> None:
+        self._rests.pop(source, None)
+        if not settled:
+            now = time.monotonic()
+            self._rests[source] = now + min(_LONGEST_REST, (_SHARE - 1) * (now - began))
 
     async def _say(
         self,

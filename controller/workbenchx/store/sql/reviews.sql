@@ -51,8 +51,19 @@ where d.kind = 'Source' and d.namespace || '/' || d.name = s.source
   and regexp_replace(d.spec ->> 'url', '(\.git)?/*$', '') = regexp_replace(%(url)s, '(\.git)?/*$', '');
 
 -- name: epochs
--- What is declared now, as one text that changes with every reading.
-select coalesce(string_agg(source || ':' || epoch, ' ' order by source collate "C"), '') from ops.declared_epochs;
+-- What a review of a source rests on: what it declares itself, and what else is declared that its documents can have to do
+-- with. Two texts that change with them: a row that is written gets the number of its reading, one that goes is missing.
+with counted as (
+  select coalesce(o.source, d.source) = %(source)s as own, d.source, count(*) as many, max(d.epoch) as newest
+  from ops.declared d
+  left join ops.source_objects o on d.source = 'cluster' and o.kind = d.kind and o.namespace = d.namespace and o.name = d.name
+  where %(everything)s or d.namespace = %(namespace)s or d.project = %(project)s
+    or (d.namespace = '' and (d.kind <> 'Project' or d.name = %(project)s))
+  group by 1, 2
+)
+select coalesce(string_agg(source || ':' || many || ':' || newest, ' ' order by source collate "C") filter (where own), ''),
+  coalesce(string_agg(source || ':' || many || ':' || newest, ' ' order by source collate "C") filter (where not own), '')
+from counted;
 
 -- name: mine
 -- Whether this worker still holds it, until the end of the transaction.
@@ -60,7 +71,7 @@ select 1 from ops.review_states where source = %(source)s and held_by = %(worker
 
 -- name: reviews
 -- The latest review of each pull request of a source.
-select number, head, base, epochs, tree, verdict, title, digest, posted, destroys, plan_id from ops.pull_reviews
+select number, head, base, epochs, tree, verdict, title, digest, posted, destroys, plan_id, reviewed_at from ops.pull_reviews
 where source = %(source)s;
 
 -- name: record
