@@ -16,25 +16,20 @@ import pathlib
 import re
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
+import cluster_site
 import harness
-from bench_queue import database
 
 from workbenchx.api import identity
-from workbenchx.operator import client, kubeconfig, statuses
-from workbenchx.store import embedded, migrate
+from workbenchx.operator import client, statuses
 
 sys.path.append(str(harness.ROOT / "tests" / "support"))
 
-import cluster_server  # a benchmark is a program of its own: it has no path but its folder
-import operator_lab  # the same
+import operator_lab  # a benchmark is a program of its own: it has no path but its folder
 
-AT_ONCE = 32
 RATE = 20.0
 
 
@@ -42,8 +37,7 @@ RATE = 20.0
 class Bench:
     """The surroundings of one run."""
 
-    lab: operator_lab.Lab
-    api: client.Client
+    site: cluster_site.Site
     count: int
 
 
@@ -63,17 +57,7 @@ class Found:
 def measure(small: bool) -> list[harness.Row]:
     """One number of objects from nothing to Ready, and what follows."""
     count = 60 if small else int(os.environ.get("WBX_BENCH_OBJECTS", "1000"))
-    with tempfile.TemporaryDirectory(prefix="wbx-bench-") as name:
-        home = pathlib.Path(name)
-        home.chmod(0o755)
-        cluster = cluster_server.Cluster()
-        try:
-            cluster.start()
-            cluster_server.apply_definitions(cluster)
-            found = asyncio.run(_whole(cluster, home, count, small=small))
-        finally:
-            cluster.close()
-            asyncio.run(embedded.stop(home))
+    found = cluster_site.on("converge", lambda site: _measured(Bench(site, count), small=small))
     return _rows(count, found)
 
 
@@ -95,27 +79,12 @@ def _rows(count: int, found: Found) -> list[harness.Row]:
     ]
 
 
-async def _whole(
-    cluster: cluster_server.Cluster, home: pathlib.Path, count: int, *, small: bool
-) -> Found:
-    server = await embedded.ensure_running(home)
-    async with database(server, "converge"):
-        await migrate.apply(server.url_for("wbx_migrate", "converge"), environment="bench")
-        url = server.url_for("wbx_engine", "converge")
-        lab = await asyncio.to_thread(operator_lab.Lab, cluster, "default", url, home)
-        api = client.Client(kubeconfig.load({}, cluster.kubeconfig(cluster.admin.token)))
-        try:
-            return await _measured(Bench(lab, api, count), small=small)
-        finally:
-            await api.close()
-
-
 async def _measured(bench: Bench, *, small: bool) -> Found:
     empty = await _empty(bench)
     await _create(bench)
-    with _operator(bench) as process:
+    with cluster_site.operator(bench.site) as process:
         seconds = await _converged(bench, process)
-        cpu, memory = _cpu(process), _memory(process)
+        cpu, memory = cluster_site.cpu(process), _memory(process)
         await _counted(bench, process)
     async with _started(bench) as (process, restart):
         assert await _metric(process, "wbx_operator_statuses_total") == 0
@@ -148,41 +117,18 @@ def _project(number: int) -> dict[str, Any]:
     return operator_lab.manifest("Project", _name(number), spec)
 
 
-async def _each(bench: Bench, work: Any) -> None:
-    """Call `work(number)` for each object, 32 at the same time."""
-    numbers = iter(range(bench.count))
-
-    async def some() -> None:
-        for number in numbers:
-            await work(number)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(some())
-
-
 async def _create(bench: Bench) -> None:
     async def one(number: int) -> None:
-        data = json.dumps(_project(number)).encode()
-        where, headers = client.path("Project"), {"Content-Type": "application/json"}
-        answer = await bench.api.send("POST", where, data=data, headers=headers)
-        assert answer.done, answer.message
+        await cluster_site.create(bench.site, _project(number))
 
-    await _each(bench, one)
-
-
-@contextlib.contextmanager
-def _operator(bench: Bench) -> Iterator[operator_lab.Process]:
-    with bench.lab.operator() as process:
-        yield process
-        assert process.end() == 143, process.log
+    await cluster_site.each(bench.count, one)
 
 
 @contextlib.asynccontextmanager
 async def _started(bench: Bench) -> AsyncIterator[tuple[operator_lab.Process, float]]:
     """An operator, and the seconds until its caches were full, every kind was watched and a pass found nothing to do."""
     begun = time.perf_counter()
-    with _operator(bench) as process:
+    with cluster_site.operator(bench.site) as process:
         while (await asyncio.to_thread(process.probe, "/readyz"))[0] != 200:
             await asyncio.sleep(0.05)
         while await _metric(process, "wbx_operator_passes_total") < 1:
@@ -204,46 +150,9 @@ async def _metric(process: operator_lab.Process, name: str) -> float:
 
 async def _converged(bench: Bench, process: operator_lab.Process) -> float:
     begun = time.perf_counter()
-    version = await _version(bench)
-    left = {_name(number) for number in range(bench.count)}
-    async for at, item in _watch(bench, version):
-        if operator_lab.ready_of(item):
-            left.discard(item["metadata"]["name"])
-        if not left:
-            return at - begun
-        assert process.popen.poll() is None, process.log
-    raise AssertionError("the watch ended")
-
-
-async def _version(bench: Bench) -> str:
-    """The version of all Projects now."""
-    found = await bench.api.get(client.path("Project"), {"limit": "1"})
-    return str(found["metadata"]["resourceVersion"])
-
-
-async def _watch(bench: Bench, version: str) -> AsyncIterator[tuple[float, dict[str, Any]]]:
-    """Each state of each Project, and when it was seen. A busy server ends watches now and then: they go on where they were."""
-    while True:
-        async for at, item in _watch_once(bench, version):
-            version = item["metadata"]["resourceVersion"]
-            yield at, item
-
-
-async def _watch_once(bench: Bench, version: str) -> AsyncIterator[tuple[float, dict[str, Any]]]:
-    params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "3000"}
-    headers = {"Authorization": f"Bearer {bench.lab.cluster.admin.token}"}
-    url = bench.lab.cluster.url + client.path("Project")
-    patience = aiohttp.ClientTimeout(total=None)
-    async with bench.api.session.get(
-        url, params=params, headers=headers, timeout=patience
-    ) as answer:
-        assert answer.ok, await answer.text()
-        rest = b""
-        async for data in answer.content.iter_any():
-            at = time.perf_counter()
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                yield at, json.loads(line)["object"]
+    since = await cluster_site.version(bench.site, "Project")
+    names = {_name(number) for number in range(bench.count)}
+    return await cluster_site.ready(bench.site, "Project", names, since, process) - begun
 
 
 async def _counted(bench: Bench, process: operator_lab.Process) -> None:
@@ -251,7 +160,7 @@ async def _counted(bench: Bench, process: operator_lab.Process) -> None:
     await _wrote(process, bench.count)
     query = """select (select count(*) from ops.declared), (select count(*) from ops.projects where ready),
       (select count(*) from ops.resource_history), (select count(*) from ops.run_events where type = 'ResourceCreated')"""
-    assert bench.lab.rows(query) == [(bench.count,) * 4]
+    assert bench.site.lab.rows(query) == [(bench.count,) * 4]
 
 
 async def _wrote(process: operator_lab.Process, count: int) -> None:
@@ -264,10 +173,10 @@ async def _updates(bench: Bench, seconds: float) -> list[float]:
     seen: dict[tuple[str, int], float] = {}
     took: list[float] = []
     count = int(seconds * RATE)
-    version = await _version(bench)
+    version = await cluster_site.version(bench.site, "Project")
 
     async def look() -> None:
-        async for at, item in _watch(bench, version):
+        async for at, item in cluster_site.watch(bench.site, "Project", version):
             key = item["metadata"]["name"], item["metadata"]["generation"]
             first = seen.setdefault(key, at)
             ready = operator_lab.ready_of(item)
@@ -292,7 +201,7 @@ async def _update(bench: Bench, turn: int) -> None:
     name, value = _name(turn * 37 % bench.count), 101 + turn
     data = json.dumps({"spec": {"budget": {"monthlyUSD": value}}}).encode()
     headers = {"Content-Type": "application/merge-patch+json"}
-    answer = await bench.api.send(
+    answer = await bench.site.api.send(
         "PATCH", client.path("Project", "", name), data=data, headers=headers
     )
     assert answer.done, answer.message
@@ -300,7 +209,7 @@ async def _update(bench: Bench, turn: int) -> None:
 
 async def _bare(bench: Bench, turn: int) -> float:
     """Status patches a second, and nothing else; each changes what the object says."""
-    page = [page async for page in bench.api.pages("Project")]
+    page = [page async for page in bench.site.api.pages("Project")]
     items = {item["metadata"]["name"]: item for one in page for item in one.items}
 
     async def one(number: int) -> None:
@@ -308,30 +217,20 @@ async def _bare(bench: Bench, turn: int) -> float:
         status = item["status"] | {"why": f"Ready.{turn}"}
         key = identity.Key("Project", "", _name(number))
         body = statuses.document(key, item["metadata"]["uid"], json.dumps(status).encode())
-        answer = await bench.api.apply_status(*key, body)
+        answer = await bench.site.api.apply_status(*key, body)
         assert answer.done, answer.message
 
     begun = time.perf_counter()
-    await _each(bench, one)
+    await cluster_site.each(bench.count, one)
     return bench.count / (time.perf_counter() - begun)
 
 
 async def _idle(process: operator_lab.Process, seconds: float) -> float:
     """The share of a core that it takes when nothing happens."""
     await asyncio.sleep(seconds / 10)
-    before, at = _cpu(process), time.perf_counter()
+    before, at = cluster_site.cpu(process), time.perf_counter()
     await asyncio.sleep(seconds)
-    return (_cpu(process) - before) / (time.perf_counter() - at)
-
-
-def _cpu(process: operator_lab.Process) -> float:
-    fields = (
-        pathlib.Path(f"/proc/{process.popen.pid}/stat")
-        .read_text("ascii")
-        .rpartition(")")[2]
-        .split()
-    )
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return (cluster_site.cpu(process) - before) / (time.perf_counter() - at)
 
 
 def _memory(process: operator_lab.Process) -> int:

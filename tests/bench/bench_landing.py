@@ -1,70 +1,146 @@
-"""A Source in a cluster: commit → applied, and a pass without a change but one made behind its back; beside bare server-side apply.
+"""A Source in a cluster: commit → applied, commit → all Ready, and passes that find nothing or one change made behind its back.
 
-The operator runs. The twin applies the same documents under other names, through the same HTTP client, 32 in flight. Flux's
-kustomize-controller 1.9.6 needed 8.9 s for 1,000 and 69.7 s for 5,000 new objects, and 56.7 s for a pass over 5,000 without
-changes (reference/anchors.md): its times stand beside ours as that reference, since it is not built here.
+Beside it, in the same cluster: bare server-side apply of the same documents under other names (through the same HTTP client,
+32 in flight, the operator at work as it is for us), and Flux's kustomize-controller 1.9.6, which gets them as an artifact that is
+ready (flux.py). It runs after our operator has ended, so nothing of ours slows it, while ours is measured with the operator
+at work. Where Flux is not built (`--small`), its times are those of an earlier machine (reference/anchors.md).
 
-`WBX_BENCH_OBJECTS=5000` chooses another number of objects.
+Commit → all Ready is of objects that change among many that stand. Its twin is what bench_converge measures, for as many
+objects: created while no operator runs, from the start of its process to the last Ready, in a cluster that is otherwise empty.
+
+`WBX_BENCH_OBJECTS=5000` chooses one number of new objects instead of 1,000 and 5,000; 0 leaves them out.
+`WBX_BENCH_STANDING=10000` is how many stand when a tenth of them changes; 0 leaves that out.
 """
 
 import asyncio
+import contextlib
+import dataclasses
 import json
 import os
 import pathlib
 import sys
-import tempfile
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
+import cluster_site
+import flux
 import harness
-from bench_queue import database
+import peers
 
 from workbenchx.engine import following, landing, secrets
 from workbenchx.forge import clones
-from workbenchx.operator import client, kubeconfig, permissions
+from workbenchx.operator import client, permissions
 from workbenchx.operator import landing as accounts
 from workbenchx.planner import model
 from workbenchx.providers.storage import local as local_storage
-from workbenchx.store import embedded, migrate, postgres
+from workbenchx.store import postgres
 from workbenchx.wiring import following as reading
 
 sys.path.append(str(harness.ROOT / "tests" / "support"))
 
-import cluster_server  # a benchmark is a program of its own: it has no path but its folder
-import git_lab  # the same
+import git_lab  # a benchmark is a program of its own: it has no path but its folder
 import operator_lab  # the same
 
-AT_ONCE = 32
 SPACE = "default"
-FLUX = {1000: 8.9, 5000: 69.7}
-FLUX_IDLE_EACH = 56.7 / 5000
+FILE = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """Seconds that Flux takes: for all new objects, and for a pass over them without a change."""
+
+    new: float
+    idle: float
+
+
+REFERENCE = {1000: Peer(8.9, 5.2), 5000: Peer(69.7, 56.7)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """So many new objects, and then so many of them changed. `compared`: bare apply and Flux get as many."""
+
+    count: int
+    changed: int
+    compared: bool
+    flux: pathlib.Path | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """Seconds that were measured in a scene. `twin`: until as many as are changed are Ready from nothing."""
+
+    applied: float
+    idle: float
+    mended: float
+    ready: float
+    twin: float
+    bare: float
+    peer: Peer
+
+
+@dataclasses.dataclass(frozen=True)
+class Followed:
+    """A Source, its repository, and the worker that looks at it when it is told to."""
+
+    site: cluster_site.Site
+    process: operator_lab.Process
+    repository: git_lab.Repository
+    store: postgres.Postgres
+    worker: following.Follower
+
+    def commit(self, count: int, *, changed: int = 0) -> None:
+        """So many Datasets, some of them otherwise than before."""
+        files = documents("d", count, changed)
+        self.repository.commit({f"ssot/{name}": text for name, text in files.items()})
+
+    async def look(self) -> float:
+        """One look of the worker, and its seconds."""
+        await self.store.ask(f"{SPACE}/team")
+        begun = time.perf_counter()
+        assert await self.worker.look() == 1
+        return time.perf_counter() - begun
+
+    async def found(self, what: str) -> object:
+        """What the last look told of it."""
+        (state,) = await self.store.source_states()
+        return state.found.get(what)
 
 
 def measure(small: bool) -> list[harness.Row]:
-    """One number of Datasets from a commit into the cluster."""
-    count = 40 if small else int(os.environ.get("WBX_BENCH_OBJECTS", "1000"))
-    with tempfile.TemporaryDirectory(prefix="wbx-bench-") as name:
-        home = pathlib.Path(name)
-        home.chmod(0o755)
-        cluster = cluster_server.Cluster()
-        try:
-            cluster.start()
-            cluster_server.apply_definitions(cluster)
-            applied, bare, idle, mended = asyncio.run(_whole(cluster, home, count))
-        finally:
-            cluster.close()
-            asyncio.run(embedded.stop(home))
-    what = f"{count:,} new resources"
-    flux = FLUX.get(count, FLUX[5000] * count / 5000)
-    rest = FLUX_IDLE_EACH * count
+    """New objects, and changes among many that stand: a cluster for each."""
+    program = peers.find("kustomize-controller", small=small)
+    if small:
+        return _rows(Scene(40, 8, True, program))
+    chosen = os.environ.get("WBX_BENCH_OBJECTS")
+    sizes = [int(chosen)] if chosen else [1000, 5000]
+    standing = int(os.environ.get("WBX_BENCH_STANDING", "10000"))
+    scenes = [Scene(count, 0, True, program) for count in sizes if count]
+    scenes += [Scene(standing, standing // 10, False, None)] if standing else []
+    return [row for scene in scenes for row in _rows(scene)]
+
+
+def _rows(scene: Scene) -> list[harness.Row]:
+    found = cluster_site.on("landing", lambda site: _played(site, scene))
+    rows = _compared(scene, found) if scene.compared else []
+    if scene.changed:
+        what = f"{scene.changed:,} changed of {scene.count:,}: commit to all Ready, against as many from nothing"
+        rows.append(harness.Row(what, found.ready, found.twin, "s", 1.5))
+    return rows
+
+
+def _compared(scene: Scene, found: Found) -> list[harness.Row]:
+    beside = "Flux" if scene.flux else "Flux (reference)"
+    new, passes = f"{scene.count:,} new resources: commit to applied", f"{scene.count:,} "
+    peer, rest = found.peer.new, found.peer.idle
     return [
-        harness.Row(f"{what}: commit to applied, against bare apply", applied, bare, "s"),
+        harness.Row(f"{new}, against bare apply", found.applied, found.bare, "s"),
+        harness.Row(f"{new}, against {beside}", found.applied, peer, "s", 0.333),
+        harness.Row(f"{passes}without a change, against {beside}", found.idle, rest, "s", 0.01),
         harness.Row(
-            f"{what}: commit to applied, against Flux (reference)", applied, flux, "s", 0.333
-        ),
-        harness.Row(f"{count:,} without a change, against Flux (reference)", idle, rest, "s", 0.01),
-        harness.Row(
-            f"{count:,} and one changed behind its back, against Flux (reference)",
-            mended,
+            f"{passes}and one changed behind its back, against {beside}",
+            found.mended,
             rest,
             "s",
             0.01,
@@ -72,66 +148,108 @@ def measure(small: bool) -> list[harness.Row]:
     ]
 
 
-async def _whole(
-    cluster: cluster_server.Cluster, home: pathlib.Path, count: int
-) -> tuple[float, float, float, float]:
-    server = await embedded.ensure_running(home)
-    async with database(server, "landing"):
-        await migrate.apply(server.url_for("wbx_migrate", "landing"), environment="bench")
-        url = server.url_for("wbx_engine", "landing")
-        lab = await asyncio.to_thread(operator_lab.Lab, cluster, SPACE, url, home)
-        store = postgres.Postgres(url)
-        try:
-            with lab.operator() as process:
-                await asyncio.to_thread(process.until_ready)
-                return await _measured(lab, store, home, count)
-        finally:
-            await store.close()
+async def _played(site: cluster_site.Site, scene: Scene) -> Found:
+    _project(site)
+    since = await cluster_site.version(site, "Dataset")
+    await cluster_site.each(scene.changed, lambda number: cluster_site.create(site, _twin(number)))
+    ready, bare, peer = 0.0, 0.0, REFERENCE.get(scene.count, Peer(1.0, 1.0))
+    begun = time.perf_counter()
+    with cluster_site.operator(site) as process:
+        await asyncio.to_thread(process.until_ready)
+        twin = await _all_ready(site, process, "c", scene.changed, since) - begun
+        async with _following(site, process) as followed:
+            applied, idle, mended = await _looks(followed, scene.count)
+            if scene.changed:
+                ready = await _change(followed, scene.count, scene.changed)
+        bare = await _bare(site, scene.count) if scene.compared else 0.0
+    if scene.flux:
+        peer = await asyncio.to_thread(_flux, site, scene.flux, scene.count)
+    return Found(applied, idle, mended, ready, twin, bare, peer)
 
 
-async def _measured(
-    lab: operator_lab.Lab, store: postgres.Postgres, home: pathlib.Path, count: int
-) -> tuple[float, float, float, float]:
-    repository = git_lab.Repository(home / "served")
-    documents = {
-        f"ssot/d{n // 100:03}.yaml": "".join(
-            git_lab.dataset(f"d{m:05}", namespace=SPACE) for m in range(n, min(n + 100, count))
+def _project(site: cluster_site.Site) -> None:
+    document = operator_lab.manifest("Project", "lab", {"namespaces": [SPACE]})
+    site.lab.cluster.admin.apply(document, manager="bench")
+
+
+async def _all_ready(
+    site: cluster_site.Site, process: operator_lab.Process, prefix: str, count: int, since: str
+) -> float:
+    """The moment when the last of so many was seen to be Ready."""
+    names = {f"{prefix}{number:05}" for number in range(count)}
+    if not names:
+        return time.perf_counter()
+    return await cluster_site.ready(site, "Dataset", names, since, process)
+
+
+async def _looks(followed: Followed, count: int) -> tuple[float, float, float]:
+    """A commit of new objects, no change, and one that was made behind its back."""
+    followed.commit(count)
+    applied = await followed.look()
+    assert await followed.found("changed") == count
+    await _mirrored(followed.site.lab, count)
+    idle = await followed.look()
+    await _meddled(followed.site.lab, "d00001")
+    mended = await followed.look()
+    assert await followed.found("mended") == ["Dataset/d00001"]
+    return applied, idle, mended
+
+
+def _twin(number: int) -> dict[str, Any]:
+    spec = {"project": "lab", "uri": f"https://example.com/c{number:05}.csv", "format": "csv"}
+    return operator_lab.manifest("Dataset", f"c{number:05}", spec, SPACE)
+
+
+async def _change(followed: Followed, count: int, changed: int) -> float:
+    """Seconds from a commit that changes some to the last Ready of them; before it all are Ready, and nothing is under way."""
+    keys = [("Dataset", SPACE, f"d{number:05}") for number in range(count)]
+    await asyncio.to_thread(followed.site.lab.until_ready, keys, timeout=600)
+    followed.commit(count, changed=changed)
+    since = await cluster_site.version(followed.site, "Dataset")
+    looking = asyncio.create_task(_all_ready(followed.site, followed.process, "d", changed, since))
+    begun = time.perf_counter()
+    await followed.look()
+    assert await followed.found("changed") == changed
+    return await looking - begun
+
+
+def documents(prefix: str, count: int, changed: int = 0) -> dict[str, str]:
+    """Files of Datasets, a hundred in each; the first so many are in another format."""
+    return {
+        f"{prefix}{first // FILE:03}.yaml": "".join(
+            _document(f"{prefix}{number:05}", number < changed)
+            for number in range(first, min(first + FILE, count))
         )
-        for n in range(0, count, 100)
+        for first in range(0, count, FILE)
     }
+
+
+def _document(name: str, changed: bool) -> str:
+    text = git_lab.dataset(name, namespace=SPACE)
+    return text.replace("format: csv", "format: parquet") if changed else text
+
+
+@contextlib.asynccontextmanager
+async def _following(
+    site: cluster_site.Site, process: operator_lab.Process
+) -> AsyncIterator[Followed]:
+    """A declared Source of an empty repository, known to the operator, and a worker for it."""
+    repository = git_lab.Repository(site.home / "served")
     (repository.tree / "ssot").mkdir()
-    repository.commit(documents)
-    admin = lab.cluster.admin
-    rule = permissions.source_rules()
-    await asyncio.to_thread(lab.cluster.service_account, SPACE, "wbx-source", rule)
-    admin.apply(operator_lab.manifest("Project", "lab", {"namespaces": [SPACE]}))
-    with git_lab.served(home / "served") as served:
-        return await _followed(lab, store, home, served.url(), count)
-
-
-async def _followed(
-    lab: operator_lab.Lab, store: postgres.Postgres, home: pathlib.Path, url: str, count: int
-) -> tuple[float, float, float, float]:
-    admin = lab.cluster.admin
-    given = {"url": url, "path": "ssot", "project": "lab"}
-    admin.apply(operator_lab.manifest("Source", "team", given, SPACE))
-    ask = "select 1 from ops.sources where facts ->> 'follow' = 'true'"
-    await asyncio.to_thread(operator_lab.until, lambda: lab.rows(ask), lambda: "a Source")
-    access = kubeconfig.load({}, lab.cluster.kubeconfig(admin.token))
-    async with accounts.speaking(access) as api:
-        worker = _follower(store, api, home)
-        applied = await _looked(store, worker)
-        (state,) = await store.source_states()
-        assert state.found["changed"] == count, state
-        await _mirrored(lab, count)
-        idle = await _looked(store, worker)
-        admin.merge("Dataset", "d00001", {"spec": {"format": "parquet"}}, SPACE)
-        seen = "select 1 from ops.declared where name = 'd00001' and spec ->> 'format' = 'parquet'"
-        await asyncio.to_thread(operator_lab.until, lambda: lab.rows(seen), lambda: "the change")
-        mended = await _looked(store, worker)
-        (state,) = await store.source_states()
-        assert state.found["mended"] == ["Dataset/d00001"], state
-    return applied, await _bare(access, count), idle, mended
+    rules, admin = permissions.source_rules(), site.lab.cluster.admin
+    await asyncio.to_thread(site.lab.cluster.service_account, SPACE, "wbx-source", rules)
+    store = postgres.Postgres(site.lab.url)
+    with git_lab.served(site.home / "served") as served:
+        given = {"url": served.url(), "path": "ssot", "project": "lab"}
+        admin.apply(operator_lab.manifest("Source", "team", given, SPACE))
+        ask = "select 1 from ops.sources where facts ->> 'follow' = 'true'"
+        await asyncio.to_thread(operator_lab.until, lambda: site.lab.rows(ask), lambda: "a Source")
+        async with accounts.speaking(site.access) as api:
+            try:
+                worker = _follower(store, api, site.home)
+                yield Followed(site, process, repository, store, worker)
+            finally:
+                await store.close()
 
 
 def _follower(
@@ -149,13 +267,6 @@ def _follower(
     )
 
 
-async def _looked(store: postgres.Postgres, worker: following.Follower) -> float:
-    await store.ask(f"{SPACE}/team")
-    begun = time.perf_counter()
-    assert await worker.look() == 1
-    return time.perf_counter() - begun
-
-
 async def _mirrored(lab: operator_lab.Lab, count: int) -> None:
     ask = "select count(*) from ops.declared d join ops.source_objects o using (kind, namespace, name) where d.hash = o.hash"
     await asyncio.to_thread(
@@ -163,33 +274,42 @@ async def _mirrored(lab: operator_lab.Lab, count: int) -> None:
     )
 
 
-async def _bare(access: kubeconfig.Access, count: int) -> float:
+async def _meddled(lab: operator_lab.Lab, name: str) -> None:
+    """Somebody changes an object, and the operator has seen it."""
+    lab.cluster.admin.merge("Dataset", name, {"spec": {"format": "parquet"}}, SPACE)
+    seen = "select 1 from ops.declared where name = %s and spec ->> 'format' = 'parquet'"
+    await asyncio.to_thread(operator_lab.until, lambda: lab.rows(seen, name), lambda: "the change")
+
+
+async def _bare(site: cluster_site.Site, count: int) -> float:
     """The same documents under other names, by a client that does nothing else."""
-    api = client.Client(access)
-    numbers = iter(range(count))
 
-    async def some() -> None:
-        for number in numbers:
-            name = f"bare-{number:05}"
-            spec = {"project": "lab", "uri": f"https://example.com/{name}.csv", "format": "csv"}
-            body = json.dumps(operator_lab.manifest("Dataset", name, spec, SPACE)).encode()
-            answer = await api.send(
-                "PATCH",
-                client.path("Dataset", SPACE, name),
-                data=body,
-                headers={"Content-Type": "application/apply-patch+yaml"},
-                params={"fieldManager": "bare"},
-            )
-            assert answer.done, answer.message
+    async def one(number: int) -> None:
+        name = f"bare-{number:05}"
+        spec = {"project": "lab", "uri": f"https://example.com/{name}.csv", "format": "csv"}
+        answer = await site.api.send(
+            "PATCH",
+            client.path("Dataset", SPACE, name),
+            data=json.dumps(operator_lab.manifest("Dataset", name, spec, SPACE)).encode(),
+            headers={"Content-Type": "application/apply-patch+yaml"},
+            params={"fieldManager": "bare"},
+        )
+        assert answer.done, answer.message
 
-    try:
-        begun = time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(some())
-        return time.perf_counter() - begun
-    finally:
-        await api.close()
+    return await cluster_site.each(count, one)
+
+
+def _flux(site: cluster_site.Site, program: pathlib.Path, count: int) -> Peer:
+    tree = site.home / "artifact"
+    tree.mkdir()
+    for name, text in documents("f", count).items():
+        (tree / name).write_text(text)
+    with flux.running(site, program, tree) as controller:
+        new = controller.brought("main@sha1:" + "1" * 40)
+        idle = controller.brought("main@sha1:" + "2" * 40)
+    there = {item["metadata"]["name"] for item in site.lab.cluster.admin.list("Dataset", SPACE)}
+    assert {f"f{number:05}" for number in range(count)} <= there
+    return Peer(new, idle)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Peers that are built from source: Go modules, pinned by the files in peers/."""
 
 import pathlib
+import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
@@ -10,6 +11,7 @@ import go_programs  # noqa: E402 # a benchmark is a program of its own: it has n
 
 PACKAGES = {
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform",
+    "kustomize-controller": "github.com/fluxcd/kustomize-controller",
     "tofu": "github.com/opentofu/opentofu/cmd/tofu",
 }
 
@@ -21,3 +23,13 @@ def find(name: str, *, small: bool) -> pathlib.Path | None:
         print(f"{name} is not built here: only our side is checked")
         return None
     return go_programs.build(program)
+
+
+def folder(name: str) -> pathlib.Path:
+    """Where the module of a peer that was built lies: for files of it that are no program."""
+    module = PACKAGES[name]
+    command = ["go", "list", "-mod=readonly", "-m", "-f={{.Dir}}", module]
+    done = subprocess.run(
+        command, cwd=HERE / "peers" / name, check=True, capture_output=True, text=True
+    )
+    return pathlib.Path(done.stdout.strip())
