@@ -163,7 +163,7 @@ async def test_finish_records_everything_in_one_go(store: postgres.Postgres) -> 
 async def test_an_execution_costs_its_rate_while_it_ran(
     store: postgres.Postgres, operation: str, costs: str
 ) -> None:
-    """Half an hour at one dollar an hour; what makes a thing that lives on is not paid for by the making."""
+    """Half an hour at one dollar an hour, in its row and in its last event; what makes a thing that lives on is not paid for by the making."""
     _, uid = await worlds.project_with_job(store)
     order = worlds.order(uid, operation=operation, cost_estimate=decimal.Decimal(1))
     assert await store.enqueue([order])
@@ -172,9 +172,10 @@ async def test_an_execution_costs_its_rate_while_it_ran(
     done = worlds.outcome(started_at=ended - datetime.timedelta(minutes=30), ended_at=ended)
     assert await store.finish(run.run_id, run.fencing, done)
 
-    row = await reads.Reads(store.connections).run(run.run_id)
-
-    assert str(row["cost"]) == costs
+    ask = reads.Reads(store.connections)
+    assert str((await ask.run(run.run_id))["cost"]) == costs
+    told = (await ask.events(run.run_id))[-1]["data"]["cost"]
+    assert decimal.Decimal(told) == decimal.Decimal(costs)
 
 
 async def test_finish_many_drops_only_the_stale(store: postgres.Postgres) -> None:

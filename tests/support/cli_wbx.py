@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cli_tree
@@ -33,10 +33,11 @@ def wbx(
     folder: pathlib.Path,
     extra: Mapping[str, str] | None = None,
     timeout: float = 120,
+    inside: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """One command, to its end."""
+    """One command, to its end. `inside`: the words of the program that runs it elsewhere."""
     return subprocess.run(
-        [*WBX, *arguments],
+        [*inside, *WBX, *arguments],
         cwd=folder,
         env=environment(extra),
         stdin=subprocess.DEVNULL,
@@ -59,9 +60,16 @@ class Workbench:
         """What tells `wbx` where its home is."""
         return {"WBX_HOME": str(self.home)}
 
+    @property
+    def inside(self) -> Sequence[str]:
+        """The words of the program that runs `wbx` elsewhere."""
+        return ()
+
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """One command, to its end."""
-        return wbx(*arguments, folder=self.root, extra=self.extra, timeout=timeout)
+        return wbx(
+            *arguments, folder=self.root, extra=self.extra, timeout=timeout, inside=self.inside
+        )
 
     def ok(self, *arguments: str, timeout: float = 120) -> str:
         """The stdout of a command that must exit 0."""
@@ -81,7 +89,7 @@ class Workbench:
     def start(self, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
         """A command in the background, its stdout and stderr in one pipe; killed at the end if it still runs."""
         with subprocess.Popen(
-            [*WBX, *arguments],
+            [*self.inside, *WBX, *arguments],
             cwd=self.root,
             env=environment(self.extra),
             stdin=subprocess.DEVNULL,

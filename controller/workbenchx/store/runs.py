@@ -1,6 +1,7 @@
 """`ops.runs`: the queue, its leases and its ends. A write with an older token than the row's changes nothing."""
 
 import collections
+import decimal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,7 +101,9 @@ class Runs:
             ended = [(row, outcomes[row[0]]) for row in found]
             await _keep_artifacts(conn, ended)
             await _merge_facts(conn, ended)
-            await events.append(conn, [_end_event(row[0], outcome) for row, outcome in ended])
+            await events.append(
+                conn, [_end_event(row[0], outcome, row[3]) for row, outcome in ended]
+            )
         return frozenset(row[0] for row in found)
 
     async def requeue(
@@ -260,14 +263,15 @@ def _end(run_id: str, fencing: int, outcome: ports.Outcome) -> dict[str, Any]:
     }
 
 
-def _end_event(run_id: str, outcome: ports.Outcome) -> dict[str, Any]:
+def _end_event(run_id: str, outcome: ports.Outcome, cost: decimal.Decimal) -> dict[str, Any]:
+    """`cost`: as the run's row has it, which may be of its rate and its time."""
     data = {
         "reason": outcome.reason,
         "message": outcome.message,
         "exit_code": outcome.exit_code,
         "metrics": outcome.metrics,
         "artifacts": {name: blob.sha256 for name, blob, _ in outcome.artifacts},
-        "cost": outcome.cost,
+        "cost": cost or decimal.Decimal(0),
     }
     told = {name: value for name, value in data.items() if value not in (None, "", {})}
     return events.entry(ports.Event(run_id, _END_EVENTS[outcome.state], told))
@@ -298,7 +302,7 @@ async def _keep_artifacts(conn: connections.Connection, ended: _Ended) -> None:
 async def _merge_facts(conn: connections.Connection, ended: _Ended) -> None:
     found: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
     cells = []
-    for (run_id, kind, uid), outcome in ended:
+    for (run_id, kind, uid, _), outcome in ended:
         table = tables.of(kind or "")
         if table and uid and outcome.facts:
             facts, unset = encode.merged(outcome.facts)

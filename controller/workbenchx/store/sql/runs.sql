@@ -96,7 +96,7 @@ with input as (
     ended_at = coalesce(i.ended_at, now()), lease_owner = null, lease_until = null
   from input i where r.run_id = i.run_id and r.fencing = i.fencing and r.state = 'running'
   returning r.run_id, r.attempt, r.kind, r.resource_uid, r.operation, r.state, r.reason, r.exit_code, r.started_at,
-    r.ended_at
+    r.ended_at, r.cost
 ), attempts as (
   update ops.sandbox_runs s set state = e.state, reason = e.reason, exit_code = e.exit_code,
     started_at = e.started_at, ended_at = e.ended_at
@@ -105,7 +105,7 @@ with input as (
   update ops.provider_objects o set updated_at = now(), state = 'exists'
   from ended e where o.run_id = e.run_id and o.state = 'intended' and e.state = 'succeeded'
 )
-select run_id::text, kind, resource_uid::text from ended;
+select run_id::text, kind, resource_uid::text, cost from ended;
 
 -- name: keep_artifacts
 -- Pointers of ended runs; the same output again is the same pointer.
