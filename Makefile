@@ -28,7 +28,7 @@ stop:  ## end what `make up` left running (the data stays)
 test:  ## run every test; lists what this machine cannot run (ARGS="-k planner" narrows)
 	@.ci/venv dev
 	@$(BIN)/python -m compileall -q controller
-	@$(BIN)/python -m pytest -n auto --dist loadfile --randomly-seed=20261125 $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25 --randomly-seed=20261125 $(ARGS)
 
 check:  ## lint, format, types, layers, spelling, migrations, generated files, locked requirements
 	@.ci/venv dev

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
+_ORDER = {name: at for at, name in enumerate(("integration", "acceptance", "contract", "property"))}
 hypothesis.settings.register_profile("workbenchx", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("workbenchx")
 
@@ -23,6 +24,17 @@ for _name in [name for name in os.environ if name.startswith("WBX_")]:
 def root() -> pathlib.Path:
     """The checkout."""
     return ROOT
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: most tests wait for programs more than they compute."""
+    return max(2, len(os.sched_getaffinity(0)) * 3 // 2)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders whose files take longest come first, so that no long file is left for the end, when all others are done."""
+    items.sort(key=lambda item: _ORDER.get(item.path.parent.name, len(_ORDER)))
 
 
 @pytest.hookimpl(wrapper=True)
