@@ -8,7 +8,7 @@ import droplet_emulator
 import pytest
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox.do_runner import droplets, names, settings
+from workbenchx.providers.sandbox.do_runner import account, droplets, names, settings
 
 INSTALLATION = "11111111-2222-3333-4444-555555555555"
 NAME = "wbx-11111111-22222222-1"
@@ -36,11 +36,11 @@ async def client(
 ) -> AsyncIterator[droplets.Droplets]:
     """Our client of it."""
     document = {"region": "nyc2", "size": "s-2vcpu-4gb", "endpoint": vendor.url, **more}
-    made = droplets.Droplets(settings.read(document), INSTALLATION, lambda: token)
+    of = account.Account(settings.read(document), lambda: token)
     try:
-        yield made
+        yield droplets.Droplets(of, INSTALLATION)
     finally:
-        await made.close()
+        await of.close()
 
 
 async def test_a_droplet_is_made_found_and_destroyed(vendor: droplet_emulator.Emulator) -> None:

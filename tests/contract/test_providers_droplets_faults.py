@@ -1,10 +1,8 @@
 """The `do_runner` adapter on the vendor's bad days: verb by verb, and over whole lives. Runners are played by hand here."""
 
 import asyncio
-import contextlib
 import dataclasses
 import datetime
-import json
 import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -12,108 +10,21 @@ from typing import Any
 import droplet_emulator
 import providers_sandbox
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+import runner_place
 from store_fixtures import database, server, store
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox.do_runner import adapter, droplets, settings
+from workbenchx.providers.sandbox.do_runner import adapter
 from workbenchx.providers.sandbox.do_runner.agent import proving
-from workbenchx.providers.storage import local as local_storage
-from workbenchx.store import callers, embedded, postgres, runners
+from workbenchx.store import callers, embedded, postgres
 
 __all__ = ["database", "server", "store"]
 
-INSTALLATION = "11111111-2222-3333-4444-555555555555"
-NAME = "wbx-11111111-22222222-1"
-IMAGE = "registry.example.org/python@sha256:" + "1" * 64
+INSTALLATION, NAME = runner_place.INSTALLATION, runner_place.NAME
+CERTIFICATE, order = runner_place.CERTIFICATE, runner_place.order
+Place = runner_place.Place
 EXITED = {"state": "exited", "exit_code": 0}
 CHALLENGE = {"challenge": "ab" * 32}
-
-
-def certificate() -> str:
-    """Of a machine that nobody has the key of."""
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "wbx")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name)
-    made = made.public_key(key.public_key()).serial_number(1)
-    made = made.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-
-
-CERTIFICATE = certificate()
-
-
-@dataclasses.dataclass
-class Place:
-    """An account, a desk, adapters, and hands that act as runners."""
-
-    vendor: droplet_emulator.Emulator
-    store: postgres.Postgres
-    source: callers.Callers
-    storage: ports.StorageProvider
-    made: list[adapter.DropletSandbox]
-
-    def sandbox(self, **more: Any) -> adapter.DropletSandbox:
-        """An adapter, as one process of ours has it."""
-        document = {
-            "region": "nyc2",
-            "size": "s-2vcpu-4gb",
-            "endpoint": self.vendor.url,
-            "apiUrl": "https://wbx.example.org",
-            "listLag": 0.0,
-            "patience": 120.0,
-            **more,
-        }
-        chosen = settings.read(document, [{"unit": "instance-hour", "usd": 0.5}])
-        api = droplets.Droplets(chosen, INSTALLATION, lambda: droplet_emulator.TOKEN)
-        made = adapter.DropletSandbox(
-            self.store, api, self.storage, INSTALLATION, chosen, credential=lambda name: name
-        )
-        self.made.append(made)
-        return made
-
-    def hand(self, droplet: droplet_emulator.Droplet) -> runners.Called:
-        """The runner of a droplet, by the token in its user data."""
-        told = droplet.body["user_data"]
-        config = json.loads(told[told.index("{") : told.index("}") + 1])
-        return runners.Called(self.source, config["token"], f"boot-{droplet.id}")
-
-    async def stage(self) -> runners.Called:
-        """Wait for a droplet whose token counts; it says that its files are in place."""
-        found: list[runners.Called] = []
-
-        async def claimed() -> bool:
-            for droplet in self.vendor.named(NAME):
-                with contextlib.suppress(errors.Stalled):
-                    hand = self.hand(droplet)
-                    await hand.claim(CERTIFICATE)
-                    await hand.heartbeat("staged")
-                    found.append(hand)
-                    return True
-            return False
-
-        await providers_sandbox.until(claimed, seconds=120)
-        return found[0]
-
-    async def begin(
-        self, sandbox: adapter.DropletSandbox, spec: ports.SandboxSpec | None = None
-    ) -> runners.Called:
-        """A sandbox whose command was started; its runner."""
-        making = asyncio.create_task(sandbox.create(spec or order()))
-        hand = await self.stage()
-        assert (await making).state == "created"
-        assert (await sandbox.start(NAME, {"SECRET": "hush"})).state == "running"
-        await hand.heartbeat("running")
-        return hand
-
-
-def order(**more: Any) -> ports.SandboxSpec:
-    """One command."""
-    values = {"command": ("true",), "outputs": ("out.csv",), **more}
-    return ports.SandboxSpec(NAME, {"run": "r"}, "execution", IMAGE, **values)
 
 
 @pytest.fixture
@@ -121,15 +32,9 @@ async def place(
     store: postgres.Postgres, server: embedded.Server, database: str, tmp_path: pathlib.Path
 ) -> AsyncIterator[Place]:
     """Nothing yet."""
-    vendor = droplet_emulator.Emulator()
-    vendor.start()
     source = callers.Callers(server.url_for("wbx_api", database))
-    made = Place(vendor, store, source, local_storage.LocalStorage(tmp_path / "storage"), [])
-    yield made
-    for each in made.made:
-        await each.aclose()
-    await source.close()
-    vendor.stop()
+    async with runner_place.serving(store, source, tmp_path) as made:
+        yield made
 
 
 Verb = Callable[[adapter.DropletSandbox], Awaitable[Any]]

@@ -92,15 +92,16 @@ class Emulator:
         self._boot = boot
         self._ids = itertools.count(3164444)
         self._lock = threading.Lock()
-        app = applications.Starlette(
-            routes=[
-                routing.Route("/v2/droplets", self._list, methods=["GET"]),
-                routing.Route("/v2/droplets", self._create, methods=["POST"]),
-                routing.Route("/v2/droplets/{id:int}", self._get, methods=["GET"]),
-                routing.Route("/v2/droplets/{id:int}", self._destroy, methods=["DELETE"]),
-            ]
-        )
-        self._server = emulator_thread.Server(app)
+        self._server = emulator_thread.Server(applications.Starlette(routes=self.routes()))
+
+    def routes(self) -> list[routing.Route]:
+        """What it serves."""
+        return [
+            routing.Route("/v2/droplets", self._list, methods=["GET"]),
+            routing.Route("/v2/droplets", self._create, methods=["POST"]),
+            routing.Route("/v2/droplets/{id:int}", self._get, methods=["GET"]),
+            routing.Route("/v2/droplets/{id:int}", self._destroy, methods=["DELETE"]),
+        ]
 
     @property
     def url(self) -> str:
@@ -122,7 +123,7 @@ class Emulator:
         return [each for each in list(self.droplets.values()) if each.body["name"] == name]
 
     async def _list(self, request: requests.Request) -> responses.Response:
-        refusal = await self._faulty(request)
+        refusal = await self.faulty(request)
         if refusal is not None:
             return refusal
         asked = request.query_params
@@ -152,7 +153,7 @@ class Emulator:
         )
 
     async def _create(self, request: requests.Request) -> responses.Response:
-        refusal = await self._faulty(request)
+        refusal = await self.faulty(request)
         if refusal is not None:
             return refusal
         body = json.loads(await request.body())
@@ -162,16 +163,16 @@ class Emulator:
             return _refuse(422, "Size is not available in this region.")
         droplet = Droplet(next(self._ids), body, time.monotonic())
         self.droplets[droplet.id] = droplet
-        if self._counts("lost"):
+        if self.counts("lost"):
             return _refuse(503, "Service unavailable", id="service_unavailable")
-        if self._counts("silent"):
+        if self.counts("silent"):
             await asyncio.sleep(3600)
         href = f"{self.url}/v2/actions/{droplet.id + 7}"
         links = {"actions": [{"id": droplet.id + 7, "rel": "create", "href": href}]}
         return self._answer({"droplet": self._told(droplet), "links": links}, 202)
 
     async def _get(self, request: requests.Request) -> responses.Response:
-        refusal = await self._faulty(request)
+        refusal = await self.faulty(request)
         if refusal is not None:
             return refusal
         droplet = self.droplets.get(request.path_params["id"])
@@ -180,29 +181,31 @@ class Emulator:
         return self._answer({"droplet": self._told(droplet)})
 
     async def _destroy(self, request: requests.Request) -> responses.Response:
-        refusal = await self._faulty(request)
+        refusal = await self.faulty(request)
         if refusal is not None:
             return refusal
         droplet = self.droplets.pop(request.path_params["id"], None)
         if droplet is None:
             return _missing()
         await asyncio.to_thread(_end, droplet)
-        return responses.Response(status_code=204, headers=_limits())
+        return responses.Response(status_code=204, headers=limits())
 
-    async def _faulty(self, request: requests.Request) -> responses.Response | None:
+    async def faulty(self, request: requests.Request) -> responses.Response | None:
+        """What is answered to any request because of a fault; None: nothing."""
         self.asked.append(f"{request.method} {request.url.path}")
         await asyncio.sleep(self.faults.slow)
         if request.headers.get("authorization") != f"Bearer {TOKEN}" or self.faults.expired:
             return _refuse(401, "Unable to authenticate you", id="unauthorized")
-        if self._counts("busy"):
+        if self.counts("busy"):
             headers = {"retry-after": "7"} if self.faults.says_when else {}
             refused = "API Rate limit exceeded."
             return _refuse(429, refused, id="too_many_requests", headers=headers)
-        if self._counts("broken"):
+        if self.counts("broken"):
             return _refuse(503, "Service unavailable", id="service_unavailable")
         return None
 
-    def _counts(self, fault: str) -> bool:
+    def counts(self, fault: str) -> bool:
+        """Whether that fault strikes now."""
         left: int = getattr(self.faults, fault)
         setattr(self.faults, fault, max(0, left - 1))
         return left > 0
@@ -219,7 +222,7 @@ class Emulator:
         return _document(droplet, active=active or droplet.machine is not None)
 
     def _answer(self, document: Json, status: int = 200) -> responses.Response:
-        return responses.JSONResponse(document, status, _limits())
+        return responses.JSONResponse(document, status, limits())
 
 
 def _document(droplet: Droplet, *, active: bool) -> Json:
@@ -282,7 +285,8 @@ def _wrong(body: Json) -> str:
     return ""
 
 
-def _limits() -> dict[str, str]:
+def limits() -> dict[str, str]:
+    """The headers of every answer."""
     reset = str(int(time.time()) + 3600)
     return {"ratelimit-limit": "5000", "ratelimit-remaining": "4987", "ratelimit-reset": reset}
 
@@ -299,7 +303,7 @@ def _refuse(
     headers: dict[str, str] | None = None,
 ) -> responses.Response:
     document = {"id": id, "message": message, "request_id": "4d9d8375-3c56-4925-a3e7-eb137fed17e9"}
-    return responses.JSONResponse(document, status, _limits() | (headers or {}))
+    return responses.JSONResponse(document, status, limits() | (headers or {}))
 
 
 def _end(droplet: Droplet) -> None:

@@ -22,7 +22,7 @@ import storage_supabase
 import store_server
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.do_runner import adapter, droplets, settings
+from workbenchx.providers.sandbox.do_runner import adapter, fleet, settings
 from workbenchx.providers.storage.supabase_storage import adapter as supabase_storage
 from workbenchx.store import connections, embedded, postgres
 
@@ -163,10 +163,10 @@ def bench(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> It
 
         def make() -> adapter.DropletSandbox:
             stores.append(postgres.Postgres(url))
-            api = droplets.Droplets(chosen, installation, lambda: droplet_emulator.TOKEN)
+            api = fleet.Fleet(chosen, installation, lambda: droplet_emulator.TOKEN)
             made.append(
                 adapter.DropletSandbox(
-                    stores[-1], api, storage, installation, chosen, credential=SECRETS.__getitem__
+                    stores[-1], api, storage, chosen, credential=SECRETS.__getitem__
                 )
             )
             return made[-1]

@@ -1,9 +1,10 @@
-"""The `do_runner` sandbox: one DigitalOcean droplet for each run, destroyed when it ends.
+"""The `do_runner` sandbox: one DigitalOcean machine for each run, destroyed when it ends.
 
-Owns: droplets through the vendor's own client (droplets), making and ending them (making, adapter), what a machine is told
-(userdata, orders, sealing, kit), what runs on it (agent/). Imported by: wiring, as `do_runner.from_option`; the console takes
-`kit`, the command `wbx runner` takes `agent`. Never: sends a create twice without having looked, holds a droplet that nobody
-asked for, gives a droplet a credential but the token of its run.
+Owns: droplets and microVMs through the vendor's own client (account, droplets, microvms), both as machines (fleet, shapes),
+making and ending them (making, adapter), those that pause (waking), what a machine is told (userdata, orders, sealing, kit), what runs on
+it (boot, agent/). Imported by: wiring, as `do_runner.from_option`; the console takes
+`kit`, the command `wbx runner` takes `agent`. Never: sends a create twice without having looked, holds a machine that nobody
+asked for, gives one a credential but the token of its run.
 """
 
 from collections.abc import Callable
@@ -28,11 +29,9 @@ def from_option(
     Raises:
         errors.Stalled: reason InvalidSpec.
     """
-    from workbenchx.providers.sandbox.do_runner import adapter, droplets, settings  # noqa: PLC0415
+    from workbenchx.providers.sandbox.do_runner import adapter, fleet, settings  # noqa: PLC0415
 
     chosen = settings.read(option.settings, option.prices)
     settings.check_api(chosen)
-    api = droplets.Droplets(chosen, installation.id, lambda: credential("token"))
-    return adapter.DropletSandbox(
-        desk, api, storage, installation.id, chosen, credential=credential
-    )
+    api = fleet.Fleet(chosen, installation.id, lambda: credential("token"))
+    return adapter.DropletSandbox(desk, api, storage, chosen, credential=credential)

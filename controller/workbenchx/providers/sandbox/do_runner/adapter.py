@@ -1,7 +1,7 @@
-"""`DropletSandbox`: the adapter of `ports.SandboxProvider` for DigitalOcean's droplets.
+"""`DropletSandbox`: the adapter of `ports.SandboxProvider` for DigitalOcean's droplets and microVMs.
 
-A sandbox is a droplet with our runner on it, and a row at the desk, through which the two sides talk (decision 111). What
-ended is read from the desk and from storage, so its droplet is destroyed at once.
+A sandbox is a machine with our runner on it, and a row at the desk, through which the two sides talk (decision 111). What
+ended is read from the desk and from storage, so its machine is destroyed at once.
 """
 
 import asyncio
@@ -18,12 +18,14 @@ from workbenchx import errors, ports
 from workbenchx.providers.sandbox import executing, specs
 from workbenchx.providers.sandbox.do_runner import (
     bell,
-    droplets,
+    fleet,
+    machines,
     making,
     orders,
     sealing,
     settings,
     statuses,
+    waking,
 )
 from workbenchx.providers.sandbox.do_runner.agent import proving
 
@@ -37,16 +39,15 @@ _REQUESTS = ".wbx-request"
 
 
 class DropletSandbox:
-    """Droplets of one account. Several processes may share it; `aclose` gives up nothing that runs."""
+    """Machines of one account. Several processes may share it; `aclose` gives up nothing that runs."""
 
     adapter = "do_runner"
 
     def __init__(
         self,
         desk: ports.Desk,
-        api: droplets.Droplets,
+        api: fleet.Fleet,
         storage: ports.StorageProvider,
-        installation: str,
         chosen: settings.Settings,
         *,
         credential: Callable[[str], str],
@@ -56,7 +57,7 @@ class DropletSandbox:
             list_lag=chosen.list_lag,
             snapshots=True,
             executes=True,
-            gpu=True,
+            gpu=chosen.shape == machines.DROPLET,
             restarts=True,
         )
         self._desk = desk
@@ -68,12 +69,12 @@ class DropletSandbox:
             desk,
             api,
             storage,
-            installation=installation,
             chosen=chosen,
             ring=self._bell,
             credential=credential,
         )
         self._checked: dict[str, float] = {}
+        self._waking = waking.Waking(api, chosen)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -87,17 +88,17 @@ class DropletSandbox:
     async def observe(self) -> ports.Observation:
         """See ports.SandboxProvider.observe. The rows of the desk, and the droplets that no row knows."""
         at = datetime.datetime.now(datetime.UTC)
-        there = await self._api.all()
+        there, complete = await self._api.all()
         rows = await self._desk.runners()
         known = {row.name for row in rows}
-        alive = {each["name"] for each in there.values()}
+        alive = {each.name for each in there}
         seen = [
             statuses.of(row)
             for row in rows
             if row.name in alive or row.state in {"running", "ended"}
         ]
-        seen += [statuses.orphan(each) for each in there.values() if each["name"] not in known]
-        return ports.Observation(complete=True, at=at, objects=tuple(seen))
+        seen += [statuses.orphan(each) for each in there if each.name not in known]
+        return ports.Observation(complete=complete, at=at, objects=tuple(seen))
 
     async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """See ports.SandboxProvider.create. Waiting while there is no room for it, or its machine boots."""
@@ -258,19 +259,20 @@ class DropletSandbox:
         """See ports.SandboxProvider.delete. With its machine ends everything of it; a machine that no row knows goes too."""
         row = await self._desk.runner(name)
         if row is None:
-            await self._destroy_all(await self._ids(name))
+            await self._destroy_all({each.id for each in await self._api.anywhere(name)})
         else:
             await self._desk.stop_runner(name, "Cancelled")
             unsure = row.external_id is None and not _listed(row, self._chosen)
             if unsure and not await self._api.named(name):
                 raise errors.Waiting(
-                    f'do_runner: whether there is a droplet "{name}" is not sure yet',
+                    f'do_runner: whether there is a machine "{name}" is not sure yet',
                     reason="SandboxUnavailable",
                     retry_after=self._chosen.list_lag,
                 )
             await self._destroy(row)
             await self._desk.remove_runner(name)
         self._checked.pop(name, None)
+        self._waking.forget(name)
 
     async def _answer(
         self, name: str, key: str, asked: Mapping[str, Any], seconds: float
@@ -336,31 +338,32 @@ class DropletSandbox:
     async def _settle(self, row: ports.Runner) -> None:
         """Conclude for a runner that cannot any more. While the vendor does not answer nothing is known."""
         with contextlib.suppress(errors.Waiting):
-            droplet = await self._api.get(int(row.external_id)) if row.external_id else None
+            machine = await self._api.get(row.external_id) if row.external_id else None
             again = await self._desk.runner(row.name)
             if again is None or again.state in {"ordered", "claimed", "ended"}:
                 return
-            report = statuses.lost(again, droplet, self._chosen.silence, self._chosen.grace)
+            silence = self._waking.silence(row.name, machine)
+            report = statuses.lost(again, machine, silence, self._chosen.grace)
             if report is not None:
                 await self._destroy(again)
                 await self._desk.conclude_runner(row.name, report)
+            elif machine is not None:
+                await self._waking.keep(machine)
 
     async def _destroy(self, row: ports.Runner) -> None:
         """Every machine of that name; returns once they are gone."""
-        own = {int(row.external_id)} if row.external_id else set()
-        await self._destroy_all(own | await self._ids(row.name))
+        own = {row.external_id} if row.external_id else set()
+        await self._destroy_all(own | {each.id for each in await self._api.named(row.name)})
 
-    async def _ids(self, name: str) -> set[int]:
-        return {int(each["id"]) for each in await self._api.named(name)}
-
-    async def _destroy_all(self, ids: set[int]) -> None:
+    async def _destroy_all(self, ids: set[str]) -> None:
         end = time.monotonic() + _GONE_SECONDS
         for each in ids:
             await self._api.destroy(each)
             while await self._api.get(each) is not None:
                 if time.monotonic() > end:
                     raise errors.Waiting(
-                        f"do_runner: droplet {each} is being destroyed", reason="SandboxUnavailable"
+                        f"do_runner: {machines.shape(each)} {machines.number(each)} is being destroyed",
+                        reason="SandboxUnavailable",
                     )
                 await asyncio.sleep(1.0)
 

@@ -4,14 +4,15 @@ import asyncio
 import datetime
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.do_runner import (
+    account,
     bell,
-    droplets,
+    fleet,
     kit,
+    machines,
     names,
     orders,
     sealing,
@@ -22,6 +23,7 @@ from workbenchx.providers.sandbox.do_runner import (
 from workbenchx.providers.sandbox.do_runner.agent import registry
 
 _LOOK_SECONDS = 5.0
+_FAILED_AGAIN = 60.0
 _NO_DEADLINE = datetime.timedelta(days=30)
 
 
@@ -31,10 +33,9 @@ class Maker:
     def __init__(
         self,
         desk: ports.Desk,
-        api: droplets.Droplets,
+        api: fleet.Fleet,
         storage: ports.StorageProvider,
         *,
-        installation: str,
         chosen: settings.Settings,
         ring: bell.Bell,
         credential: Callable[[str], str],
@@ -42,7 +43,6 @@ class Maker:
         self._desk = desk
         self._api = api
         self._storage = storage
-        self._installation = installation
         self._chosen = chosen
         self._bell = ring
         self._credential = credential
@@ -78,7 +78,7 @@ class Maker:
             await self._bell.wait(min(_LOOK_SECONDS, self._chosen.patience))
             found = await self._desk.runner(spec.name)
         raise errors.Waiting(
-            f'do_runner: droplet "{spec.name}" starts: its runner does not answer yet',
+            f'do_runner: machine "{spec.name}" starts: its runner does not answer yet',
             reason="SandboxUnavailable",
             retry_after=_LOOK_SECONDS,
         )
@@ -87,14 +87,22 @@ class Maker:
         """Whether what was staged is still there; what ended, or was started, counts whatever became of its machine."""
         if row.state != "staged" or row.start_at is not None:
             return True
-        droplet = await self._api.get(int(row.external_id)) if row.external_id else None
-        if row.external_id is None:  # of a create in doubt, and quicker than whoever binds it
-            droplet = next(filter(_of(row), await self._api.named(row.name)), None)
-        if droplet is not None and not statuses.is_off(droplet):
-            await self._desk.bind_runner(row.name, str(droplet["id"]))
+        if row.external_id is None and await self._bind(row):
             return True
-        await self._desk.try_runner(row.name, self._nobody(row), lag=self._chosen.list_lag)
-        await self._desk.bind_runner(row.name, None)
+        machine = await self._api.get(row.external_id) if row.external_id else None
+        if machine is not None and machine.state != "off":
+            return True
+        begun = await self._desk.try_runner(row.name, self._nobody(row), lag=self._chosen.list_lag)
+        if begun or row.external_id:
+            await self._desk.bind_runner(row.name, None)
+        return False
+
+    async def _bind(self, row: ports.Runner) -> bool:
+        """Whether there is the machine of the try that counts, which was quicker than the answer to its create."""
+        for each in await self._api.named(row.name):
+            if each.tags.get(names.TRY) == row.attempt and each.state != "off":
+                await self._desk.bind_runner(row.name, each.id)
+                return True
         return False
 
     def _nobody(self, row: ports.Runner) -> ports.Try:
@@ -106,7 +114,7 @@ class Maker:
         found = statuses.of(row)
         if found.state == "failed" and row.start_at is None:
             for each in await self._api.named(row.name):
-                await self._api.destroy(int(each["id"]))
+                await self._api.destroy(each.id)
             await self._desk.remove_runner(row.name)
             raise errors.Stalled(found.message, reason=found.reason)
         return found
@@ -115,18 +123,30 @@ class Maker:
         """One step towards a machine that answers."""
         mine = None
         for each in await self._api.named(spec.name):
-            if _of(row)(each) and not statuses.is_off(each) and mine is None:
+            if each.tags.get(names.TRY) == row.attempt and each.state != "off" and mine is None:
                 mine = each
             else:
                 # A twin, or one of an earlier try: its token does not count.
-                await self._api.destroy(int(each["id"]))
+                await self._api.destroy(each.id)
+                self._tell(each)
         if mine is not None:
+            if mine.state == "paused":
+                await self._api.wake(mine.id)
             if row.external_id is None:
-                await self._desk.bind_runner(spec.name, str(mine["id"]))
-        elif row.external_id is not None and await self._api.get(int(row.external_id)) is None:
+                await self._desk.bind_runner(spec.name, mine.id)
+        elif row.external_id is not None and await self._api.get(row.external_id) is None:
             await self._desk.bind_runner(spec.name, None)
         elif row.external_id is None:
             await self._try(spec, row)
+
+    def _tell(self, machine: machines.Machine) -> None:
+        """Another one would fail as this one did, or there is room later."""
+        if machine.why:
+            raise errors.Waiting(
+                f'do_runner: machine "{machine.name}" is {machine.said}: {machine.why}',
+                reason="SandboxUnavailable",
+                retry_after=_FAILED_AGAIN,
+            )
 
     def _registry(self, spec: ports.SandboxSpec) -> settings.Registry | None:
         return self._chosen.registry(registry.read(spec.image).registry)
@@ -161,60 +181,32 @@ class Maker:
         now = await self._desk.runner(spec.name)
         if now is None:
             return
-        body = await asyncio.to_thread(self._body, spec, now, asking)
+        ordered = await asyncio.to_thread(self._ordered, spec, now, asking)
         try:
-            droplet = await self._asked(body)
+            machine = await self._api.create(ordered)
         except errors.WorkbenchError as problem:
-            if droplets.surely_not(problem):
+            if account.surely_not(problem):
                 await self._desk.bind_runner(spec.name, None)
                 if isinstance(problem, errors.Stalled):
                     await self._desk.remove_runner(spec.name)
             raise
-        await self._desk.bind_runner(spec.name, str(droplet["id"]))
-
-    async def _asked(self, body: dict[str, Any]) -> dict[str, Any]:
-        """In the first region that has room for it: where there is none, nothing was made."""
-        *others, last = self._chosen.regions
-        for region in others:
-            try:
-                return await self._api.create(body | {"region": region})
-            except errors.Waiting as problem:
-                if problem.reason != "SandboxUnavailable":
-                    raise
-        return await self._api.create(body | {"region": last})
+        await self._desk.bind_runner(spec.name, machine.id)
 
     async def _forget(self, row: ports.Runner) -> None:
         """An order that cannot be, and that no machine was asked for."""
         if row.try_at is None:
             await self._desk.remove_runner(row.name)
 
-    def _body(
+    def _ordered(
         self, spec: ports.SandboxSpec, row: ports.Runner, asking: ports.Try
-    ) -> dict[str, Any]:
-        chosen = self._chosen
+    ) -> machines.Ordered:
         told = userdata.Told(
             name=spec.name,
-            api=chosen.api_url,
+            api=self._chosen.api_url,
             token=asking.token,
             until=asking.until.timestamp(),
-            patience=chosen.preparing,
+            patience=self._chosen.preparing,
             parts=kit.parts(),
-            pace=chosen.pace,
+            pace=self._chosen.pace,
         )
-        body: dict[str, Any] = {
-            "name": spec.name,
-            "size": chosen.size(spec),
-            "image": chosen.gpu_image if spec.gpu else chosen.image,
-            "tags": names.tags(self._installation, row.attempt, spec.tags),
-            "user_data": userdata.script(told, row.now.timestamp()),
-            "ssh_keys": list(chosen.ssh_keys),
-            "monitoring": False,
-            "backups": False,
-            "with_droplet_agent": False,
-        }
-        return body | ({"vpc_uuid": chosen.vpc_uuid} if chosen.vpc_uuid else {})
-
-
-def _of(row: ports.Runner) -> Callable[[Mapping[str, Any]], bool]:
-    """Whether a droplet is of the try that counts."""
-    return lambda each: names.read(each.get("tags", ())).get(names.TRY) == row.attempt
+        return machines.Ordered(spec, row.attempt, told, row.now.timestamp())

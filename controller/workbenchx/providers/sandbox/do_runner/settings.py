@@ -10,6 +10,10 @@ from workbenchx import errors, ports
 from workbenchx.providers.sandbox.do_runner.agent import registry
 
 _SIZE = re.compile(r"(\d+)vcpu-(\d+)gb")
+_PARTS = re.compile(r"(\d+)vcpu-(\d+)(gb|mb)")
+_SHAPES = ("droplet", "microvm")
+_IMAGE = "ubuntu-24-04-x64"
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 30.0, 14400.0
 _GPUS = re.compile(r"x(\d+)-")
 _NAMES = {"vpc": "vpc_uuid", "gpuImage": "gpu_image", "apiUrl": "api_url"}
 _LISTS = ("regions", "sizes", "ssh_keys")
@@ -27,7 +31,12 @@ class Registry:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settings:
-    """Seconds. `regions`: the one that is tried first before others. `sizes`: the vendor's names of machines, those that are tried first before others; GPU ones too.
+    """Seconds. `shape`: of its machines, droplet or microvm.
+
+    A microvm's `image` is a container image whose command is our boot program, its sizes are written like 2vcpu-4gb, and it
+    pauses after `pause_after` without use.
+
+    `regions`: the one that is tried first before others. `sizes`: the vendor's names of machines, those that are tried first before others; GPU ones too.
 
     `api_url`: where a runner finds the API of this installation. `image`, `gpu_image`: of the vendor, with Python 3.11 or
     later. `endpoint`: of the vendor's API. `timeout`: of one call. `patience`: how long a droplet may take until its runner
@@ -39,7 +48,8 @@ class Settings:
     regions: tuple[str, ...]
     sizes: tuple[str, ...]
     api_url: str = ""
-    image: str = "ubuntu-24-04-x64"
+    shape: str = "droplet"
+    image: str = _IMAGE
     gpu_image: str = "gpu-h100x1-base"
     vpc_uuid: str | None = None
     ssh_keys: tuple[str, ...] = ()
@@ -51,6 +61,7 @@ class Settings:
     grace: float = 900.0
     list_lag: float = 10.0
     pace: float = 2.0
+    pause_after: float = _LONGEST_PAUSE
     registries: tuple[Registry, ...] = ()
     prices: tuple[Mapping[str, Any], ...] = ()
 
@@ -107,7 +118,39 @@ def read(document: Mapping[str, Any], prices: Sequence[Mapping[str, Any]] = ()) 
         raise _invalid('"vpc" is of one region; name that one alone')
     if not str(found.get("endpoint", "https://")).startswith(("https://", "http://127.0.0.1:")):
         raise _invalid('"endpoint" must be https')
-    return Settings(**found, prices=tuple(prices))
+    made = Settings(**found, prices=tuple(prices))
+    if made.shape not in _SHAPES:
+        raise _invalid(f'"shape" is "{made.shape}", must be one of: {", ".join(_SHAPES)}')
+    if made.shape == "microvm":
+        _check_microvms(made)
+    return made
+
+
+def parts(size: str) -> tuple[int, int]:
+    """(processors, MiB) of a size of a microVM.
+
+    Raises:
+        errors.Stalled: reason InvalidSpec.
+    """
+    found = _PARTS.fullmatch(size)
+    if found is None:
+        raise _invalid(f'"sizes" has "{size}": a microVM\'s is written like 2vcpu-4gb')
+    return int(found[1]), int(found[2]) << (10 if found[3] == "gb" else 0)
+
+
+def _check_microvms(made: Settings) -> None:
+    for each in made.sizes:
+        parts(each)
+    if made.image == _IMAGE:
+        raise _invalid(
+            '"image" is missing: a microVM boots a container image that the Containerfile makes (--target runner)'
+        )
+    if made.ssh_keys:
+        raise _invalid('"sshKeys" is of droplets; leave it out')
+    if not _SHORTEST_PAUSE <= made.pause_after <= _LONGEST_PAUSE:
+        raise _invalid(
+            f'"pauseAfter" is {made.pause_after:g}, must be {_SHORTEST_PAUSE:g} to {_LONGEST_PAUSE:g} seconds'
+        )
 
 
 def check_api(chosen: Settings) -> None:
@@ -139,6 +182,8 @@ def _large_enough(name: str, spec: ports.SandboxSpec) -> bool:
     if gpus < spec.gpu or (gpus and not spec.gpu):
         return False
     size = _SIZE.search(name)
+    if small := _PARTS.fullmatch(name):
+        return int(small[1]) >= spec.cpu and parts(name)[1] << 20 >= spec.memory
     return size is None or (int(size[1]) >= spec.cpu and int(size[2]) << 30 >= spec.memory)
 
 

@@ -1,13 +1,12 @@
-"""From a row of the desk, and a droplet where only that is there, to what a sandbox is. Pure."""
+"""From a row of the desk, and a machine where only that is there, to what a sandbox is. Pure."""
 
 import datetime
 from typing import Any
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.do_runner import names
+from workbenchx.providers.sandbox.do_runner import machines
 
 _STATES = {"ordered": "created", "claimed": "created", "staged": "created", "running": "running"}
-_OFF = frozenset({"off", "archive"})
 
 
 def of(row: ports.Runner) -> ports.SandboxStatus:
@@ -38,24 +37,23 @@ def _fields(row: ports.Runner) -> dict[str, Any]:
     if row.state == "ended":
         return image
     idle = {"idle_since": row.idle_since.isoformat()} if row.idle_since else {}
-    return image | {"droplet": row.external_id} | idle
+    machine = _machine(row.external_id) if row.external_id else {"droplet": None}
+    return image | machine | idle
 
 
-def orphan(droplet: dict[str, Any]) -> ports.SandboxStatus:
-    """A droplet of ours that no row knows. Its price is the vendor's own (`size.price_hourly` of the API)."""
-    price = (droplet.get("size") or {}).get("price_hourly")
-    costs = {} if price is None else {"usd_per_hour": str(price)}
+def orphan(machine: machines.Machine) -> ports.SandboxStatus:
+    """A machine of ours that no row knows. Its price is the vendor's own."""
+    costs = {} if machine.usd_per_hour is None else {"usd_per_hour": machine.usd_per_hour}
     return ports.SandboxStatus(
-        name=droplet["name"],
+        name=machine.name,
         state="unknown",
-        tags=names.read(droplet.get("tags", ())),
-        fields={"droplet": str(droplet["id"]), "status": droplet.get("status"), **costs},
+        tags=machine.tags,
+        fields={**_machine(machine.id), "status": machine.said, **costs},
     )
 
 
-def is_off(droplet: dict[str, Any]) -> bool:
-    """Powered off: it is paid for, and does nothing."""
-    return droplet.get("status") in _OFF
+def _machine(id: str) -> dict[str, Any]:  # noqa: A002 - as the field is called
+    return {machines.shape(id): machines.number(id)}
 
 
 def lingers(row: ports.Runner, silence: float) -> bool:
@@ -65,18 +63,21 @@ def lingers(row: ports.Runner, silence: float) -> bool:
     return row.start_at is not None and (row.now - row.heard_at).total_seconds() <= silence
 
 
-def lost(row: ports.Runner, droplet: dict[str, Any] | None, silence: float, grace: float) -> Any:
-    """The report of a runner that cannot say any more how it ended; None: it still may."""
+def lost(
+    row: ports.Runner, machine: machines.Machine | None, silence: float, grace: float
+) -> dict[str, Any] | None:
+    """The report of a runner that cannot say any more how it ended; None: it still may. A machine that is paused may."""
     late = row.deadline is not None and row.now > row.deadline + datetime.timedelta(seconds=grace)
     if late:
         return _report(row, "DeadlineExceeded", "its time was over, and its runner said nothing")
-    if droplet is None:
-        return _report(row, "Lost", "its droplet is gone")
-    if is_off(droplet):
-        return _report(row, "Lost", "its droplet is powered off")
+    if machine is None:
+        return _report(row, "Lost", "its machine is gone")
+    if machine.state == "off":
+        told = f"its machine is {machine.said}{f': {machine.why}' if machine.why else ''}"
+        return _report(row, "Lost", told)
     heard = row.heard_at or row.start_at
     quiet = heard is not None and (row.now - heard).total_seconds() > silence
-    if quiet and row.state in {"staged", "running"}:
+    if quiet and machine.state == "on" and row.state in {"staged", "running"}:
         return _report(row, "Lost", "its runner does not answer")
     return None
 

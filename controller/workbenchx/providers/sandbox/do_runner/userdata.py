@@ -1,52 +1,37 @@
-"""What a new machine is told at its first boot: a script that fetches its files by their sha256 and starts the runner.
+"""What a new machine is told at its first boot: which files to take, by their sha256, and the token of its run.
 
-It installs nothing. Whatever goes wrong, the machine powers itself off; and it does so by itself when its time is up.
+A droplet is told by a script that is its user data, a microVM by its environment. Nothing is installed. Whatever goes wrong, a
+droplet powers itself off, and it does so by itself when its time is up; a microVM that does nothing pauses by itself.
 """
 
 import dataclasses
 import json
+import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from workbenchx.providers.sandbox.do_runner import kit
 
+VARIABLE = "WBX_RUNNER"
 _LIMIT = 64 * 1024
 _END = "END_OF_WORKBENCHX"
+_BOOT = pathlib.Path(__file__).with_name("boot.py")
+_FOLDER = "/var/lib/wbx"
 _SCRIPT = """#!/bin/sh
 # WorkbenchX: the runner of one run. Nothing is installed here; every file is taken by its sha256.
 set -eu
 umask 077
 trap 'poweroff' EXIT
-mkdir -p /run/wbx /var/lib/wbx
+mkdir -p /run/wbx {folder}
 # The command may have a network: not the one where this text can be read.
 ip route add blackhole 169.254.169.254/32 2>/dev/null || true
 shutdown -P +{minutes} 2>/dev/null || true
-cat > /run/wbx/runner.json <<'{end}'
+cat > /run/wbx/told.json <<'{end}'
 {config}
 {end}
-python3 -I - <<'{end}'
-import hashlib, os, time, urllib.request
-for name, digest in {parts}:
-    for _ in range(120):
-        try:
-            with urllib.request.urlopen({base!r} + digest, timeout=60) as answer:
-                data = answer.read()
-            assert hashlib.sha256(data).hexdigest() == digest, name + " is another one"
-            break
-        except (OSError, AssertionError) as problem:
-            print("wbx:", problem, flush=True)
-            time.sleep(5)
-    else:
-        raise SystemExit("wbx: the program of the runner cannot be had")
-    place = "/var/lib/wbx/" + name
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    with open(place, "wb") as file:
-        file.write(data)
-    os.chmod(place, 0o755)
+python3 -I - /run/wbx/told.json <<'{end}'
+{boot}
 {end}
-for again in 1 2 3; do
-  python3 -B /var/lib/wbx/runner.pyz /run/wbx/runner.json && break
-  sleep 5
-done
 """
 
 
@@ -64,31 +49,39 @@ class Told:
 
 
 def script(told: Told, now: float) -> str:
-    """The user data.
+    """The user data of a droplet.
 
     Raises:
         ValueError: it does not fit.
     """
-    config = {
+    text = _SCRIPT.format(
+        minutes=max(1, round((told.until - now) / 60) + 1),
+        end=_END,
+        folder=_FOLDER,
+        config=json.dumps(_config(told, keys="/run/wbx", stays=False)),
+        boot=_BOOT.read_text("utf-8").rstrip(),
+    )
+    if len(text.encode()) > _LIMIT:
+        raise ValueError(f"user data of {len(text)} bytes")
+    return text
+
+
+def environment(told: Told) -> dict[str, str]:
+    """The environment of a microVM. Its keys lie in memory, which is all that a container surely has of that kind."""
+    return {VARIABLE: json.dumps(_config(told, keys="/dev/shm/wbx", stays=True))}  # noqa: S108 - of the machine
+
+
+def _config(told: Told, *, keys: str, stays: bool) -> dict[str, Any]:
+    return {
         "name": told.name,
         "api": told.api,
         "token": told.token,
         "until": told.until,
         "patience": told.patience,
         "pace": told.pace,
-        "folder": "/var/lib/wbx",
-        "keys": "/run/wbx",
-        "bubblewrap": f"/var/lib/wbx/{kit.PROGRAM}"
-        if kit.PROGRAM in told.parts
-        else "/usr/bin/bwrap",
+        "folder": _FOLDER,
+        "keys": keys,
+        "bubblewrap": f"{_FOLDER}/{kit.PROGRAM}" if kit.PROGRAM in told.parts else "/usr/bin/bwrap",
+        "parts": list(told.parts.items()),
+        "stays": stays,
     }
-    text = _SCRIPT.format(
-        minutes=max(1, round((told.until - now) / 60) + 1),
-        end=_END,
-        config=json.dumps(config),
-        parts=list(told.parts.items()),
-        base=f"{told.api.rstrip('/')}/api/v1/runner/dist/",
-    )
-    if len(text.encode()) > _LIMIT:
-        raise ValueError(f"user data of {len(text)} bytes")
-    return text

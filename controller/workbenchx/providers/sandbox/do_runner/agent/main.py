@@ -16,7 +16,7 @@ import uuid
 from typing import Any
 
 from workbenchx import errors
-from workbenchx.providers.sandbox.do_runner.agent import asked, calls, sealing, work
+from workbenchx.providers.sandbox.do_runner.agent import asked, calls, sealing, walls, work
 from workbenchx.providers.sandbox.supervision import layout
 
 _BOOT_SECONDS = 3600.0
@@ -70,6 +70,11 @@ class Runner:
 
     def _prepare(self, made: work.Work) -> None:
         """Try for as long as it may help; the last reason is the one that is told."""
+        if told := walls.refusal(self._config["bubblewrap"]):
+            raise errors.Stalled(
+                f"machine shuts nothing in, so nothing runs on it: {told}",
+                reason="SandboxUnavailable",
+            )
         why = "its time was over"
         until = min(self._until, time.time() + float(self._config["patience"]))
         for _ in calls.pauses(until):

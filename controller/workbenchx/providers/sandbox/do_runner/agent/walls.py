@@ -4,6 +4,7 @@ The machine is of this run alone, so the image's root is writable, as in a conta
 """
 
 import pathlib
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from workbenchx.providers.sandbox.supervision import layout
 WORK, HOME, TMP = "/wbx/work", "/wbx/home", "/tmp"  # noqa: S108 - of the sandbox
 GPU = "/wbx/gpu"
 _USER = "1000"
+_SECONDS = 60.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DEVICES = ("nvidia*", "dri", "kfd")
 _DRIVERS = ("libcuda.so*", "libnvidia-*.so*", "libnvcuvid.so*")
@@ -43,6 +45,21 @@ def options(
         parts += ["--remount-ro", place]
     parts += ["--chdir", WORK]
     return "".join(f"{part}\0" for part in parts)
+
+
+def refusal(bubblewrap: str) -> str:
+    """Why this machine lets nothing be shut in; "" where it does."""
+    parts = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
+    parts += ["--uid", _USER, "--gid", _USER, "--cap-drop", "ALL"]
+    parts += ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    try:
+        done = subprocess.run(
+            [bubblewrap, *parts], capture_output=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return str(problem)
+    told = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+    return told[-300:] if done.returncode else ""
 
 
 def environment(
