@@ -16,12 +16,17 @@ __all__ = ["cluster", "node"]
 NAME = "wbx-test-1"
 
 
-@pytest.fixture(params=sorted(support.FACTORIES))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """See providers_sandbox.parametrize."""
+    support.parametrize(metafunc)
+
+
+@pytest.fixture
 async def bench(
     request: pytest.FixtureRequest, tmp_path: pathlib.Path
 ) -> AsyncIterator[support.Bench]:
     """One adapter in an empty folder."""
-    with support.FACTORIES[request.param](request, tmp_path) as made:
+    with support.opened(request.param, request, tmp_path) as made:
         yield made
         await made.rest()
 

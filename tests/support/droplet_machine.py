@@ -29,7 +29,8 @@ for name in bin sbin lib lib32 lib64; do
 done
 for name in usr etc dev; do mkdir "$root/$name"; mount --rbind "/$name" "$root/$name"; done
 mkdir "$root/proc" "$root/old" "$root/fakes"
-for name in var run tmp root; do mkdir -p "$state/$name" "$root/$name"; mount --bind "$state/$name" "$root/$name"; done
+mount -t tmpfs tmpfs "$root/dev/shm"
+for name in var run tmp root opt; do mkdir -p "$state/$name" "$root/$name"; mount --bind "$state/$name" "$root/$name"; done
 mount --bind "$state/fakes" "$root/fakes"
 for path in "$@"; do mkdir -p "$root$path"; mount --rbind "$path" "$root$path"; done
 mount -t proc proc "$root/proc"
@@ -93,12 +94,12 @@ class Yard:
     """Boots droplets; `close` takes away what they left."""
 
     def __init__(self, folder: pathlib.Path | None = None) -> None:
-        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="wbx-yard-", dir=folder))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wbx-yard-", dir=folder))
         self.machines: list[Machine] = []
 
     def boot(self, droplet: droplet_emulator.Droplet) -> Machine:
         """See droplet_emulator.Emulator."""
-        made = Machine(self._folder / str(droplet.id), str(droplet.body["user_data"]))
+        made = Machine(self.folder / str(droplet.id), str(droplet.body["user_data"]))
         self.machines.append(made)
         return made
 
@@ -106,4 +107,4 @@ class Yard:
         """Nothing is left."""
         for each in self.machines:
             each.end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -13,6 +13,8 @@ import console_auth
 import console_lab
 import droplet_emulator
 import droplet_machine
+import microvm_emulator
+import microvm_machine
 import providers_sandbox
 import psycopg
 import pytest
@@ -74,8 +76,8 @@ class Desk(threading.Thread):
 class Bench(providers_sandbox.Bench):
     """The adapter with an account, machines and a desk of its own."""
 
-    vendor: droplet_emulator.Emulator
-    yard: droplet_machine.Yard
+    vendor: microvm_emulator.Emulator
+    yard: microvm_machine.Yard
     desk: Desk
     url: str
     made: list[adapter.DropletSandbox]
@@ -96,9 +98,11 @@ class Bench(providers_sandbox.Bench):
 
     def box(self, name: str) -> pathlib.Path:
         """The folder of the sandbox on its machine."""
-        (droplet,) = self.vendor.named(name)
-        assert isinstance(droplet.machine, droplet_machine.Machine)
-        return droplet.machine.state / "var" / "lib" / "wbx" / "box"
+        machines: list[Any] = [each.machine for each in self.vendor.named(name)]
+        machines += [each.machine for each in self.vendor.of_name(name)]
+        (one,) = machines
+        assert isinstance(one, droplet_machine.Machine)
+        return one.state / "var" / "lib" / "wbx" / "box"
 
     async def stored(self, text: str) -> list[str]:
         """Files of machines but for the log, and rows of the desk, that hold a text."""
@@ -113,11 +117,12 @@ class Bench(providers_sandbox.Bench):
         return found + [row for (row,) in rows if text in row]
 
     async def nothing_left(self, *, helpers: bool = False) -> None:
-        """Claim: no droplet is there, no machine has power, and no row waits."""
+        """Claim: no machine is there, no machine has power, and no row waits."""
 
         async def gone() -> bool:
             alive = [each for each in self.yard.machines if each.alive()]
-            return not alive and not self.vendor.droplets and not await self.stores[0].runners()
+            machines = len(self.vendor.droplets) + len(self.vendor.microvms)
+            return not alive and not machines and not await self.stores[0].runners()
 
         await providers_sandbox.until(gone, seconds=120)
 
@@ -132,12 +137,22 @@ class Bench(providers_sandbox.Bench):
 
 
 @contextlib.contextmanager
+def microvms(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> Iterator[Bench]:
+    """The same with microVMs."""
+    boots = microvm_machine.image(registry_server.shared(request.config))
+    asked = {"shape": "microvm", "sizes": ["2vcpu-4gb"], "image": boots}
+    with bench(request, path, **asked, **more) as made:
+        made.gpus = False
+        yield made
+
+
+@contextlib.contextmanager
 def bench(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> Iterator[Bench]:
     """Everything, until the end of the block."""
     registry = registry_server.shared(request.config)
     image = registry.system()
-    yard = droplet_machine.Yard()
-    vendor = droplet_emulator.Emulator(yard.boot)
+    yard = microvm_machine.Yard()
+    vendor = microvm_emulator.Emulator(yard.boot, yard.begin)
     with (
         storage_supabase.running(path / "supabase") as supabase,
         Desk(store_server.shared(request.config), path) as desk,

@@ -71,7 +71,7 @@ class Microvm:
     body: Json
     state: str = "creating"
     why: str = ""
-    looks: int = 0
+    looks: int = 1
     machine: Machine | None = None
     ran: list[list[str]] = dataclasses.field(default_factory=list)
 
@@ -169,7 +169,7 @@ class Emulator(droplet_emulator.Emulator):
         if self.troubles.terminates:
             found.state = "terminated"
         else:
-            del self.microvms[found.id]
+            self.microvms.pop(found.id, None)
         return responses.Response(status_code=204, headers=droplet_emulator.limits())
 
     async def _pause(self, request: requests.Request) -> responses.Response:
@@ -234,7 +234,7 @@ class Emulator(droplet_emulator.Emulator):
         return None
 
     def _look(self, microvm: Microvm) -> None:
-        """The second look finds it running, its image booted, or failed."""
+        """The first look after the answer to its create finds it running, its image booted, or failed."""
         with self._beginning:
             microvm.looks += 1
             if microvm.state != "creating" or microvm.looks < 2 or self.faults.stuck:

@@ -40,6 +40,8 @@ class Bench:
     """How many times slower things begin and end than on this machine."""
     many = 20
     """How many runs a test may take that is about many."""
+    gpus = True
+    """Whether it has GPUs where its adapter does."""
 
     def spec(self, name: str = "wbx-test-1", *command: str, **fields: Any) -> ports.SandboxSpec:
         """An order for one command."""
@@ -183,6 +185,14 @@ def _do_runner(
     return droplet_sandbox.bench(request, path)
 
 
+def _microvm(
+    request: pytest.FixtureRequest, path: pathlib.Path
+) -> contextlib.AbstractContextManager[Bench]:
+    import droplet_sandbox  # noqa: PLC0415 - it builds on this module
+
+    return droplet_sandbox.microvms(request, path)
+
+
 Factory = Callable[[pytest.FixtureRequest, pathlib.Path], contextlib.AbstractContextManager[Bench]]
 
 FACTORIES: dict[str, Factory] = {
@@ -193,6 +203,33 @@ FACTORIES: dict[str, Factory] = {
     "vercel_sandbox": _vercel,
 }
 """Every adapter that the contract suite runs against; a later one adds itself here."""
+SHAPES: dict[str, Factory] = {"do_runner-microvm": _microvm}
+"""Other shapes of machines of one of them: what is asked of the vendor is another thing, what runs there is the same."""
+_OF_SHAPES = frozenset(
+    {
+        "test_a_run_from_beginning_to_end",
+        "test_create_is_idempotent",
+        "test_observe_shows_everything_with_its_tags",
+        "test_delete_ends_and_removes",
+        "test_files_are_staged",
+        "test_it_sees_what_the_program_sees",
+    }
+)
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """`bench` for each adapter; of the shapes in what differs there, or in all with WBX_EVERY_SHAPE=1."""
+    if "bench" in metafunc.fixturenames:
+        every = metafunc.function.__name__ in _OF_SHAPES or os.environ.get("WBX_EVERY_SHAPE")
+        names = sorted(FACTORIES) + (sorted(SHAPES) if every else [])
+        metafunc.parametrize("bench", names, indirect=True)
+
+
+def opened(
+    name: str, request: pytest.FixtureRequest, path: pathlib.Path
+) -> contextlib.AbstractContextManager[Bench]:
+    """The bench of that name in an empty folder."""
+    return {**FACTORIES, **SHAPES}[name](request, path)
 
 
 def isolates() -> bool:
