@@ -52,6 +52,11 @@ LOCAL = {("SandboxProvider", "local"), ("StorageProvider", "local")}
 CARRIERS = (
     "A project goes over to another one by one field of `spec.providers`, a resource by `spec.provider`. What an adapter"
     " can never do is refused in the plan: an app, or a session with ports, where nothing can be reached; a GPU where there is none."
+    "\n\n`do_runner` makes droplets; with `shape: microvm` in its settings, DigitalOcean's microVMs: a preview, not tried on a live account."
+    " Name `image` (what `buildah build --target runner` makes of the Containerfile, pushed where DigitalOcean finds it), `sizes` like"
+    " `2vcpu-4gb`, and their `prices`; `pauseAfter` is how many seconds without use it takes until one pauses. A microVM has no GPU. `wbx"
+    " provider check` tells on your account what nobody could try: whether the image's command may shut another one in, whether a pause keeps a run, whether"
+    " DigitalOcean shows the image that was asked for (decision 192)."
 )
 
 

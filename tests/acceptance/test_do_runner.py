@@ -187,6 +187,41 @@ async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
     await its_provider_is_tried(bench, tmp_path)
 
 
+async def test_the_sample_runs_on_a_microvm(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> None:
+    """The same job where the provider object has `shape: microvm`; and `wbx provider check` of it pauses one, which goes on."""
+    root = tmp_path / "repository"
+    with droplet_sandbox.microvms(request, tmp_path) as bench:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(bench.rest)
+            sample(bench, root)
+            shape = f"    shape: microvm\n    image: {bench.boots}\n    size: 2vcpu-4gb\n"
+            replace(root / SSOT / SANDBOX, "    size: s-2vcpu-4gb\n", shape)
+            replace(root / SSOT / SANDBOX, "name: s-2vcpu-4gb", "name: 2vcpu-4gb")
+            replace(root / SSOT / PROJECT, "sandbox: vercel-sandbox", "sandbox: do-runner")
+            with worker(bench, tmp_path) as told:
+                async with engine(bench, root):
+                    row = await ended(reads.Reads(bench.stores[0].connections), told)
+            consoles = [each.console for each in bench.yard.machines]
+            assert row["state"] == "succeeded", (row, told.read_text(), consoles)
+            assert bench.vendor.asked.count("POST /v2/microvms") == 1
+            assert "POST /v2/droplets" not in bench.vendor.asked
+            await its_microvm_is_tried(bench, tmp_path)
+
+
+async def its_microvm_is_tried(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> None:
+    """Every verb, and what only a live account could tell; nothing is left."""
+    done = await asyncio.to_thread(check, bench, folder)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    steps = {step["verb"]: step for step in json.loads(done.stdout)["steps"]}
+    assert {step["outcome"] for step in steps.values()} == {"ok"}
+    said = steps["machine"]["said"]
+    assert "paused and resumed; the boot image that it shows is the one that was asked for" in said
+    assert "an hour of it costs 0.0238 USD there" in said
+    await bench.nothing_left()
+
+
 async def a_session_is_kept(bench: droplet_sandbox.Bench, asked: reads.Reads) -> None:
     """It runs its preStop when it is stopped, and its files, with what that wrote, are the snapshot."""
 

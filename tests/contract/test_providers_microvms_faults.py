@@ -120,10 +120,16 @@ async def test_one_of_an_earlier_try_is_replaced(place: runner_place.Place) -> N
     early.body["tags"] = [each for each in early.body["tags"] if "wbx-try" not in each]
     await place.store.bind_runner(NAME, None)
     making = asyncio.create_task(place.sandbox().create(order()))
+    await providers_sandbox.until(lambda: is_gone(place, early.id), seconds=120)
     await place.stage()
     assert (await making).state == "created"
     (late,) = place.vendor.of_name(NAME)
     assert late.id != early.id
+
+
+async def is_gone(place: runner_place.Place, microvm: str) -> bool:
+    """Whether it was destroyed."""
+    return microvm not in place.vendor.microvms
 
 
 async def there(place: runner_place.Place) -> bool:

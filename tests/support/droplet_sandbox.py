@@ -85,6 +85,8 @@ class Bench(providers_sandbox.Bench):
     kept: supabase_storage.SupabaseStorage
     storage_url: str
     road: api_road.Road
+    boots: str = ""
+    """The image that its microVMs boot."""
     pace = 10.0
     many = 2
 
@@ -142,7 +144,7 @@ def microvms(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) ->
     boots = microvm_machine.image(registry_server.shared(request.config))
     asked = {"shape": "microvm", "sizes": ["2vcpu-4gb"], "image": boots}
     with bench(request, path, **asked, **more) as made:
-        made.gpus = False
+        made.gpus, made.boots = False, boots
         yield made
 
 

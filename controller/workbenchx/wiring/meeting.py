@@ -39,9 +39,13 @@ async def trying(
     wanted = adapters.Wanted(await joined.store.options())
     storage = adapters.pick_storage(wanted, stack, joined.store.storages_with)
     place = adapters.make(option, joined.installation, storage, stack, joined.store)
-    api = runner_settings.read(option.settings).api_url
+    told = runner_settings.read(option.settings)
     around = trials.Surroundings(
-        storage, joined.installation.id, image, before=functools.partial(_reach, api)
+        storage,
+        joined.installation.id,
+        image,
+        before=functools.partial(_reach, told.api_url),
+        machine=getattr(place, "try_machine", None) if told.shape == "microvm" else None,
     )
     return functools.partial(trials.sandbox, provider=place, surroundings=around)
 

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import datetime
 import decimal
+import functools
 import hashlib
 import secrets
 import time
@@ -113,12 +114,16 @@ async def _patiently(call: Callable[[], Awaitable[str]], patience: float) -> str
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a sandbox is tried with. `before`: what must be true first, as a step called "api"."""
+    """What a sandbox is tried with. `before`: what must be true first, as a step called "api".
+
+    `machine`: what is asked of its machine while its command runs, by the name of the sandbox, as a step of that name.
+    """
 
     storage: ports.StorageProvider
     installation: str
     image: str
     before: Callable[[], Awaitable[str]] | None = None
+    machine: Callable[[str], Awaitable[str]] | None = None
 
 
 async def sandbox(
@@ -136,6 +141,8 @@ async def sandbox(
         await trial.step("create", tried.create, patience=_BOOT)
         for verb in ("start", "status", "read_log"):
             await trial.step(verb, getattr(tried, verb))
+        if surroundings.machine is not None:
+            await trial.step("machine", functools.partial(surroundings.machine, spec.name))
         await tried.optional(trial)
         for verb in ("extend", "stop", "wait", "read_file"):
             await trial.step(verb, getattr(tried, verb))

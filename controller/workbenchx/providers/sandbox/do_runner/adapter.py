@@ -18,6 +18,7 @@ from workbenchx import errors, ports
 from workbenchx.providers.sandbox import executing, specs
 from workbenchx.providers.sandbox.do_runner import (
     bell,
+    checking,
     fleet,
     machines,
     making,
@@ -273,6 +274,10 @@ class DropletSandbox:
             await self._desk.remove_runner(name)
         self._checked.pop(name, None)
         self._waking.forget(name)
+
+    async def try_machine(self, name: str) -> str:
+        """What `wbx provider check` asks of a microVM while its command runs, in a line. See checking.machine."""
+        return await checking.machine(self._api.microvms, self._chosen, name)
 
     async def _answer(
         self, name: str, key: str, asked: Mapping[str, Any], seconds: float
