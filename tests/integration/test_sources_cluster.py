@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
+import cluster_server
 import git_lab
 import operator_lab
 import pytest
@@ -13,6 +14,7 @@ from cluster_fixtures import cluster, namespace
 from operator_fixtures import lab
 from store_fixtures import database, server, store
 
+from workbenchx import ports
 from workbenchx.engine import following, landing, secrets
 from workbenchx.forge import clones
 from workbenchx.operator import kubeconfig, permissions
@@ -197,6 +199,25 @@ async def test_what_the_account_may_not_do_is_refused_alone(scene: Scene) -> Non
             scene.until_mirrored("c", None)
             await scene.look(worker)
             assert scene.version("c") == "1"
+
+
+async def test_a_field_that_the_cluster_does_not_know_is_refused_alone(
+    cluster: cluster_server.Cluster, namespace: str
+) -> None:
+    """Its definitions may be of another release: that object is told, the others are applied, and nothing waits for the server."""
+    cluster.service_account(namespace, "wbx-source", [APPLY_RULE]).close()
+    account = ports.Account(namespace, "wbx-source", f"{namespace}/team")
+    spec = {"project": "lab", "uri": "https://example.com/a.csv", "format": "csv"}
+    given = [
+        ports.Manifest(model.Key("Dataset", namespace, name), json.dumps(more), "0" * 64, False)
+        for name, more in [("old", spec), ("new", spec | {"later": 1})]
+    ]
+    config = cluster.kubeconfig(cluster.admin.token)
+    async with accounts.speaking(kubeconfig.load({}, config)) as api:
+        refused = await api.apply(account, given)
+    assert [key.name for key in refused] == ["new"]
+    assert ".spec.later: field not declared in schema" in refused[given[1].key]
+    assert cluster.admin.get("Dataset", "old", namespace) is not None
 
 
 @pytest.mark.parametrize("by", ["trailer", "order"])

@@ -192,6 +192,15 @@ def test_what_is_known_besides_counts() -> None:
     assert 'did you mean "table"?' in line
 
 
+def test_notices_after_the_first_hundreds_are_at_their_documents() -> None:
+    """All are told; where each field stands is looked up for the first of them."""
+    jobs = "---\n".join(files.job(f"j{n:03}") for n in range(120))
+    found = files.report({"a.yaml": jobs}, open_world=True)
+    columns = [notice.column for notice in found.notices]
+
+    assert sorted(columns) == [1] * 40 + [12] * 200
+
+
 def test_in_an_open_world_a_missing_target_is_only_told() -> None:
     """More may be declared beside the part that is checked."""
     found = files.report({"a.yaml": files.job()}, open_world=True)

@@ -11,6 +11,7 @@ from workbenchx.declared import document, placing, problem, workers
 from workbenchx.declared.checks import borders, cycles, targets, whole
 
 _ERROR = problem.Severity.ERROR.value
+_PLACED = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,9 +118,19 @@ def _twins(
 def _placed(
     files: Mapping[str, bytes], findings: Iterable[whole.Finding]
 ) -> Iterable[problem.Problem]:
-    """The findings with line and column. A file that has changed since gives the line of its document."""
+    """The findings with line and column. A file that has changed since gives the line of its document.
+
+    So does a notice after the first hundreds: thousands come where all refer to what another repository declares, and
+    placing each costs more than reading it.
+    """
     places: dict[str, placing.Places | None] = {}
+    notices = 0
     for found, flaw in findings:
+        is_notice = flaw.severity == problem.Severity.NOTICE.value
+        notices += is_notice
+        if is_notice and notices > _PLACED:
+            yield _problem(None, found, flaw)
+            continue
         if found.path not in places:
             places[found.path] = _places(files, found.path)
         yield _problem(places[found.path], found, flaw)

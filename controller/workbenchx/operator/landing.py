@@ -28,6 +28,8 @@ _LABEL_LIMIT = 63
 _APPLY = {"Content-Type": "application/apply-patch+yaml"}
 _JSON = {"Content-Type": "application/json"}
 _GONE, _CONFLICT, _BUSY, _FAILING = 404, 409, 429, 500
+# What the server says, as a fault of its own, of a field that its definition of the kind does not have.
+_UNTYPED = b"failed to create typed patch object"
 
 
 @contextlib.asynccontextmanager
@@ -163,13 +165,16 @@ async def _apply(
     api: client.Client, account: ports.Account, manifest: ports.Manifest
 ) -> str | None:
     """What the server refuses; a field of another manager is taken only where the object is ours."""
-    params = {"fieldManager": f"wbx-source.{mark(account.source)}"}
+    # Apply refuses unknown fields by itself; checking them once more costs the server a twelfth.
+    params = {"fieldManager": f"wbx-source.{mark(account.source)}", "fieldValidation": "Ignore"}
     params |= {"force": "true"} if manifest.ours else {}
     where = client.path(*manifest.key)
     body = document(account, manifest)
     answer = await api.send("PATCH", where, data=body, headers=_APPLY, params=params)
     if answer.code == _CONFLICT:
         return f"{answer.message} (delete it there, or take its fields out of the file)"
+    if answer.code == _FAILING and _UNTYPED in answer.body:
+        return f"{answer.message} (the cluster has other definitions of our kinds than this worker: apply those of its release)"
     return _refusal(answer)
 
 
