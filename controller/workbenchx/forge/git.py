@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Mapping
 
@@ -21,6 +22,8 @@ _CONFIG = {
     "submodule.recurse": "false",
 }
 SETTINGS = tuple(word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}"))
+_GRAVE = ("fatal:", "error:", "remote:", "ssh:")
+_SSH_REFUSES = re.compile(r"Permission denied \(|[Hh]ost key |HOST IDENTIFICATION HAS CHANGED")
 _KEPT = ("PATH", "HOME", "SSH_AUTH_SOCK")
 
 
@@ -125,7 +128,7 @@ def passes(said: str) -> bool:
 
 
 def told(said: str) -> str:
-    """Git's own words on one line: what begins with fatal or error, else the last line."""
+    """Git's own words on one line, and ssh's: what begins with fatal or error, else the last line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()] or ["git failed"]
-    grave = [line for line in lines if line.startswith(("fatal:", "error:", "remote:"))]
+    grave = [line for line in lines if line.startswith(_GRAVE) or _SSH_REFUSES.search(line)]
     return "; ".join(dict.fromkeys(grave or lines[-1:]))[:300]

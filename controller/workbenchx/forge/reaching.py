@@ -89,6 +89,7 @@ def _key(remote: ports.Remote, folder: pathlib.Path) -> Iterator[str]:
             "-oIdentitiesOnly=yes",
             "-oIdentityAgent=none",
             f"-oUserKnownHostsFile={known}",
+            "-oGlobalKnownHostsFile=/dev/null",
             f"-oStrictHostKeyChecking={check}",
             f"-i{place / 'key'}",
         ]
