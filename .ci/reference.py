@@ -20,6 +20,11 @@ a command is in `wbx COMMAND --help`.
 """
 
 
+FIXBOT = """
+FixBot of a project is on by `spec.fixbot` of the Project; for cluster-scoped kinds by `spec.fixbot` of a Source in `wbx-system`. What they say counts before `[fixbot] enabled`
+and `[fixbot] rules`, which embedded count where they say nothing. A Source's `spec.forge.commits` counts, field by field, before `[fixbot] name`, `email` and `signing_key`. All
+other keys of `[fixbot]` are the process's alone; the worker of a cluster reads them from its environment. Who changes name or address hands over the pull requests that are open.
+"""
 ELSEWHERE = {
     "WBX_SECRET_<PROJECT>_*": "a secret that a resource of the project may name in `secretRef`, embedded only",
     "WBX_API_TOKEN": "with WBX_API_URL: the token to use instead of what `wbx login` kept, as in CI",
@@ -114,11 +119,17 @@ def commands() -> Iterable[str]:
 def setting_table() -> str:
     """One row a setting."""
     rows = [
-        (f"`{name}`", f"`WBX_{name.upper()}`", form(key.form), key.meaning)
+        (f"`{spelled(name)}`", f"`WBX_{name.upper()}`", form(key.form), key.meaning)
         for name, key in settings.KEYS.items()
     ]
     head = ("key in wbx.toml", "environment variable", "form", "what it means")
-    return f"## Settings\n\n{table(head, rows)}\n"
+    return f"## Settings\n\n{table(head, rows)}\n{FIXBOT}\n"
+
+
+def spelled(name: str) -> str:
+    """A key as wbx.toml has it."""
+    table, _, inner = name.partition("_")
+    return f"[{table}] {inner}" if table in settings.TABLES else name
 
 
 def variables(title: str, known: dict[str, str]) -> str:

@@ -2,15 +2,11 @@
 
 import asyncio
 import dataclasses
-import json
-import os
 import pathlib
-import subprocess
-import sys
-from typing import Any
 
 import cli_tree
 import cli_wbx
+import fixbot_bench
 import fixbot_process
 import fixbot_scenes as given
 import gitea_server
@@ -22,91 +18,6 @@ from store_fixtures import database, server, store
 from workbenchx.store import embedded, postgres
 
 __all__ = ["database", "gitea", "repository", "server", "store"]
-PROGRAM = pathlib.Path(fixbot_process.__file__)
-
-
-class Bench:
-    """A repository that is followed, and FixBot, which runs once when it is told to."""
-
-    def __init__(
-        self,
-        repository: gitea_server.Repository,
-        store: postgres.Postgres,
-        url: str,
-        folder: pathlib.Path,
-    ) -> None:
-        self.repository = repository
-        self.store = store
-        self._url = url
-        self._folder = folder
-
-    async def execute(self, statement: str, *values: object) -> list[Any]:
-        """SQL, as the engine."""
-        async with self.store.connections.transaction() as conn:
-            found = await conn.execute(statement, values)
-            return await found.fetchall() if found.description else []
-
-    async def follow(self) -> None:
-        """The source is followed; its newest commit is in force."""
-        spec = {
-            "url": self.repository.url,
-            "branch": "main",
-            "forge": {"type": "gitea", "url": self.repository.gitea.url},
-            "credentials": {"env": "WBX_SECRET_WBX_SYSTEM_TOKEN"},
-            "fixbot": {"enabled": True},
-        }
-        self.commit = await asyncio.to_thread(self.repository.commit, dict(fixbot_process.files()))
-        await self.execute(
-            "insert into ops.source_states (source, namespace, name, spec, applied)"
-            " values (%s, 'wbx-system', 'platform', %s::jsonb, %s)",
-            fixbot_process.SOURCE,
-            json.dumps(spec),
-            self.commit,
-        )
-
-    async def applied(self, commit: str) -> None:
-        """That commit is in force now."""
-        await self.execute("update ops.source_states set applied = %s", commit)
-
-    async def look(self, failpoint: str = "") -> int:
-        """Run FixBot once, though it was just here, and though its lease of a killed process lasts; the exit code."""
-        await self.execute("update ops.fix_turns set due_at = now(), lease_until = '-infinity'")
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        token = self.repository.gitea.owner.token
-        extra = {"WBX_SECRET_WBX_SYSTEM_TOKEN": token, "WBX_FAILPOINT": failpoint}
-        paths = os.pathsep.join([*sys.path[:1], os.environ.get("PYTHONPATH", "")])
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, str(PROGRAM), self._url, str(self._folder)],
-            env=kept | extra | {"PYTHONPATH": paths},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in {0, -9}, done.stderr
-        return done.returncode
-
-    def pulls(self, state: str = "open") -> list[dict[str, Any]]:
-        """Pull requests at the forge."""
-        return list(self.repository.ask("GET", f"/pulls?state={state}"))
-
-    def text(self, path: str) -> str:
-        """A file of main, as git has it."""
-        return subprocess.run(
-            ["git", f"--git-dir={self.repository.bare}", "show", f"main:{path}"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    def branches(self) -> set[str]:
-        """The branches there."""
-        return {each["name"] for each in self.repository.ask("GET", "/branches")}
-
-    async def states(self) -> list[str]:
-        """The rows, the oldest first."""
-        rows = await self.execute("select state from ops.fix_proposals order by created_at")
-        return [row[0] for row in rows]
 
 
 @pytest.fixture
@@ -116,14 +27,14 @@ async def bench(
     server: embedded.Server,
     database: str,
     tmp_path: pathlib.Path,
-) -> Bench:
+) -> fixbot_bench.Bench:
     """A repository with a wrong name in it."""
-    made = Bench(repository, store, server.url_for("wbx_engine", database), tmp_path)
+    made = fixbot_bench.Bench(repository, store, server.url_for("wbx_engine", database), tmp_path)
     await made.follow()
     return made
 
 
-async def test_killed_anywhere_it_opens_one_pull_request(bench: Bench) -> None:
+async def test_killed_anywhere_it_opens_one_pull_request(bench: fixbot_bench.Bench) -> None:
     """Killed after the row, after the push, after the pull request: then there is one; merged, it is over, and main is mended."""
     for failpoint in ("fix.recorded", "fix.pushed", "fix.opened"):
         assert await bench.look(failpoint) == -9
@@ -143,7 +54,7 @@ async def test_killed_anywhere_it_opens_one_pull_request(bench: Bench) -> None:
     assert "runtime: python  # in a hurry" in bench.text(given.JOBS)
 
 
-async def test_people_have_the_last_word(bench: Bench) -> None:
+async def test_people_have_the_last_word(bench: fixbot_bench.Bench) -> None:
     """A commit of theirs takes it over, with one comment; after their close it is quiet; a commit that is not applied is no business."""
     assert await bench.look() == 0
     (pull,) = bench.pulls()

@@ -1,17 +1,13 @@
 """`ports.Registry`: a real registry with token authentication, and a scripted one for answers that no honest one gives."""
 
 import hashlib
-import http.server
-import json
-import pathlib
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
-import oci_images
 import pytest
 import pytest_asyncio
-import registry_server
+import registry_guarded
+import registry_scripted
 import registry_tokens
 
 from workbenchx import errors
@@ -20,46 +16,10 @@ from workbenchx.forge import realms, registry
 DIGEST = "sha256:" + "ab" * 32
 
 
-class Guarded:
-    """A registry that wants a token, with a repository "team/python"."""
-
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.tokens = registry_tokens.TokenServer(folder)
-        self.server = registry_server.Registry(self.tokens.auth)
-        self.image = f"{self.server.address}/team/python"
-
-    def push(self, tag: str, *contents: str) -> tuple[str, str]:
-        """Store an index of images under a tag: the digests of the index and of its first image."""
-        token = self.tokens.token("team/python", "pull", "push")
-        headers = {"Authorization": f"Bearer {token}"}
-        made = [oci_images.make({"bin/sh": text.encode()}) for text in contents]
-        base = f"http://{self.server.address}"
-        for image in made:
-            oci_images.push(base, "team/python", image, headers=headers)
-        entries = [
-            {
-                "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "digest": image.digest,
-                "size": len(image.manifest),
-                "platform": {"os": "linux", "architecture": name},
-            }
-            for image, name in zip(made, ("amd64", "arm64"), strict=False)
-        ]
-        index = {"schemaVersion": 2, "mediaType": registry_server.INDEX, "manifests": entries}
-        body = json.dumps(index).encode()
-        named = self.server.push_index("team/python", body, tag=tag, headers=headers)
-        return named.partition("@")[2], made[0].digest
-
-    def close(self) -> None:
-        """End both."""
-        self.server.close()
-        self.tokens.close()
-
-
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry_guarded.Guarded]:
     """One for this file."""
-    made = Guarded(tmp_path_factory.mktemp("tokens"))
+    made = registry_guarded.Guarded(tmp_path_factory.mktemp("tokens"))
     yield made
     made.close()
 
@@ -77,7 +37,7 @@ def known(_host: str) -> tuple[str, str]:
 
 
 async def test_a_tag_is_the_digest_of_its_index(
-    guarded: Guarded, client: httpx.AsyncClient
+    guarded: registry_guarded.Guarded, client: httpx.AsyncClient
 ) -> None:
     """Not of the image for one machine; after the tag has moved it is the new one; another tag is not there."""
     asking = registry.Registry(client, credentials=known)
@@ -90,7 +50,7 @@ async def test_a_tag_is_the_digest_of_its_index(
 
 
 async def test_whoever_may_not_pull_knows_nothing(
-    guarded: Guarded, client: httpx.AsyncClient
+    guarded: registry_guarded.Guarded, client: httpx.AsyncClient
 ) -> None:
     """Wrong or no credentials are no proof of absence, and do not show in the message."""
     for credentials in (registry.nobody, lambda _host: ("mallory", "pass-phrase")):
@@ -110,58 +70,16 @@ async def test_a_registry_that_is_away_is_an_outage(client: httpx.AsyncClient) -
     assert caught.value.retry_after > 0
 
 
-Answer = tuple[int, Mapping[str, str], bytes]
-
-
-class Scripted:
-    """A server that answers as it is told; `seen` are the requests."""
-
-    def __init__(self) -> None:
-        self.answer: Callable[[str, str, str], Answer] = lambda *_: (500, {}, b"")
-        self.seen: list[tuple[str, str, str]] = []
-        script = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                said = (self.command, self.path, self.headers.get("Authorization", ""))
-                script.seen.append(said)
-                status, headers, body = script.answer(*said)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
-
-            do_HEAD = do_GET  # noqa: N815 - the name is that of http.server
-
-            def log_message(self, *_: object) -> None:
-                """Tests are quiet."""
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,), daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 @pytest.fixture
-def scripted() -> Iterator[Scripted]:
+def scripted() -> Iterator[registry_scripted.Scripted]:
     """One that serves."""
-    made = Scripted()
+    made = registry_scripted.Scripted()
     yield made
     made.close()
 
 
 async def test_a_digest_without_a_header_is_made_of_the_bytes(
-    scripted: Scripted, client: httpx.AsyncClient
+    scripted: registry_scripted.Scripted, client: httpx.AsyncClient
 ) -> None:
     """The header is only recommended; where it is there and wrong, nothing is believed."""
     body = b'{"schemaVersion": 2}'
@@ -193,7 +111,11 @@ async def test_a_digest_without_a_header_is_made_of_the_bytes(
     ],
 )
 async def test_what_is_not_surely_absent_is_unknown(
-    scripted: Scripted, client: httpx.AsyncClient, answer: Answer, reason: str, after: float
+    scripted: registry_scripted.Scripted,
+    client: httpx.AsyncClient,
+    answer: registry_scripted.Answer,
+    reason: str,
+    after: float,
 ) -> None:
     """A page of a proxy, a failure, a refusal, a limit, a redirect to an address: none of them says that a tag is gone."""
     scripted.answer = lambda *_: answer
@@ -204,7 +126,7 @@ async def test_what_is_not_surely_absent_is_unknown(
 
 
 async def test_absence_is_what_the_registry_says_itself(
-    scripted: Scripted, client: httpx.AsyncClient
+    scripted: registry_scripted.Scripted, client: httpx.AsyncClient
 ) -> None:
     """Its own error codes."""
     scripted.answer = lambda *_: (404, {}, b'{"errors": [{"code": "NAME_UNKNOWN"}]}')
@@ -213,11 +135,11 @@ async def test_absence_is_what_the_registry_says_itself(
 
 
 async def test_a_challenge_of_basic_is_answered(
-    scripted: Scripted, client: httpx.AsyncClient
+    scripted: registry_scripted.Scripted, client: httpx.AsyncClient
 ) -> None:
     """With the credentials of that host, and only once they were asked for."""
 
-    def answer(_method: str, _path: str, said: str) -> Answer:
+    def answer(_method: str, _path: str, said: str) -> registry_scripted.Answer:
         if said.startswith("Basic "):
             return 200, {"Docker-Content-Digest": DIGEST}, b""
         return 401, {"WWW-Authenticate": 'Basic realm="here"'}, b""
@@ -229,7 +151,7 @@ async def test_a_challenge_of_basic_is_answered(
 
 
 async def test_credentials_go_to_no_strange_token_server(
-    scripted: Scripted, client: httpx.AsyncClient
+    scripted: registry_scripted.Scripted, client: httpx.AsyncClient
 ) -> None:
     """A challenge that names another host is not followed, with or without credentials."""
     realm = "https://tokens.example.com/token"

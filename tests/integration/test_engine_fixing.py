@@ -41,6 +41,7 @@ class Bench:
         self.limits = allowing.Limits(open=10, hourly=100)
         self.allowed = EVERYTHING
         self.source = "embedded"
+        self.labels: tuple[str, ...] = ()
 
     async def begin_anew(self, source: str) -> None:
         """Another source; what was proposed before is over."""
@@ -65,7 +66,12 @@ class Bench:
             world = dataclasses.replace(scene.world, declared=tuple(rows.values()))
             scene = dataclasses.replace(scene, world=world)
         at = bot.Repository(
-            self.source, forge_memory.URL, "main", self.host.branches["main"], scene
+            self.source,
+            forge_memory.URL,
+            "main",
+            self.host.branches["main"],
+            scene,
+            self.labels,
         )
         hands = bot.Hands(self.host, self.host, self.host.tip)
         working = bot.Bot(self.store, hands, self.clock, self.limits)

@@ -2,16 +2,16 @@
 
 import os
 import pathlib
-import subprocess
+from typing import Literal
 
 import git_lab
 import gitea_server
 import pytest
-import tools
+import signing_keys
 from gitea_fixtures import gitea, repository
 
 from workbenchx import errors, ports
-from workbenchx.forge import committing, pushing
+from workbenchx.forge import committing, pushing, signatures
 
 __all__ = ["gitea", "repository"]
 
@@ -177,33 +177,41 @@ async def test_paths_stay_inside(
     assert at(lab, "branch --format=%(refname:short)") == "main"
 
 
-@pytest.fixture
-def signer(tmp_path: pathlib.Path) -> committing.Identity:
-    """Somebody with a key; whom to believe lies in `allowed`."""
-    keygen = tools.need("ssh-keygen", "apt-get install openssh-client")
-    made = tmp_path / "key"
-    subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", made], check=True)
-    who = committing.Identity(key=made.read_text())
-    (tmp_path / "allowed").write_text(f"{who.email} {(tmp_path / 'key.pub').read_text()}")
-    return who
-
-
+@pytest.mark.parametrize("mode", ["ssh", "gpg"])
 async def test_signed_the_same_each_time(
-    lab: git_lab.Repository, tmp_path: pathlib.Path, signer: committing.Identity
+    lab: git_lab.Repository, tmp_path: pathlib.Path, mode: Literal["ssh", "gpg"]
 ) -> None:
-    """With a key, a commit verifies, and is the same commit on another machine."""
+    """With a key, a commit verifies, and is the same commit on another machine, though the key is younger than its base."""
     base = lab.git("rev-parse", "HEAD")
+    email = "fixbot@example.org"
+    pair = (signing_keys.ssh if mode == "ssh" else signing_keys.gpg)(tmp_path, email)
+    who = committing.Identity("FixBot", email, pair.secret)
 
     one, two = (
-        pushing.Pusher(tmp_path / name, identity=signer, transports="file")
-        for name in ("one", "two")
+        pushing.Pusher(tmp_path / name, identity=who, transports="file") for name in ("one", "two")
     )
     first = await one.push(lab.url, wanted(base), expected=None)
     second = await two.push(lab.url, wanted(base), expected=None)
 
     assert first == second
-    allowed = tmp_path / "allowed"
-    git_lab.run("-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-commit", first, at=lab.bare)
+    signer = await signatures.signer(lab.bare, first, mode=mode, keys=pair.public)
+    assert email in signer
+
+
+@pytest.mark.parametrize("key", ["pass phrase", "-----BEGIN PGP PRIVATE KEY BLOCK-----\nnonsense"])
+async def test_what_is_no_key_signs_nothing(
+    lab: git_lab.Repository, tmp_path: pathlib.Path, key: str
+) -> None:
+    """Nothing is pushed unsigned in its place, and the message does not show it."""
+    pusher = pushing.Pusher(
+        tmp_path / "copies", identity=committing.Identity(key=key), transports="file"
+    )
+    with pytest.raises(errors.Stalled) as refused:
+        await pusher.push(lab.url, wanted(lab.git("rev-parse", "HEAD")), expected=None)
+
+    assert refused.value.reason == "SecretMissing"
+    assert key not in refused.value.message
+    assert at(lab, "branch --format=%(refname:short)") == "main"
 
 
 async def test_a_real_gitea_by_token(

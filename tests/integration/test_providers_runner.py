@@ -156,7 +156,7 @@ async def test_an_image_that_is_not_for_everybody(
     named = oci_images.push(
         f"http://{shelf.address}", "private", registry_server.small(), headers=may
     )
-    told = {"host": shelf.address, "username": registry_tokens.USER, "password": "registry"}
+    told = {"host": shelf.address, "username": registry_tokens.USER, "passwordFrom": "registry"}
     with droplet_sandbox.bench(request, tmp_path, registries=[told]) as bench:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(bench.rest)

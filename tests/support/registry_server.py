@@ -49,11 +49,30 @@ class Registry:
             "http": {"addr": self.address},
             **self._auth,
         }
-        path = self._folder / "registry.yaml"
-        path.write_text(yaml.safe_dump(config))
+        (self._folder / "registry.yaml").write_text(yaml.safe_dump(config))
+        self._serve()
+
+    def _serve(self) -> None:
         self._process = subprocess.Popen(
-            [self._program, "serve", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [self._program, "serve", self._folder / "registry.yaml"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+
+    def away(self) -> None:
+        """It does not answer until `back`; what it has stays."""
+        self._process.kill()
+        self._process.wait()
+
+    def back(self) -> None:
+        """It serves again, where it did."""
+        deadline = time.monotonic() + 240
+        self._serve()
+        while not self._answers():
+            assert time.monotonic() < deadline, "the registry does not come back"
+            if self._process.poll() is not None:
+                self._serve()
+            time.sleep(0.05)
 
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):

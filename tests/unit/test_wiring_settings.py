@@ -147,3 +147,56 @@ def test_every_key_is_documented_and_is_a_field() -> None:
 
     assert set(settings.KEYS) == fields
     assert all(key.meaning for key in settings.KEYS.values())
+
+
+def test_a_table_holds_the_settings_of_fixbot(repository: pathlib.Path) -> None:
+    """Texts, numbers, lists and true or false; a variable has the whole name."""
+    toml = """
+environment = "here"
+
+[fixbot]
+enabled = true
+rules = ["pin-digest", "bump-digest"]
+open = 3
+labels = "bots night"
+signing_key = "env:KEY"
+"""
+    found = load(repository, toml, WBX_FIXBOT_OPEN="5", WBX_FIXBOT_NAME="Jo (bot)")
+
+    assert (found.environment, found.fixbot_enabled, found.fixbot_open) == ("here", True, 5)
+    assert found.fixbot_rules == ("pin-digest", "bump-digest")
+    assert found.fixbot_labels == ("bots", "night")
+    assert (found.fixbot_name, found.fixbot_hourly) == ("Jo (bot)", 4)
+    assert "KEY" not in repr(found)
+    assert load(repository, "", WBX_FIXBOT_ENABLED="false").fixbot_enabled is False
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("open = 1\n[fixbot]\nopen = 0\n", 'wbx.toml:1: unknown key "open"'),
+        ("[fixbot]\n\nopen = 0\n", 'wbx.toml:3: fixbot_open is "0", must be a whole number'),
+        ("[fixbot]\nenable = true\n", 'toml:2: unknown key "enable" (did you mean "enabled"?)'),
+        ('[fixbot]\nenabled = "yes"\n', "wbx.toml:2: fixbot_enabled must be true or false"),
+        ("fixbot_open = 1\n", "wbx.toml:1: unknown key"),
+        ("fixbot_open = 1\n", "write open in the table [fixbot]"),
+        ("fixbot = 1\n", "wbx.toml:1: fixbot must be a table"),
+        ('[fixbot]\nrules = ["pin"]\n', 'wbx.toml:2: there is no rule "pin" (rules: adopt-drift'),
+        ('[fixbot]\nsigning_key = "abc"\n', "wbx.toml:2: fixbot_signing_key must be env:NAME"),
+        ('[fixbot]\nname = "Jo."\n', 'wbx.toml:2: fixbot_name is "Jo.", must be a plain name'),
+        ('[fixbot]\nemail = "Jo"\n', "must be a plain address"),
+        ("[fixbot]\nlabels = [1]\n", "wbx.toml:2: fixbot_labels must be a text in quotes"),
+    ],
+)
+def test_a_wrong_value_of_a_table_is_refused_with_its_place(
+    repository: pathlib.Path, toml: str, said: str
+) -> None:
+    """The same words as elsewhere, with the line inside the table."""
+    assert said in refusal(repository, toml)
+
+
+def test_a_variable_that_is_neither_true_nor_false_is_refused(repository: pathlib.Path) -> None:
+    """By its name."""
+    assert 'WBX_FIXBOT_ENABLED: fixbot_enabled is "yes"' in refusal(
+        repository, WBX_FIXBOT_ENABLED="yes"
+    )

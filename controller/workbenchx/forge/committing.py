@@ -1,14 +1,13 @@
 """Commits made without a work tree, the same bytes whenever they are made of the same: in a bare repository of ours."""
 
-import contextlib
 import dataclasses
 import pathlib
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from workbenchx import errors, ports
-from workbenchx.forge import git
+from workbenchx.forge import git, signing
 
 _TIMEOUT = 120.0
 _FILE_MODES = frozenset({"100644", "100755"})
@@ -17,7 +16,7 @@ _PART = re.compile(r"(?!\.{1,2}$)(?i:(?!\.git$))[^\x00-\x1f\x7f\\:]+")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Identity:
-    """Who makes our commits. `key`: a private SSH key that signs them (Ed25519 or RSA, so that a signature is always the same)."""
+    """Who makes our commits. `key`: signs them, see forge.signing (Ed25519 or RSA, so that a signature is always the same)."""
 
     name: str = "WorkbenchX FixBot"
     email: str = "fixbot@workbenchx.invalid"
@@ -65,21 +64,21 @@ async def commit(local: Local, wanted: ports.NewCommit, who: Identity) -> str:
 
     Raises:
         errors.Stalled: reason InvalidPath: a path leads out of the repository, or to a link or a submodule;
-            GitFailed: it cannot be made or signed; the message has git's own words.
+            GitFailed: it cannot be made or signed; the message has git's own words; SecretMissing: as forge.signing.
     """
     try:
         tree = await _tree(local, wanted)
         seconds = await local.git("show", "-s", "--format=%ct", wanted.base)
-        with _signing(who.key) as options:
+        async with signing.words(who.key, seconds, local.env) as said:
             return await local.git(
-                *options[0],
+                *said.settings,
                 "commit-tree",
-                *options[1],
+                *said.options,
                 "-p",
                 wanted.base,
                 tree,
                 given=_message(wanted).encode(),
-                env=who.environment(seconds),
+                env={**who.environment(seconds), **said.env},
             )
     except git.Failed as problem:
         raise errors.Stalled(
@@ -123,19 +122,6 @@ def _message(wanted: ports.NewCommit) -> str:
         f"{name}: {' '.join(value.split())}\n" for name, value in wanted.trailers.items()
     )
     return wanted.message.rstrip() + "\n" + (f"\n{trailers}" if trailers else "")
-
-
-@contextlib.contextmanager
-def _signing(key: str | None) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Options of git and of commit-tree; the key lies in a private file meanwhile."""
-    if key is None:
-        yield (), ()
-        return
-    with tempfile.TemporaryDirectory(prefix="wbx-sign-") as held:
-        place = pathlib.Path(held) / "key"
-        place.touch(mode=0o600)
-        place.write_text(key.rstrip("\n") + "\n", encoding="utf-8")
-        yield ("-c", "gpg.format=ssh", "-c", f"user.signingkey={place}"), ("-S",)
 
 
 def _stray(path: str, why: str) -> errors.Stalled:

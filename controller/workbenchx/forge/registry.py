@@ -2,19 +2,21 @@
 
 Credentials go to the registry's own host and to a token server of the same domain, never elsewhere, and never without TLS
 but on this machine. An answer that is not surely "there is no such tag" is an outage: unknown is not absent.
+`forge.digests` remembers answers, and asks no more often than a registry wants to be asked.
 """
 
 import base64
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import httpx
 
 from workbenchx import errors
-from workbenchx.forge import realms
+from workbenchx.forge import faults, realms
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -34,6 +36,7 @@ _MOST_BYTES = 4 << 20
 _MOST_HOPS = 3
 _TIMEOUT = 20.0
 _LATER = 600.0
+_TOKEN_SECONDS, _TOKEN_MOST, _TOKEN_MARGIN = 60, 300, 10
 
 Credentials = Callable[[str], tuple[str, str] | None]
 
@@ -65,6 +68,17 @@ def read(image: str) -> Reference:
     return Reference(first, f"{head}{slash}{name}", tag or "latest")
 
 
+def host(named: str) -> str:
+    """Where a registry is that people, or a docker config file, name so."""
+    plain = named.partition("://")[2] or named
+    plain = plain.partition("/")[0].lower()
+    return _HUB if plain in _HUB_NAMES else plain
+
+
+class Away(errors.Waiting):
+    """The registry itself does not answer, or wants to be left alone: its other tags need not be asked for now."""
+
+
 def nobody(_host: str) -> None:
     """No credentials: only what is public can be asked for."""
 
@@ -82,25 +96,50 @@ class Registry:
         self._client = client
         self._credentials = credentials
         self._trusted = trusted
+        self._signed_in = _SignedIn()
 
-    async def digest(self, image: str) -> str | None:
-        """See ports.Registry.digest.
+    async def digest(self, image: str, *, known: str | None = None) -> str | None:
+        """See ports.Registry.digest. `known`: what it was when it was asked for last; said to the registry, which may answer "still".
 
         Raises:
             errors.Waiting: reason RateLimited, or RegistryUnavailable: nothing is known.
+            errors.Stalled: as `credentials` does.
         """
         wanted = read(image)
-        call = _Call(self._client, wanted, self._credentials(wanted.host), self._trusted)
+        said = self._credentials(wanted.host)
+        call = _Call(self._client, wanted, said, self._trusted, self._signed_in)
         try:
-            return await call.digest()
+            return await call.digest(known)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            told = f"{wanted.host} does not answer ({type(error).__name__})"
-            raise _unavailable(wanted, told, 60.0) from error
+            told = f"registry: {wanted.host} does not answer ({type(error).__name__})"
+            raise Away(told, reason="RegistryUnavailable", retry_after=60.0) from error
 
 
 def client() -> httpx.AsyncClient:
     """What a Registry asks with: no proxies of the environment's choosing, no redirects that nobody looked at."""
     return httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=True)
+
+
+class _SignedIn:
+    """Tokens of repositories, for as long as they are good; one serves all tags of a repository."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], tuple[str, float]] = {}
+
+    def get(self, wanted: Reference) -> str:
+        """What to say to the registry; "": nothing is known."""
+        said, until = self._kept.get((wanted.host, wanted.name), ("", 0.0))
+        return said if until > time.monotonic() else ""
+
+    def keep(self, wanted: Reference, said: str, seconds: float) -> None:
+        """From now on say this, for so long."""
+        now = time.monotonic()
+        self._kept = {place: kept for place, kept in self._kept.items() if kept[1] > now}
+        self._kept[wanted.host, wanted.name] = (said, now + seconds)
+
+    def drop(self, wanted: Reference) -> None:
+        """It is not good any more."""
+        self._kept.pop((wanted.host, wanted.name), None)
 
 
 class _Call:
@@ -112,20 +151,27 @@ class _Call:
         wanted: Reference,
         credentials: tuple[str, str] | None,
         trusted: frozenset[str],
+        signed_in: _SignedIn,
     ) -> None:
         self._client = client
         self._wanted = wanted
         self._credentials = credentials
         self._trusted = trusted
-        self._authorization = ""
+        self._signed_in = signed_in
+        self._authorization = signed_in.get(wanted)
 
-    async def digest(self) -> str | None:
+    async def digest(self, known: str | None) -> str | None:
         """HEAD where the digest is in a header, which counts against no pull limit; else GET, and the bytes are hashed."""
-        answer, _ = await self._ask("HEAD")
+        condition = {"If-None-Match": f'"{known}"'} if known else {}
+        answer, _ = await self._ask("HEAD", condition)
         said: str = answer.headers.get("Docker-Content-Digest", "")
+        if known and answer.status_code == httpx.codes.NOT_MODIFIED:
+            return known
         if answer.status_code == httpx.codes.OK and _DIGEST.fullmatch(said):
             return said
-        answer, body = await self._ask("GET")
+        answer, body = await self._ask("GET", condition)
+        if known and answer.status_code == httpx.codes.NOT_MODIFIED:
+            return known
         if answer.status_code == httpx.codes.NOT_FOUND:
             if _codes(body) & _ABSENT:
                 return None
@@ -137,26 +183,29 @@ class _Call:
             raise _unavailable(self._wanted, "digest and bytes of the answer differ", _LATER)
         return found
 
-    async def _ask(self, method: str) -> tuple[httpx.Response, bytes]:
-        """One question, with a token if one is asked for."""
-        answer, body = await self._send(method)
-        if answer.status_code == httpx.codes.UNAUTHORIZED and not self._authorization:
+    async def _ask(self, method: str, condition: Mapping[str, str]) -> tuple[httpx.Response, bytes]:
+        """One question, with a token if one is asked for; one that was kept may be out of date."""
+        answer, body = await self._send(method, condition)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._signed_in.drop(self._wanted)
             self._authorization = await self._sign_in(answer)
-            answer, body = await self._send(method)
+            answer, body = await self._send(method, condition)
         if answer.status_code in {401, 403, 429} or answer.status_code >= 500:
             raise self._refused(answer)
         return answer, body
 
-    async def _send(self, method: str) -> tuple[httpx.Response, bytes]:
+    async def _send(
+        self, method: str, condition: Mapping[str, str]
+    ) -> tuple[httpx.Response, bytes]:
         """Through few redirects. Elsewhere than at the registry nobody is told who we are."""
         url = httpx.URL(self._wanted.url)
         for _ in range(_MOST_HOPS):
             own = url.netloc.decode() == self._wanted.host
-            headers = {"Accept": _ACCEPT}
+            headers = {"Accept": _ACCEPT, **condition}
             if own and self._authorization:
                 headers["Authorization"] = self._authorization
             answer, body = await self._read(method, url, headers)
-            if not answer.is_redirect:
+            if not answer.has_redirect_location:
                 return answer, body
             url = url.join(answer.headers["Location"])
             if url.scheme != "https" or not realms.public_name(url.host):
@@ -186,7 +235,7 @@ class _Call:
         if challenge.scheme == "basic":
             if self._credentials is None:
                 raise self._refused(answer)
-            return _basic(self._credentials)
+            return self._kept(_basic(self._credentials), _TOKEN_MOST)
         if not realms.trusted(challenge.realm, self._wanted.host, self._trusted):
             told = f'its token server "{challenge.realm}" is of another domain'
             raise _unavailable(self._wanted, told, _LATER)
@@ -195,20 +244,28 @@ class _Call:
             {"service": challenge.service, "scope": f"repository:{self._wanted.name}:pull"}
         )
         given, body = await self._read("GET", asked, headers)
-        token = _token(body) if given.status_code == httpx.codes.OK else None
+        found = _document(body) if given.status_code == httpx.codes.OK else {}
+        token = _token(found)
         if token is None:
             raise self._refused(given)
-        return f"Bearer {token}"
+        said = found.get("expires_in")
+        seconds = said if isinstance(said, int) else _TOKEN_SECONDS
+        return self._kept(f"Bearer {token}", min(seconds, _TOKEN_MOST) - _TOKEN_MARGIN)
+
+    def _kept(self, said: str, seconds: float) -> str:
+        self._signed_in.keep(self._wanted, said, seconds)
+        return said
 
     def _refused(self, answer: httpx.Response) -> errors.Waiting:
-        status = answer.status_code
+        status, host = answer.status_code, self._wanted.host
         if status == httpx.codes.TOO_MANY_REQUESTS:
-            after = answer.headers.get("Retry-After", "")
-            seconds = float(after) if after.isdecimal() else 60.0
-            told = f"registry: {self._wanted.host} asks to be called less often"
-            return errors.Waiting(told, reason="RateLimited", retry_after=seconds)
+            told = f"registry: {host} asks to be called less often"
+            return Away(told, reason="RateLimited", retry_after=faults.pause(answer.headers))
+        if status >= 500:
+            told = f"registry: {host} fails ({status})"
+            return Away(told, reason="RegistryUnavailable", retry_after=_LATER)
         what = "refuses us" if status in {401, 403} else "fails"
-        return _unavailable(self._wanted, f"{self._wanted.host} {what} ({status})", _LATER)
+        return _unavailable(self._wanted, f"{host} {what} ({status})", _LATER)
 
 
 def _basic(credentials: tuple[str, str]) -> str:
@@ -238,7 +295,6 @@ def _codes(body: bytes) -> set[str]:
     return {str(item.get("code")) for item in items if isinstance(item, dict)}
 
 
-def _token(body: bytes) -> str | None:
-    found = _document(body)
+def _token(found: Mapping[str, Any]) -> str | None:
     token = found.get("token") or found.get("access_token")
     return token if isinstance(token, str) and token.isascii() and token.isprintable() else None

@@ -25,6 +25,6 @@ async def serve(
     from workbenchx.wiring import mending  # noqa: PLC0415 - few have a forge
 
     async with mending.keeper(
-        store, places, world, folder, transports=transports, chosen=chosen
+        store, places, world, folder, chosen=chosen, transports=transports
     ) as keeper:
         await keeper.serve()

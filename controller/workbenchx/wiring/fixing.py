@@ -11,9 +11,9 @@ from workbenchx import errors, ports
 from workbenchx.engine import mirror
 from workbenchx.fixbot import images, scenes
 from workbenchx.fixbot.rules import roll_back
-from workbenchx.forge import checkout, registry
+from workbenchx.forge import checkout
 from workbenchx.planner import model
-from workbenchx.wiring import declaring, readahead
+from workbenchx.wiring import declaring, lookups, readahead, sandboxes
 
 _AT_ONCE = 8
 
@@ -77,12 +77,15 @@ async def with_digests(
     return dataclasses.replace(scene, digests=found), unknown
 
 
-async def asked(scene: scenes.Scene, *, moved: bool) -> tuple[scenes.Scene, list[str]]:
-    """The same of the registries themselves, without credentials."""
+async def asked(
+    scene: scenes.Scene, *, moved: bool, credentials: lookups.Credentials
+) -> tuple[scenes.Scene, list[str]]:
+    """The same of the registries themselves, once; with what provider objects in force name for them, too."""
     if not images.wanted(scene):
         return scene, []
-    async with registry.client() as client:
-        return await with_digests(scene, registry.Registry(client).digest, moved=moved)
+    credentials.take(sandboxes.options(scene.world.declared))
+    async with lookups.opened(credentials) as known:
+        return await with_digests(scene, known.digest, moved=moved)
 
 
 async def with_good(scene: scenes.Scene, reads: ports.Reads) -> scenes.Scene:

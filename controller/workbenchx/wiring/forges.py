@@ -9,7 +9,15 @@ from urllib import parse
 
 from workbenchx import errors, ports
 from workbenchx.engine import secrets
-from workbenchx.forge import addresses, gitea, github, github_app, pushing, reaching
+from workbenchx.forge import (
+    addresses,
+    committing,
+    gitea,
+    github,
+    github_app,
+    pushing,
+    reaching,
+)
 
 _GITHUB = "github.com"
 _KEY = "-----BEGIN "
@@ -70,6 +78,18 @@ class Forges:
             return await made.token() if isinstance(made, github.GitHub) else None
         reference = source.spec.get("credentials")
         return await self._secret(source, reference) if reference else None
+
+    async def author(self, source: Source, otherwise: committing.Identity) -> committing.Identity:
+        """Who our commits in the repository of a Source are by, and the key that signs them.
+
+        Raises:
+            errors.Stalled, errors.Waiting: the key that is named cannot be had; nothing unsigned takes its place.
+        """
+        said = _said(source).get("commits") or {}
+        named = {name: str(said[name]) for name in ("name", "email") if said.get(name)}
+        if reference := said.get("signingKey"):
+            named["key"] = await self._secret(source, reference)
+        return dataclasses.replace(otherwise, **named)
 
     def pushes(self, source: Source, folder: pathlib.Path, **more: Any) -> ports.Pushes:
         """The write path to the repository of a Source."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,10 +13,10 @@ from workbenchx.engine import clock, secrets
 from workbenchx.engine.fixing import allowing, bot, serving
 from workbenchx.engine.fixing import asking as fixing_asking
 from workbenchx.fixbot import scenes, scripts
-from workbenchx.forge import clones
+from workbenchx.forge import clones, committing
 from workbenchx.planner import model
 from workbenchx.store import postgres, reads
-from workbenchx.wiring import asking, fixing, forges, process, settings
+from workbenchx.wiring import asking, fixing, forges, lookups, process, sandboxes, settings
 
 LOG = logging.getLogger(__name__)
 
@@ -27,6 +28,46 @@ class _Source:
     namespace: str
     project: str | None
     spec: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ways:
+    """How FixBot works in a process, by its settings. `otherwise`: what counts where nothing is said; None: it is off there.
+
+    `digest` and `credentials`: what tags name now, and with whose credentials registries are asked.
+    """
+
+    digest: fixing.Digest
+    credentials: lookups.Credentials
+    author: Callable[[], committing.Identity]
+    limits: allowing.Limits
+    labels: tuple[str, ...]
+    otherwise: Mapping[str, Any] | None
+
+
+@contextlib.asynccontextmanager
+async def ways(chosen: settings.Settings) -> AsyncIterator[Ways]:
+    """What the settings say, with registries that can be asked meanwhile."""
+    credentials = lookups.Credentials(chosen.fixbot_registry_auth)
+    otherwise = None
+    if chosen.embedded and chosen.fixbot_enabled is not None:
+        otherwise = {"enabled": chosen.fixbot_enabled, "rules": chosen.fixbot_rules}
+    async with lookups.opened(credentials) as known:
+        yield Ways(
+            known.digest,
+            credentials,
+            functools.partial(_author, chosen),
+            allowing.Limits(chosen.fixbot_open, chosen.fixbot_hourly),
+            chosen.fixbot_labels,
+            otherwise,
+        )
+
+
+def _author(chosen: settings.Settings) -> committing.Identity:
+    """Who commits are by where a Source says nothing; the key is read at use."""
+    reference = chosen.fixbot_signing_key
+    key = settings.secret(reference) if reference else None
+    return committing.Identity(chosen.fixbot_name, chosen.fixbot_email, key)
 
 
 class Sites:
@@ -44,6 +85,7 @@ class Sites:
         world: Callable[[], Awaitable[model.World]],
         folder: pathlib.Path,
         *,
+        ways: Ways,
         questions: asking.Questions | None = None,
     ) -> None:
         self._questions = questions
@@ -52,11 +94,12 @@ class Sites:
         self._forges = forge
         self._world = world
         self._folder = folder
+        self._ways = ways
 
     async def names(self) -> list[str]:
         """Those with a forge, where FixBot is on for something."""
         states = await self._store.source_states()
-        on = await self._store.fixbot_projects()
+        on = self._ways.otherwise is not None or await self._store.fixbot_projects()
         return [
             each.source
             for each in states
@@ -80,7 +123,7 @@ class Sites:
         if fetched.commit != state.applied:
             return None
         scene = await self._scene(source, remote, fetched.commit, one, system=system)
-        allowed = allowing.Allowed(one.spec.get("fixbot") if system else None)
+        allowed = self._allowed(one, system=system)
         scene = await self._answered(scene, remote, fetched.commit, source, allowed)
         forge = await self._forges.of(one)
         at = bot.Repository(
@@ -89,9 +132,18 @@ class Sites:
             remote.branch or await forge.default_branch(),
             fetched.commit,
             scene,
+            self._ways.labels,
         )
-        pushes = self._forges.pushes(one, self._folder)
-        return serving.Job(at, bot.Hands(forge, pushes, self._tip(remote)), allowed)
+        author = await self._forges.author(one, self._ways.author())
+        pushes = self._forges.pushes(one, self._folder, identity=author)
+        hands = bot.Hands(forge, pushes, self._tip(remote))
+        return serving.Job(at, hands, allowed, self._ways.limits)
+
+    def _allowed(self, one: _Source, *, system: bool) -> allowing.Allowed:
+        """What is said at a resource counts before wbx.toml."""
+        otherwise = self._ways.otherwise
+        said = one.spec.get("fixbot", otherwise) if system else None
+        return allowing.Allowed(said, otherwise)
 
     async def _scene(
         self, source: str, remote: ports.Remote, commit: str, one: _Source, *, system: bool
@@ -104,7 +156,8 @@ class Sites:
             namespace=None if system else one.namespace,
         )
         if system:
-            scene, unknown = await fixing.asked(scene, moved=True)
+            self._ways.credentials.take(sandboxes.options(scene.world.declared))
+            scene, unknown = await fixing.with_digests(scene, self._ways.digest, moved=True)
             for told in unknown:
                 LOG.info("fixbot of %s: %s", source, told)
         return await fixing.with_good(scene, reads.Reads(self._store.connections))
@@ -151,15 +204,18 @@ async def keeper(
     world: Callable[[], Awaitable[model.World]],
     folder: pathlib.Path,
     *,
-    transports: str,
     chosen: settings.Settings,
+    transports: str,
 ) -> AsyncIterator[serving.Keeper]:
     """FixBot of a process, connected. `folder` keeps copies of repositories."""
     made = forges.Forges(places)
     copies = clones.Clones(folder, transports=transports)
     try:
-        async with asking.questions(store, chosen, places) as questions:
-            sites = Sites(store, copies, made, world, folder, questions=questions)
+        async with (
+            asking.questions(store, chosen, places) as questions,
+            ways(chosen) as found,
+        ):
+            sites = Sites(store, copies, made, world, folder, ways=found, questions=questions)
             yield serving.Keeper(store, sites, clock.SystemClock(), name=process.identity("fixbot"))
     finally:
         await made.aclose()

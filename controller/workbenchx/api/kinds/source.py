@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from workbenchx.api import authors
 from workbenchx.api.shapes import base, environment, fixbots, repository, rules, scalars, spec
 
 ForgeUrl = Annotated[
@@ -39,6 +40,30 @@ AppId = Annotated[
 ]
 
 
+Author = Annotated[
+    str,
+    *scalars.text("author", authors.NAME, 'a name such as "FixBot", without < and >', 100),
+]
+Address = Annotated[
+    str, *scalars.text("address", authors.ADDRESS, "an e-mail address of ASCII letters", 254)
+]
+
+
+class Commits(base.Shape):
+    """Who FixBot's commits are by. Forges call a signature good if the address is of the account that has the key."""
+
+    name: base.Maybe[Author] = pydantic.Field(
+        default=None, description="Name of author and committer. Absent: the worker's setting."
+    )
+    email: base.Maybe[Address] = pydantic.Field(
+        default=None, description="Their e-mail address. Absent: the worker's setting."
+    )
+    signing_key: base.Maybe[environment.SecretRef] = pydantic.Field(
+        default=None,
+        description="Where the key is that signs: a private SSH key, or an armoured GPG key, without a passphrase. Absent: the worker's setting.",
+    )
+
+
 class Forge(base.Shape):
     """Where pull requests of the repository are, and whom we speak for there."""
 
@@ -56,6 +81,9 @@ class Forge(base.Shape):
     credentials: base.Maybe[environment.SecretRef] = pydantic.Field(
         default=None,
         description="Where the forge's token, or the App's private key, is. Absent: spec.credentials.",
+    )
+    commits: base.Maybe[Commits] = pydantic.Field(
+        default=None, description="Who FixBot's commits are by, and the key that signs them."
     )
 
 

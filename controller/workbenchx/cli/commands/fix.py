@@ -102,14 +102,15 @@ def _look(
 ) -> Any:
     """Everything that is wrong, and what is proposed of it."""
     from workbenchx.cli.show import fixes  # noqa: PLC0415 - the same
-    from workbenchx.wiring import fixing  # noqa: PLC0415 - the same
+    from workbenchx.wiring import fixing, lookups  # noqa: PLC0415 - the same
 
     answers: list[fixes.Found] = []
 
     async def judged(scene: "scenes.Scene", rows: list[Any], *, read: bool) -> int:
         unknown: list[str] = []
         if not offline:
-            scene, unknown = await fixing.asked(scene, moved=moved)
+            credentials = lookups.Credentials(chosen.fixbot_registry_auth)
+            scene, unknown = await fixing.asked(scene, moved=moved, credentials=credentials)
         answers.append(fixes.judge(scene, rules, unknown, rows, read=read))
         return 0
 

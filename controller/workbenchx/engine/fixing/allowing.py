@@ -22,9 +22,13 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Allowed:
-    """`cluster`: the `fixbot` settings for cluster-scoped kinds, of the Source or of wbx.toml; None: none may be touched."""
+    """`cluster`: the `fixbot` settings for cluster-scoped kinds, of the Source or of wbx.toml; None: none may be touched.
+
+    `otherwise`: what counts for a project that says nothing, embedded; None: it is off.
+    """
 
     cluster: Mapping[str, Any] | None = None
+    otherwise: Mapping[str, Any] | None = None
 
     def may(self, scene: scenes.Scene, found: findings.Finding) -> bool:
         """Whether a finding may be told and proposed. Off unless somebody turned it on."""
@@ -32,7 +36,10 @@ class Allowed:
 
     def on(self, scene: scenes.Scene, project: str | None, rule: str) -> bool:
         """Whether a rule is on for a project, or (None) for cluster-scoped kinds."""
-        return _on(self.cluster if project is None else of_project(scene, project), rule)
+        if project is None:
+            return _on(self.cluster, rule)
+        said = of_project(scene, project)
+        return _on(self.otherwise if said is None else said, rule)
 
 
 def of_project(scene: scenes.Scene, project: str) -> Mapping[str, Any] | None:

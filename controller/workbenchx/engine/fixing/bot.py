@@ -16,13 +16,17 @@ _PUSH_REFUSED = "PushRefused"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Repository:
-    """Where a source's files are. `commit` is the one that `scene` was read at; pull requests go to `branch`."""
+    """Where a source's files are. `commit` is the one that `scene` was read at; pull requests go to `branch`.
+
+    `labels` are what they get besides their own.
+    """
 
     source: str
     url: str
     branch: str
     commit: str
     scene: scenes.Scene
+    labels: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(slots=True)
@@ -263,7 +267,7 @@ class Bot:
             return dataclasses.replace(row, state="closed")
         failpoints.reach("fix.pushed")
         pull = await self._forge.open_pull(
-            ports.NewPull(row.branch, at.branch, made.title, made.body, made.labels)
+            ports.NewPull(row.branch, at.branch, made.title, made.body, (*made.labels, *at.labels))
         )
         failpoints.reach("fix.opened")
         await self._store.opened(row.id, head=head, number=pull.number, url=pull.url)

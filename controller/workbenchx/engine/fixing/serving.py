@@ -18,6 +18,7 @@ from workbenchx.engine.fixing import allowing, bot
 LOG = logging.getLogger(__name__)
 LEASE_SECONDS = 60.0
 PAUSE_SECONDS = 120.0
+SOON_SECONDS = 15.0
 LOOK_SECONDS = 30.0
 _LONGEST_PAUSE = 3600.0
 
@@ -29,6 +30,7 @@ class Job:
     at: bot.Repository
     hands: bot.Hands
     allowed: allowing.Allowed
+    limits: allowing.Limits
 
 
 class Sites(Protocol):
@@ -79,7 +81,8 @@ class Keeper:
             while not (await asyncio.wait([work], timeout=LEASE_SECONDS / 3))[0]:
                 if not await self._store.keep_turn(source, self._name, lease=LEASE_SECONDS):
                     return []
-            return await work
+            pause, done = await work
+            return done  # noqa: TRY300 - the pause is for what follows
         except (errors.Waiting, errors.Stalled) as problem:
             if problem.reason == "DatabaseUnavailable":
                 raise
@@ -93,11 +96,13 @@ class Keeper:
             with contextlib.suppress(errors.WorkbenchError):
                 await self._store.end_turn(source, self._name, pause=pause)
 
-    async def _pass(self, source: str) -> list[str]:
+    async def _pass(self, source: str) -> tuple[float, list[str]]:
+        """For how long to pause, and what was done."""
         job = await self._sites.job(source)
         if job is None:
-            return []
-        done = await bot.Bot(self._store, job.hands, self._clock).work(job.at, job.allowed)
+            return SOON_SECONDS, []
+        working = bot.Bot(self._store, job.hands, self._clock, job.limits)
+        done = await working.work(job.at, job.allowed)
         for sentence in done.done:
             LOG.info("fixbot of %s: %s", source, sentence)
-        return done.done
+        return PAUSE_SECONDS, done.done

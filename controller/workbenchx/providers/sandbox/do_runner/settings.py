@@ -167,14 +167,14 @@ def check_api(chosen: Settings) -> None:
 
 
 def _registry(value: Any) -> Registry:
-    parts = {field.name for field in dataclasses.fields(Registry)}
-    if not isinstance(value, Mapping) or set(value) != parts:
+    """A field that is called password would be taken for one: what is written here is the name of a credential."""
+    if not isinstance(value, Mapping) or set(value) != {"host", "username", "passwordFrom"}:
         raise _invalid(
-            '"registries" must be a list of {host, username, password}, where password names a credential'
+            '"registries" must be a list of {host, username, passwordFrom}, where passwordFrom names a credential'
             " of the provider object"
         )
-    told = {name: str(value[name]) for name in parts}
-    return Registry(**{**told, "host": registry.host(told["host"])})
+    host = registry.host(str(value["host"]))
+    return Registry(host, str(value["username"]), str(value["passwordFrom"]))
 
 
 def _large_enough(name: str, spec: ports.SandboxSpec) -> bool:
