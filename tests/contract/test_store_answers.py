@@ -1,6 +1,7 @@
 """Money of answers (`ports.Answers`): set aside before, metered after, never past the budget."""
 
 import asyncio
+import datetime
 import decimal
 
 import answers_world
@@ -201,3 +202,48 @@ async def test_answers_wake_nobody(money: answers.Answers, made: answers_world.M
         async for heard in conn.notifies():
             assert heard.payload == "ours"
             break
+
+
+async def test_what_probes_leave(
+    money: answers.Answers,
+    made: answers_world.Made,
+    store: postgres.Postgres,  # noqa: F811 - the fixture
+) -> None:
+    """What changed how a revision stands is told in a chain and stays; of the others the last good and bad ones. Money stays."""
+    ((deployment,),) = made.rows("select id::text from ops.model_deployments")
+    probing = ports.Probing(deployment, "r1", made.project_id, 0)
+    await money.take_probes([probing])
+    other = made.ask(usd="0.25")
+    asks = [other]
+    await money.reserve(asks, seconds=60)
+    for number, well in enumerate((True, True, True, False, False, False, True, True)):
+        ask = made.ask(usd="0.25", document={"alias": "chat", "verb": "probe"})
+        asks.append(ask)
+        assert await money.reserve([ask], seconds=60) == {}
+        ended = answers_world.ended(ask, state="succeeded" if well else "failed")
+        told = "" if well else f"wrong in its own way: {number}"
+        if number % 2:  # the settling may come last
+            await money.probed(probing, ask.run_id, well=well, message=told, most=2)
+        assert await money.settle([ended]) == 1
+        if not number % 2:
+            await money.probed(probing, ask.run_id, well=well, message=told, most=2)
+    await money.settle([answers_world.ended(other)])
+    query = "select array_position(%s::uuid[], run_id::uuid), data ->> 'passed' from ops.run_events where type = 'ProbeChanged' order by 1"
+    changed = [(2, "true"), (5, "true"), (6, "false"), (8, "true")]
+    runs = [ask.run_id for ask in asks]
+    assert made.rows(query, runs) == changed
+    before = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    assert await store.prune_probes(before - datetime.timedelta(hours=2), keep=1) == 0
+    assert await store.prune_probes(before, keep=1) == 2
+    assert await store.prune_probes(before, keep=1) == 0
+    query = "select array_position(%s::uuid[], run_id) from ops.runs where operation = 'answer' order by 1"
+    assert [number for (number,) in made.rows(query, runs)] == [1, 2, 5, 6, 7, 8, 9]
+    assert made.rows("select count(*), sum(cost) from ops.usage") == [(9, USD("2.25"))]
+    assert made.rows("select metered from ops.spending") == [(USD("2.25"),)]
+    unended = (
+        "select count(*) from ops.runs where event_head is distinct from nullif(event_hash, '')"
+    )
+    assert made.rows(unended) == [(0,)]
+    async with store.verification() as session:
+        verdicts = [each async for each in session.chains(None, last=0, lost=())]
+    assert [each for each in verdicts if each.broken_at is not None or each.gone] == []

@@ -59,6 +59,11 @@ async def test_a_revision_that_fails_its_probe(
         " from ops.runs where document ->> 'verb' = 'probe'"
     )
     assert gateway.made.rows(query) == [(True, True)]
+    query = (
+        "select distinct e.type from ops.run_events e join ops.runs r on r.run_id::text = e.run_id::text"
+        " where r.document ->> 'verb' = 'probe'"
+    )
+    assert gateway.made.rows(query) == [("ProbeChanged",)]
 
 
 async def eventually(gateway: answers_lab.Gateway, provider: str) -> None:

@@ -61,6 +61,10 @@ class EventType(vocabulary.Word):
         "Answered",
         "An answer of a model ended; data holds how, provider, model, alias, tokens and cost in USD, never a word of it.",
     )
+    PROBE_CHANGED = (
+        "ProbeChanged",
+        "A health question changed how a revision of a ModelDeployment stands; data holds revision, passed, failures and message.",
+    )
     ARTIFACT_STORED = (
         "ArtifactStored",
         "A declared output was stored; data holds name, sha256 and size in bytes.",

@@ -22,6 +22,7 @@ LOOK_SECONDS = 600.0
 AGAIN = datetime.timedelta(minutes=15)
 HOUR = datetime.timedelta(hours=1)
 PLANS = datetime.timedelta(days=90)
+PROBES_KEPT = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,7 +55,10 @@ async def _plans(house: House) -> str:
 
 
 async def _retention(house: House) -> str:
-    return await retention.keep(house.store, house.storage, house.clock.now())
+    now = house.clock.now()
+    kept = await retention.keep(house.store, house.storage, now)
+    probes = await house.store.prune_probes(now - HOUR, keep=PROBES_KEPT)
+    return f"{kept}, {probes} runs of probes forgotten"
 
 
 _CHORES: Mapping[str, Callable[[House], Awaitable[str]]] = {

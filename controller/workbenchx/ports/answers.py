@@ -115,8 +115,13 @@ class Probes(Protocol):
     async def take_probes(self, due: Sequence[Probing]) -> frozenset[tuple[str, str]]:
         """Those that nobody else took, by deployment and revision."""
 
-    async def probed(self, probe: Probing, *, well: bool, message: str, most: int) -> None:
-        """How it was answered; after `most` bad answers in a row the revision is out of rotation."""
+    async def probed(
+        self, probe: Probing, run_id: str, *, well: bool, message: str, most: int
+    ) -> None:
+        """How it was answered, by a run; after `most` bad answers in a row the revision is out of rotation.
+
+        A run that changed how the revision stands says so in its chain (`ProbeChanged`); others have no event.
+        """
 
 
 class Places(Protocol):

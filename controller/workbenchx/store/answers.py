@@ -61,9 +61,11 @@ class Answers:
         rows = [dataclasses.asdict(each) for each in due]
         return frozenset(await self._fetch("take_probes", {"asked": encode.document(rows)}))
 
-    async def probed(self, probe: ports.Probing, *, well: bool, message: str, most: int) -> None:
+    async def probed(
+        self, probe: ports.Probing, run_id: str, *, well: bool, message: str, most: int
+    ) -> None:
         """As the port's."""
-        said = {"well": well, "message": encode.text(message), "most": most}
+        said = {"run_id": run_id, "well": well, "message": encode.text(message), "most": most}
         named = {"deployment_id": probe.deployment_id, "revision": probe.revision}
         async with self._db.transaction(pipelined=True) as conn:
             await conn.execute(_SQL["probed"], said | named)

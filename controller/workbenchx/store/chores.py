@@ -60,6 +60,16 @@ class Chores:
         """Forget money that was given back before then; how many times."""
         return await self._prune("prune_reservations", before)
 
+    async def prune_probes(self, before: datetime.datetime, *, keep: int) -> int:
+        """See ports.Chores.prune_probes."""
+        params = {"before": before, "keep": keep}
+        pruned, gone = 0, _AT_ONCE
+        while gone == _AT_ONCE:
+            async with self._db.transaction() as conn:
+                ((gone,),) = await connections.fetch(conn, _SQL["prune_probes"], params)
+            pruned += gone
+        return pruned
+
     async def _prune(self, statement: str, before: datetime.datetime) -> int:
         params = {"before": before, "limit": _AT_ONCE}
         pruned = 0

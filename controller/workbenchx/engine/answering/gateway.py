@@ -132,15 +132,19 @@ class Gateway:
         return alias
 
     async def probe(
-        self, alias: ports.Alias, revision: Mapping[str, Any], body: Mapping[str, Any]
+        self,
+        alias: ports.Alias,
+        revision: Mapping[str, Any],
+        body: Mapping[str, Any],
+        run_id: str,
     ) -> Mapping[str, Any]:
-        """A whole answer of one revision, whatever its share; asked, paid and recorded by the gateway itself.
+        """A whole answer of one revision, whatever its share; asked, paid and recorded as that run by the gateway itself.
 
         Raises:
             errors.WorkbenchError: as `stream`.
         """
         alone = dataclasses.replace(alias, serving=[{**revision, "weight": 100}], probe=None)
-        question = Question(_GATEWAY, alias.alias, body)
+        question = Question(_GATEWAY, alias.alias, body, run_id=run_id)
         _, found = await self._whole(question, "chat", alone)
         return found
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from workbenchx import errors, ports
 from workbenchx.api import quantities
+from workbenchx.engine import ids
 from workbenchx.engine.answering import gateway, targets
 
 LOG = logging.getLogger(__name__)
@@ -75,9 +76,11 @@ class Prober:
             "messages": [{"role": "user", "content": str(said.get("prompt") or "ping")}],
             "max_tokens": _MOST_TOKENS,
         }
+        run_id = ids.run_id()
         try:
             async with asyncio.timeout(seconds):
-                wrong = _wrong(await self._serving.probe(alias, revision, body), said)
+                found = await self._serving.probe(alias, revision, body, run_id)
+                wrong = _wrong(found, said)
         except TimeoutError:
             wrong = f"it did not answer within {said.get('timeout') or '30s'}"
         except errors.WorkbenchError as problem:
@@ -86,7 +89,7 @@ class Prober:
                 return
             wrong = problem.message
         most = int(said.get("failures") or 3)
-        await self._probes.probed(probe, well=not wrong, message=wrong, most=most)
+        await self._probes.probed(probe, run_id, well=not wrong, message=wrong, most=most)
 
 
 def _due(alias: ports.Alias) -> Iterator[Due]:

@@ -51,8 +51,5 @@ on conflict (deployment_id, revision) do update set due_at = excluded.due_at whe
 returning deployment_id::text, revision;
 
 -- name: probed
--- How one was answered: well, or badly so often that it leaves the rotation.
-update ops.model_probes set probed_at = now(), message = %(message)s,
-  failures = case when %(well)s then 0 else failures + 1 end,
-  passed = %(well)s or (passed and failures + 1 < %(most)s)
-where deployment_id = %(deployment_id)s and revision = %(revision)s;
+-- How one was answered, and what that changed.
+select ops_private.model_probed(%(deployment_id)s, %(revision)s, %(run_id)s, %(well)s, %(message)s, %(most)s);

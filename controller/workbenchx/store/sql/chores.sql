@@ -28,3 +28,7 @@ delete from ops.plans where id in (select id from ops.plans where last_seen_at <
 -- What was set aside and given back: what it was for is in the run, and what it cost in ops.usage. Both stay.
 delete from ops.reservations where id in (
   select id from ops.reservations where released_at < %(before)s limit %(limit)s);
+
+-- name: prune_probes
+-- A thousand at most.
+select ops_private.forget_probes(%(keep)s, %(before)s);
