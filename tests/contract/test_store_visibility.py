@@ -74,8 +74,10 @@ async def place(
         await conn.commit()
         async with store_callers.connected(server, database) as callers:
             made = Place(callers, projects)
-            made.owned = await store_seed.tables(conn, project_id=True)
+            owned = await store_seed.tables(conn, project_id=True)
+            made.owned = [each for each in owned if each not in CLOSED]
             made.unowned = await store_seed.tables(conn, project_id=False)
+            made.unowned += [each for each in owned if each in CLOSED]
             views = await conn.execute(
                 "select relname from pg_class where relnamespace = 'ops'::regnamespace and relkind in ('v', 'm')"
             )

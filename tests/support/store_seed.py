@@ -26,6 +26,7 @@ BY_TYPE: Mapping[str, Any] = {
 }
 BY_NAME: Mapping[str, str] = {
     "sha256": DIGEST,
+    "cause": DIGEST,
     "key": f"sha256/{DIGEST}",
     "type": "RunQueued",
     "verb": "suspend",
