@@ -1,5 +1,6 @@
 """Copies of repositories over HTTP and with signatures: what a token may reach, what git says, who signed."""
 
+import asyncio
 import pathlib
 import subprocess
 from collections.abc import Iterator
@@ -52,6 +53,19 @@ async def test_a_token_is_sent_in_a_header_and_nowhere_else(
     assert "?" in missing
     for file in copy.rglob("*"):
         assert not file.is_file() or TOKEN.encode() not in file.read_bytes()
+
+
+async def test_two_may_keep_copies_in_one_folder(
+    repository: git_lab.Repository, tmp_path: pathlib.Path
+) -> None:
+    """FixBot and who follows a source begin the same copy at once: both have it, and it is one."""
+    remote = ports.Remote(str(repository.bare))
+    many = [clones.Clones(tmp_path / "copies", transports="file") for _ in range(4)]
+    found = await asyncio.gather(*(each.fetch(remote, since=None) for each in many))
+    assert len({each.commit for each in found}) == 1
+    trees = await asyncio.gather(*(each.tree(remote, found[0].commit, "ssot") for each in many))
+    assert {tree.files["ssot/a.yaml"].decode() for tree in trees} == {DOCUMENT["ssot/a.yaml"]}
+    assert len([each for each in (tmp_path / "copies").iterdir() if each.is_dir()]) == 1
 
 
 async def test_who_may_not_read_is_told_so(closed: git_lab.Served, copies: clones.Clones) -> None:

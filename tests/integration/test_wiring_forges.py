@@ -81,7 +81,7 @@ async def test_a_gitea_is_found_by_its_url(
 async def test_an_app_of_github(
     picking: forges.Forges, variables: dict[str, str], double: github_double.Double
 ) -> None:
-    """With `app`, the credential is its key, and git gets its token."""
+    """With `app`, the credential is its key, and git gets its token, or a credential of its own where both are named."""
     variables[APP] = double.app_key
     state = double.world.repository()
     said = {"type": "github", "url": double.url, "app": github_answers.APP_ID}
@@ -97,6 +97,9 @@ async def test_an_app_of_github(
     assert found.annotates
     assert await found.default_branch() == "main"
     assert (await picking.credential(source) or "").startswith("ghs_")
+    variables[TOKEN] = "a key for git"
+    own = Source({**source.spec, "credentials": ref(TOKEN)})
+    assert await picking.credential(own) == "a key for git"
 
 
 @pytest.mark.parametrize(

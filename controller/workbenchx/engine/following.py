@@ -8,7 +8,7 @@ import asyncio
 import dataclasses
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from workbenchx import errors, ports
@@ -23,6 +23,8 @@ _IDLE_SECONDS = 60.0
 _BURST_SECONDS = 0.05
 _LONGEST_PAUSE = 600.0
 _DEFAULT_INTERVAL = "60s"
+
+Credential = Callable[[ports.Followed], Awaitable[str | None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Declaring:
 
 
 class Follower:
-    """Follows every source that is recorded, as one of any number of workers."""
+    """Follows every source that is recorded, as one of any number of workers. `credential`: what git shows, None: nothing."""
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class Follower:
         places: secrets.Places,
         name: str,
         bringing: Bringing | None = None,
+        credential: Credential | None = None,
     ) -> None:
         self._bringing = bringing or Declaring(sources, name)
         self._sources = sources
@@ -96,6 +99,7 @@ class Follower:
         self._read = read
         self._places = places
         self._name = name
+        self._credential = credential or self._named
 
     async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
         """Look at what is due, until cancelled; what is held then is given back."""
@@ -189,8 +193,11 @@ class Follower:
 
     async def _remote(self, followed: ports.Followed) -> ports.Remote:
         spec = followed.spec
-        credential = await self._secret(followed, spec.get("credentials"))
+        credential = await self._credential(followed)
         return ports.Remote(str(spec.get("url")), spec.get("branch"), credential)
+
+    async def _named(self, followed: ports.Followed) -> str | None:
+        return await self._secret(followed, followed.spec.get("credentials"))
 
     async def _signer(
         self, followed: ports.Followed, remote: ports.Remote, commit: str

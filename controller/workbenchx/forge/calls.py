@@ -50,9 +50,10 @@ class Calls:
         self._opened: httpx.AsyncClient | None = None
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        if self._opened is not None:
-            await self._opened.aclose()
+        """Close every connection; a call after that opens another one."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.aclose()
 
     async def ask(
         self,

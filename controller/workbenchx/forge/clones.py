@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 
 from workbenchx import errors, ports
-from workbenchx.forge import checkout, fetching, git, reaching, signatures
+from workbenchx.forge import checkout, fetching, git, holding, reaching, signatures
 
 _DEPTH = 50
 _LOOK_SECONDS = 60.0
@@ -28,12 +28,11 @@ _TRAILER = re.compile(
 
 
 class Clones:
-    """The copies in `folder`, one for each URL. Implements ports.Clones."""
+    """The copies in `folder`, one for each URL, which other parts and other processes keep there, too. Implements ports.Clones."""
 
     def __init__(self, folder: pathlib.Path, *, transports: str = git.TRANSPORTS) -> None:
         self._folder = folder
         self._transports = transports
-        self._locks: dict[str, asyncio.Lock] = {}
 
     async def tip(self, remote: ports.Remote) -> str:
         """See ports.Clones.tip."""
@@ -48,7 +47,7 @@ class Clones:
 
     async def fetch(self, remote: ports.Remote, *, since: str | None) -> ports.Fetched:
         """See ports.Clones.fetch."""
-        async with self._locks.setdefault(remote.url, asyncio.Lock()):
+        async with self._alone(remote):
             here = _kept(remote)
             there = await self._copy(remote)
             await self._fetch(remote, there, f"+{_ref(remote)}:{here}")
@@ -72,7 +71,7 @@ class Clones:
         there = self._place(remote)
         if not await self._has(there, commit):
             with contextlib.suppress(errors.Stalled):
-                async with self._locks.setdefault(remote.url, asyncio.Lock()):
+                async with self._alone(remote):
                     await self._fetch(remote, there, commit)
         return await self._has(there, commit)
 
@@ -205,11 +204,14 @@ class Clones:
         }
         names = sorted(missing if wanted is None else missing.intersection(wanted))
         if names:
-            async with self._locks.setdefault(remote.url, asyncio.Lock()):
+            async with self._alone(remote):
                 await self._fetch(remote, there, given="\n".join(names).encode())
 
     def _place(self, remote: ports.Remote) -> pathlib.Path:
         return self._folder / hashlib.sha256(remote.url.encode()).hexdigest()[:24]
+
+    def _alone(self, remote: ports.Remote) -> contextlib.AbstractAsyncContextManager[None]:
+        return holding.alone(self._place(remote).with_suffix(".lock"))
 
     async def _copy(self, remote: ports.Remote) -> pathlib.Path:
         """The copy of this URL; begun if it is not there, or no longer sound, or old."""

@@ -36,7 +36,16 @@ from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
 from workbenchx.wiring import fixbots as bots
-from workbenchx.wiring import handing, output, policies, process, running, sandboxes, settings
+from workbenchx.wiring import (
+    handing,
+    output,
+    policies,
+    process,
+    running,
+    sandboxes,
+    settings,
+    showing,
+)
 from workbenchx.wiring import home as homes
 from workbenchx.wiring import telling as forges_told
 
@@ -317,7 +326,9 @@ class App:
             return look
 
         name = process.identity("follow")
-        return following.Follower(self.store, copies, read, places=places, name=name)
+        return following.Follower(
+            self.store, copies, read, places=places, name=name, credential=showing.Shown(places)
+        )
 
 
 class EmbeddedStore(postgres.Postgres):

@@ -58,7 +58,7 @@ class Forges:
         self._made: dict[str, gitea.Gitea | github.GitHub] = {}
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection; what is asked after that opens others."""
         for each in self._made.values():
             await each.aclose()
 
@@ -72,8 +72,12 @@ class Forges:
         return await self._adapter(source)
 
     async def credential(self, source: Source) -> str | None:
-        """What git shows to the repository of a Source; None: it is public."""
-        if _said(source).get("app"):
+        """What git shows to the repository of a Source; None: it is public.
+
+        It is the App's token, unless both the App and git have a credential of their own.
+        """
+        said = _said(source)
+        if said.get("app") and not (said.get("credentials") and source.spec.get("credentials")):
             made = await self._adapter(source)
             return await made.token() if isinstance(made, github.GitHub) else None
         reference = source.spec.get("credentials")

@@ -8,7 +8,7 @@ from workbenchx import ports
 from workbenchx.engine import following, landing, secrets
 from workbenchx.forge import clones, git
 from workbenchx.planner import model
-from workbenchx.wiring import cluster, fixbots, process, telling
+from workbenchx.wiring import cluster, fixbots, process, showing, telling
 from workbenchx.wiring import following as reading
 
 
@@ -58,5 +58,6 @@ def _follower(
         reading.Reader(kept, storage, joined.store.specs_of_others),
         places=places,
         name=name,
+        credential=showing.Shown(places),
         bringing=landing.Landing(joined.store, api, joined.policy, name),
     )
