@@ -74,14 +74,14 @@ class Double:
                 await asyncio.sleep(0.02)
             return responses.JSONResponse(fault.body, fault.status, fault.headers)
         git = github_git.PATH.match(path)
-        if git:
-            return await self._git(request, f"{git['owner']}/{git['name']}", git["what"])
         try:
+            if git:
+                return await self._git(request, f"{git['owner']}/{git['name']}", git["what"])
             raw = await request.body()
             return await asyncio.to_thread(
                 self._answer, request, path, json.loads(raw) if raw else None
             )
-        except github_schema.Violation as problem:
+        except AssertionError as problem:  # a Violation, or git's own program failed
             self.violations.append(str(problem))
             return responses.JSONResponse({"message": str(problem)}, 422)
 

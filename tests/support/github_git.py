@@ -38,15 +38,16 @@ async def serve(
     request: requests.Request, bare: pathlib.Path, what: str, who: str
 ) -> responses.Response:
     """What git's own server says to one request."""
-    running = await asyncio.create_subprocess_exec(
-        _program(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [_program()],
+        input=await request.body(),
+        capture_output=True,
         env=_environment(request, bare, what, who),
+        check=False,
     )
-    out, _ = await running.communicate(await request.body())
-    head, _, body = out.partition(b"\r\n\r\n")
+    head, _, body = done.stdout.partition(b"\r\n\r\n")
+    assert not head.startswith(b"Status: 5"), done.stderr
     headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
     status = int(headers.pop("Status", "200").split()[0])
     return responses.Response(body, status, headers)

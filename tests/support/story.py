@@ -88,7 +88,6 @@ spec:
   url: %s
   branch: main
   path: ssot
-  interval: 1s
 %s
 """
 
@@ -138,7 +137,7 @@ class Hub(Protocol):
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        """What the spec of a Source says more: `forge`, `credentials`."""
+        """What the spec of a Source says more: `forge`, `credentials`, an `interval` other than 1s."""
 
     @property
     def secrets(self) -> Mapping[str, str]:
@@ -380,7 +379,9 @@ async def told_in(
         }
         await asyncio.to_thread(hub.commit, files)
         (root / "wbx.toml").write_text(f'console_url = "{CONSOLE}"\n')
-        (root / "ssot" / "source.yaml").write_text(SOURCE % (hub.url, _spelled(hub.spec)))
+        (root / "ssot" / "source.yaml").write_text(
+            SOURCE % (hub.url, _spelled({"interval": "1s", **hub.spec}))
+        )
         try:
             async with engine_lab.lab(root, WBX_STAND_IN="none") as lab, _served(lab):
                 yield Story(lab, hub, emulator, Commands(root, root / ".wbx"))

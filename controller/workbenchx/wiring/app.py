@@ -28,7 +28,7 @@ from workbenchx.engine import (
     secrets,
     worker,
 )
-from workbenchx.forge import clones, git
+from workbenchx.forge import git
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 from workbenchx.providers import probe
@@ -37,6 +37,7 @@ from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
 from workbenchx.wiring import fixbots as bots
 from workbenchx.wiring import (
+    followers,
     handing,
     output,
     policies,
@@ -44,7 +45,6 @@ from workbenchx.wiring import (
     running,
     sandboxes,
     settings,
-    showing,
 )
 from workbenchx.wiring import home as homes
 from workbenchx.wiring import telling as forges_told
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from workbenchx.engine import indexer
     from workbenchx.fixbot import scenes
     from workbenchx.wiring import declaring
-    from workbenchx.wiring import following as wiring_following
 
 Reading = mirror.Reading
 _AGAIN_SECONDS = 0.1
@@ -309,25 +308,8 @@ class App:
         )
 
     def _follower(self, places: secrets.Places) -> following.Follower:
-        """Who follows repositories, those on this machine's disk included. What reads them is loaded when there is one."""
-        reading: list[wiring_following.Reader] = []
-        copies = clones.Clones(self.home.repositories, transports=f"{git.TRANSPORTS}:file")
-
-        async def read(
-            followed: ports.Followed, remote: ports.Remote, commit: str
-        ) -> following.Look:
-            from workbenchx.wiring import following as wiring_following  # noqa: PLC0415 - few follow
-
-            if not reading:
-                known = self.store.specs_of_others
-                reading.append(wiring_following.Reader(copies, self.storage, known))
-            look = await reading[0](followed, remote, commit)
-            self.sandboxes.take(sandboxes.options(look.reading.rows))
-            return look
-
-        name = process.identity("follow")
-        return following.Follower(
-            self.store, copies, read, places=places, name=name, credential=showing.Shown(places)
+        return followers.of(
+            self.store, self.storage, self.sandboxes, self.home.repositories, places
         )
 
 
