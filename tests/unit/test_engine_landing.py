@@ -1,6 +1,7 @@
 """What a Source prunes, and whether what is there is what its file says."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ POLICY = model.Policy()
 def placed(*names: str, path: str = "ssot/a.yaml") -> dict[model.Key, ports.Placed]:
     """Datasets that a source applied."""
     keys = [model.Key("Dataset", "lab", name) for name in names]
-    return {key: ports.Placed(key, "lab", path, applied=True) for key in keys}
+    return {key: ports.Placed(key, "0" * 64, "r", path, 1, "lab", applied=True) for key in keys}
 
 
 def applying(*names: str) -> ports.Applying:
@@ -22,6 +23,25 @@ def applying(*names: str) -> ports.Applying:
     keys = [model.Key("Dataset", "lab", name) for name in names]
     rows = [model.Declared(key, "lab", {}, "0" * 64, model.SourceRef("lab/team")) for key in keys]
     return ports.Applying("c" * 40, rows, True, {}, {}, True, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "stands"),
+    [({}, True), ({"line": 2}, False), ({"path": "b.yaml"}, False), ({"repo": "s"}, False)],
+)
+def test_what_is_written_down_already_is_not_written_again(
+    change: dict[str, Any], *, stands: bool
+) -> None:
+    """The same spec at the same place; a move of a line is written."""
+    before = placed("a")
+    place = model.SourceRef("lab/team", repo="r", path="ssot/a.yaml", line=1)
+    place = dataclasses.replace(place, **change)
+    (key,) = before
+    row = model.Declared(key, "lab", {}, "0" * 64, place)
+
+    assert landing.stands(row, before) is stands
+    assert not landing.stands(dataclasses.replace(row, hash="1" * 64), before)
+    assert not landing.stands(row, {})
 
 
 def test_what_is_gone_from_a_commit_that_was_read_whole_is_pruned() -> None:

@@ -39,7 +39,15 @@ def read(files: Mapping[str, bytes], *, jobs: int | None, specs: bool) -> Read:
 class Begun:
     """Files that helpers read already. `finish` reads what is left, once."""
 
-    def __init__(self, files: Mapping[str, bytes], *, processes: int, specs: bool) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        *,
+        processes: int,
+        specs: bool,
+        read: Callable[[str, bytes], reading.File] = reading.file,
+    ) -> None:
+        self._read = read
         paths = sorted(files)
         self._files = files
         self._specs = specs
@@ -75,16 +83,24 @@ class Begun:
         _end(self._helpers)
 
     def _add(self, found: Read, index: int) -> None:
-        _add(found, self._files, self._portions[index], specs=self._specs)
+        _add(found, self._files, self._portions[index], specs=self._specs, read=self._read)
 
 
 @contextlib.contextmanager
 def begin(
-    files: Mapping[str, bytes], *, jobs: int | None = None, specs: bool = True, away: bool = False
+    files: Mapping[str, bytes],
+    *,
+    jobs: int | None = None,
+    specs: bool = True,
+    away: bool = False,
+    read: Callable[[str, bytes], reading.File] = reading.file,
 ) -> Iterator[Begun]:
-    """Let other processes begin to read; none is left at the end. `away`: this one does something else first."""
+    """Let other processes begin to read; none is left at the end. `away`: this one does something else first.
+
+    `read` reads one file; only what it does in this process is remembered by it.
+    """
     processes = jobs or (len(os.sched_getaffinity(0)) if len(files) >= WORTH_FORKING else 1)
-    begun = Begun(files, processes=processes, specs=specs)
+    begun = Begun(files, processes=processes, specs=specs, read=read)
     try:
         helpers = min(processes, PORTIONS) - 1
         begun.help(helpers + 1 if away and helpers else helpers)
@@ -93,7 +109,14 @@ def begin(
         begun.end()
 
 
-def _add(found: Read, files: Mapping[str, bytes], paths: Sequence[str], *, specs: bool) -> None:
+def _add(
+    found: Read,
+    files: Mapping[str, bytes],
+    paths: Sequence[str],
+    *,
+    specs: bool,
+    read: Callable[[str, bytes], reading.File],
+) -> None:
     for path in paths:
         try:
             data = files[path]
@@ -101,7 +124,7 @@ def _add(found: Read, files: Mapping[str, bytes], paths: Sequence[str], *, specs
             found.problems.append(problem.Problem(path, 0, 0, "", "", error.message))
             found.broken.append(path)
             continue
-        read_file = reading.file(path, data)
+        read_file = read(path, data)
         if specs:
             found.documents.extend(read_file.documents)
         else:

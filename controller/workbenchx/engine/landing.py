@@ -36,7 +36,8 @@ class Landing:
         source, account = followed.source, account_of(followed)
         before = {each.key: each for each in await self._store.placed(source)}
         rows = [row for row in applying.rows if row.problem is None]
-        taken = await self._store.intend(self._name, source, applying.commit, rows)
+        new = [row for row in rows if not stands(row, before)]
+        taken = await self._store.intend(self._name, source, applying.commit, new)
         failpoints.reach("landing.intended")
         others = {key for key, _ in taken}
         own = [row for row in rows if row.key not in others]
@@ -158,6 +159,17 @@ def account_of(followed: ports.Followed) -> ports.Account:
     """Who applies for a source."""
     name = followed.spec.get("serviceAccountName") or ACCOUNT
     return ports.Account(followed.namespace, str(name), followed.source)
+
+
+def stands(row: model.Declared, before: Mapping[model.Key, ports.Placed]) -> bool:
+    """Whether it is written down as it is, place and all."""
+    known, place = before.get(row.key), row.source
+    return known is not None and (known.hash, known.repo, known.path, known.line) == (
+        row.hash,
+        place.repo,
+        place.path,
+        place.line,
+    )
 
 
 def manifest(row: model.Declared, before: Mapping[model.Key, ports.Placed]) -> ports.Manifest:

@@ -31,8 +31,11 @@ class Placed:
     """What a source applied, as recorded. `applied` False: it may be there, or the cluster refused it."""
 
     key: model.Key
-    project: str | None
+    hash: str
+    repo: str | None
     path: str | None
+    line: int | None
+    project: str | None
     applied: bool
 
 
@@ -86,7 +89,7 @@ class Inventory(Protocol):
     async def intend(
         self, worker: str, source: str, commit: str, rows: Sequence[model.Declared]
     ) -> Sequence[tuple[model.Key, str]]:
-        """Write down what is about to be applied; what is another source's, and whose.
+        """Write down what is about to be applied; what of it is another source's, and whose.
 
         Raises:
             errors.Conflict: another worker follows the source.

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx import ports
-from workbenchx.declared import document, problem, validate
+from workbenchx.declared import document, problem, remembering, validate, workers
 from workbenchx.engine import mirror, snapshots
 from workbenchx.forge import checkout, worktree
 from workbenchx.planner import model
 from workbenchx.wiring import readahead
+
+REMEMBERED = 20_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,22 +51,28 @@ def of_commit(root: pathlib.Path, revision: str, scope: str) -> Declaration:
     Raises:
         errors.Stalled: there is no such commit.
     """
-    return of_files(checkout.commit(root, revision, scope), scope)
+    tree = checkout.commit(root, revision, scope)
+    report = validate.check(tree.files, found=tree.problems)
+    return Declaration(report, _reading(report, tree, scope, tree.commit, {}))
 
 
-def of_files(
+def of_next(
     tree: checkout.Tree,
-    scope: str | None,
+    before: remembering.Files,
     *,
-    known: Mapping[model.Key, Mapping[str, Any]] | None = None,
-    open_world: bool = False,
-    jobs: int | None = None,
+    known: Mapping[model.Key, Mapping[str, Any]],
+    open_world: bool,
 ) -> Declaration:
-    """What the tree of a commit declares. `scope` None: absence means something for all that its source declared."""
-    report = validate.check(
-        tree.files, known=known, found=tree.problems, open_world=open_world, jobs=jobs
-    )
-    return Declaration(report, _reading(report, tree, scope or ".", tree.commit, {}))
+    """What the tree of a commit declares, read in this process, which remembers the files of the commit before.
+
+    Absence means something for all that its source declared.
+    """
+    with workers.begin(tree.files, jobs=1, read=before) as begun:
+        report = validate.check(
+            tree.files, known=known, found=tree.problems, open_world=open_world, begun=begun
+        )
+    before.turn(REMEMBERED)
+    return Declaration(report, _reading(report, tree, ".", tree.commit, {}))
 
 
 def of_tree(

@@ -1,17 +1,19 @@
 """What a worker needs to follow Sources: the copies of repositories, and the reader of a commit."""
 
 import asyncio
+import collections
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from workbenchx import errors, ports
-from workbenchx.declared import document, problem, validate
+from workbenchx.declared import document, problem, remembering, validate
 from workbenchx.engine import following, snapshots
 from workbenchx.forge import clones
 from workbenchx.planner import model
 from workbenchx.wiring import declaring
 
+_SOURCES = 8
 Known = Callable[[str], Awaitable[Mapping[model.Key, Mapping[str, Any]]]]
 
 
@@ -29,6 +31,7 @@ class Reader:
         self._storage = storage
         self._known = known
         self._code: dict[tuple[str, str], str] = {}
+        self._before: collections.OrderedDict[str, remembering.Files] = collections.OrderedDict()
 
     async def __call__(
         self, followed: ports.Followed, remote: ports.Remote, commit: str
@@ -43,14 +46,22 @@ class Reader:
         tree = await self._copies.tree(remote, commit, path)
         given = followed.source == ports.GIVEN
         known = await self._known(followed.source) if given else {}
+        before = self._before.pop(followed.source, None) or remembering.Files()
         declaration = await asyncio.to_thread(
-            declaring.of_files, tree, None, known=known, open_world=not given, jobs=1
+            declaring.of_next, tree, before, known=known, open_world=not given
         )
+        self._remember(followed.source, before)
         refused = _refused(declaration.report)
         code, missing = await self._snapshots(remote, commit, declaration.report)
         reading = dataclasses.replace(declaration.reading, code=code)
         notices = [str(each) for each in declaration.report.notices]
         return following.Look(reading, refused | missing, notices)
+
+    def _remember(self, source: str, files: remembering.Files) -> None:
+        """For the next commit; of the latest few sources alone, since it is memory."""
+        self._before[source] = files
+        if len(self._before) > _SOURCES:
+            self._before.popitem(last=False)
 
     async def _snapshots(
         self, remote: ports.Remote, commit: str, report: validate.Report

@@ -1,6 +1,6 @@
 -- name: placed
 -- All that a source applied. Of a spec only what a plan of a prune tells.
-select kind, namespace, name, spec ->> 'project', path, state = 'applied' from ops.source_objects where source = %(source)s;
+select kind, namespace, name, hash, repo, path, line, spec ->> 'project', state = 'applied' from ops.source_objects where source = %(source)s;
 
 -- name: misplaced
 -- What was not applied, and what the operator mirrors otherwise. What a person suspended is left to that person.
