@@ -156,6 +156,8 @@ async def test_one_that_pauses_goes_on(place: runner_place.Place) -> None:
     hand = await place.begin(begun)
     (microvm,) = place.vendor.of_name(NAME)
     place.vendor.pause(microvm)
+    (seen,) = (await sandbox.observe()).objects
+    assert (seen.state, seen.fields["status"]) == ("running", "paused")
     place.vendor.troubles.pauses_still = 1
     while microvm.state == "paused":
         found = await sandbox.status(NAME)

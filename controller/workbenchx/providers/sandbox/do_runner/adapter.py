@@ -92,9 +92,9 @@ class DropletSandbox:
         there, complete = await self._api.all()
         rows = await self._desk.runners()
         known = {row.name for row in rows}
-        alive = {each.name for each in there}
+        alive = {each.name: each for each in there}
         seen = [
-            statuses.of(row)
+            statuses.of(row, alive.get(row.name))
             for row in rows
             if row.name in alive or row.state in {"running", "ended"}
         ]

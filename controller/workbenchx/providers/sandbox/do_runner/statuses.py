@@ -9,8 +9,8 @@ from workbenchx.providers.sandbox.do_runner import machines
 _STATES = {"ordered": "created", "claimed": "created", "staged": "created", "running": "running"}
 
 
-def of(row: ports.Runner) -> ports.SandboxStatus:
-    """As the desk has it."""
+def of(row: ports.Runner, machine: machines.Machine | None = None) -> ports.SandboxStatus:
+    """As the desk has it. `machine`: as the vendor shows it, where that was asked; that one is paused is told."""
     said = dict(row.report or {})
     state = said.get("state") if row.state == "ended" else _STATES[row.state]
     if state == "created" and row.start_at is not None:
@@ -28,17 +28,18 @@ def of(row: ports.Runner) -> ports.SandboxStatus:
         cpu_seconds=said.get("cpu_seconds"),
         max_memory=said.get("max_memory"),
         log_bytes=row.output_end,
-        fields=_fields(row),
+        fields=_fields(row, machine),
     )
 
 
-def _fields(row: ports.Runner) -> dict[str, Any]:
+def _fields(row: ports.Runner, seen: machines.Machine | None) -> dict[str, Any]:
     image = {"image": row.work.get("image", "")}
     if row.state == "ended":
         return image
     idle = {"idle_since": row.idle_since.isoformat()} if row.idle_since else {}
     machine = _machine(row.external_id) if row.external_id else {"droplet": None}
-    return image | machine | idle
+    paused = {"status": seen.said} if seen is not None and seen.state == "paused" else {}
+    return image | machine | idle | paused
 
 
 def orphan(machine: machines.Machine) -> ports.SandboxStatus:

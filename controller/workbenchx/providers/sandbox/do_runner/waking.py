@@ -4,10 +4,12 @@ Nobody says whether a command that computes counts as use, so a run is right eit
 was paused goes on from where it stood.
 """
 
+import logging
 import time
 
 from workbenchx.providers.sandbox.do_runner import fleet, machines, settings
 
+LOG = logging.getLogger(__name__)
 _OFTEN = 4
 
 
@@ -41,6 +43,7 @@ class Waking:
         now = time.monotonic()
         if machine.state == "paused":
             await self._api.wake(machine.id)
+            LOG.info("do_runner: %s had paused, and goes on", machine.name)
             self._used[machine.name] = now
         elif now - self._used.get(machine.name, float("-inf")) > self._chosen.pause_after / _OFTEN:
             self._used[machine.name] = now

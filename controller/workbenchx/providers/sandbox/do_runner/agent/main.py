@@ -80,7 +80,7 @@ class Runner:
         for _ in calls.pauses(until):
             try:
                 made.prepare(self._sign_in() if made.signs_in else None)
-            except calls.AwayError as problem:
+            except (calls.AwayError, OSError) as problem:
                 why = str(problem)
                 self._beat()
             else:
