@@ -7,7 +7,7 @@ URLs and images it is told that they are there. Nothing else is left out; decisi
 import collections
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cli_wbx
@@ -20,6 +20,7 @@ MAY_DIFFER = frozenset(
 DISTURBED = ("RunRequeued", "RunReattached", "LeaseLost")
 """Events of a machine that was too slow for a moment."""
 Row = dict[str, Any]
+Ask = Callable[[str], list[Row]]
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RUNS = """
   select run_id::text as id, coalesce(kind || '/' || name, 'all') || ' ' || operation as said
@@ -28,35 +29,39 @@ _RUNS = """
 _RESOURCES = "select id::text as id, kind || '/' || name as said from ops.resources order by id"
 
 
+def asked(query: str) -> str:
+    """A query whose one answer is the rows as JSON."""
+    return f"select coalesce(json_agg(found), '[]')::text from ({query}) found"  # noqa: S608 - of the tests
+
+
 def rows(bench: cli_wbx.Workbench, query: str) -> list[Row]:
     """What its database says."""
-    text = f"select coalesce(json_agg(found), '[]') from ({query}) found"  # noqa: S608 - of the tests
-    found: list[Row] = json.loads(bench.ok("db", "psql", "-Atc", text))
+    found: list[Row] = json.loads(bench.ok("db", "psql", "-Atc", asked(query)))
     return found
 
 
-def told(bench: cli_wbx.Workbench, *, changed: str) -> dict[str, list[str]]:
+def told(ask: Ask, *, changed: str) -> dict[str, list[str]]:
     """The rows of each table, in an order of their own. `changed`: the resource whose declared hash differs."""
-    names = _names(bench)
-    found = {table: rows(bench, f"select * from ops.{table}") for table in TABLES}  # noqa: S608 - the same
+    names = _names(ask)
+    found = {table: ask(f"select * from ops.{table}") for table in TABLES}  # noqa: S608 - the same
     return {
         table: sorted(json.dumps(_of(row, names, changed), sort_keys=True) for row in each)
         for table, each in found.items()
     }
 
 
-def disturbed(bench: cli_wbx.Workbench) -> bool:
+def disturbed(ask: Ask) -> bool:
     """Whether the machine was too slow for it, so that a run was tried or held more than once."""
     said = ", ".join(f"'{each}'" for each in DISTURBED)
     query = f"select 1 from ops.run_events where type in ({said})"  # noqa: S608 - the same
-    return bool(rows(bench, query))
+    return bool(ask(query))
 
 
-def _names(bench: cli_wbx.Workbench) -> dict[str, str]:
+def _names(ask: Ask) -> dict[str, str]:
     """What each id stands for; of several runs that did the same, which of them."""
-    names = {each["id"]: str(each["said"]) for each in rows(bench, _RESOURCES)}
+    names = {each["id"]: str(each["said"]) for each in ask(_RESOURCES)}
     counts: collections.Counter[str] = collections.Counter()
-    for each in rows(bench, _RUNS):
+    for each in ask(_RUNS):
         counts[each["said"]] += 1
         names[each["id"]] = f"{each['said']} {counts[each['said']]}"
     return names
@@ -67,6 +72,8 @@ def _of(row: Row, names: Mapping[str, str], changed: str) -> Any:
     data = found.get("data") or {}
     if data.get("uid") == changed and "hash" in data:
         data["hash"] = "of the changed line"
+    if row.get("type") == "Answered":
+        data["model"] = _there(data["model"])  # the provider's id of it
     return found
 
 

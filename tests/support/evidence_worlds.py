@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,22 @@ import yaml
 
 LONG = 1500.0
 """Seconds that a command may take on a machine that does many other things."""
+REFUSED = """
+  select kind, name, reason, message from ops.resources
+  where ready = 'False' and reason <> 'Stopped' order by kind, name
+"""
 _TIMES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Lived:
+    """What came of it. `changed`: what git says of the change; `code`, `said`: of `wbx up --once`."""
+
+    changed: str
+    code: int
+    said: str
+    told: Mapping[str, Sequence[str]]
+    refused: Sequence[evidence.Row]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +50,27 @@ class Place:
     image: str | None = None
     environ: Mapping[str, str] = dataclasses.field(default_factory=dict)
     inside: Sequence[str] = ()
+
+    def live(self, base: pathlib.Path, folder: pathlib.Path) -> Lived:
+        """The sample with one line changed, until it settled; then its session is stopped. Again if the machine was too slow."""
+        for attempt in range(1, _TIMES + 1):
+            root = copied(base, folder / f"{self.adapter}-{attempt}", self.name)
+            bench = Bench(root, store_server.reachable(root.parent) / "home", self)
+            try:
+                lived = _lived(bench)
+                if not evidence.disturbed(functools.partial(evidence.rows, bench)):
+                    return lived
+            finally:
+                bench.run("up", "--stop", timeout=LONG)
+        raise AssertionError(f"{self.name}: its runs were disturbed {_TIMES} times:\n{lived.said}")
+
+
+def copied(base: pathlib.Path, folder: pathlib.Path, name: str) -> pathlib.Path:
+    """A copy of the repository that names this SandboxProvider."""
+    root = folder / "repository"
+    shutil.copytree(base, root)
+    evidence_sample.name_provider(root, name)
+    return root
 
 
 HERE = Place("this-machine", "local")
@@ -113,42 +150,14 @@ class Bench(cli_wbx.Workbench):
         return self.place.inside
 
 
-@dataclasses.dataclass(frozen=True)
-class Lived:
-    """What came of it. `changed`: what git says of the change; `code`, `said`: of `wbx up --once`."""
-
-    changed: str
-    code: int
-    said: str
-    told: Mapping[str, Sequence[str]]
-    refused: Sequence[evidence.Row]
-
-
-def live(base: pathlib.Path, place: Place, folder: pathlib.Path) -> Lived:
-    """The sample with one line changed, until it settled; then its session is stopped. Again if the machine was too slow for it."""
-    for attempt in range(1, _TIMES + 1):
-        root = folder / f"{place.adapter}-{attempt}"
-        shutil.copytree(base, root / "repository")
-        evidence_sample.name_provider(root / "repository", place.name)
-        bench = Bench(root / "repository", store_server.reachable(root) / "home", place)
-        try:
-            lived = _lived(bench)
-            if not evidence.disturbed(bench):
-                return lived
-        finally:
-            bench.run("up", "--stop", timeout=LONG)
-    raise AssertionError(f"{place.name}: its runs were disturbed {_TIMES} times:\n{lived.said}")
-
-
 def _lived(bench: Bench) -> Lived:
     done = bench.run("up", "--once", timeout=LONG)
     bench.ok("session", "stop", "notebook", "--namespace", "penguins", timeout=LONG)
-    changed = evidence_sample.git(bench.root, "diff", "--numstat")
-    refused = "select kind, name, reason, message from ops.resources where ready = 'False' and reason <> 'Stopped'"
+    ask = functools.partial(evidence.rows, bench)
     return Lived(
-        changed,
+        evidence_sample.git(bench.root, "diff", "--numstat"),
         done.returncode,
         done.stdout + done.stderr,
-        evidence.told(bench, changed=evidence_sample.CHANGED),
-        evidence.rows(bench, refused),
+        evidence.told(ask, changed=evidence_sample.CHANGED),
+        ask(REFUSED),
     )
