@@ -11,6 +11,9 @@ from workbenchx.api.shapes import confidential
 from workbenchx.declared import problem
 
 _REFERENCE = frozenset({"secret", "key", "env", "file"})
+_WHOLE = frozenset(
+    {"secret", "key"}
+)  # of a provider's `credentials` these would be names, of a Source's it is the reference
 _MARKERS = (
     b"AKIA",
     b"AIza",
@@ -73,7 +76,9 @@ def flaws(value: Any, path: tuple[str | int, ...] = ("spec",)) -> Iterator[probl
 
 def _of_mapping(value: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterator[problem.Flaw]:
     named = value.get("name")
-    reference = path[-1] != "credentials" and _REFERENCE.issuperset(value)
+    reference = value.keys() == _WHOLE or (
+        path[-1] != "credentials" and _REFERENCE.issuperset(value)
+    )
     for key, item in value.items():
         here = (*path, key)
         owner = named if key == "value" and isinstance(named, str) else key
