@@ -165,9 +165,9 @@ async def built(
     return made
 
 
-async def follow(store: postgres.Postgres, url: str, **forge: str) -> None:
-    """Declare the Source."""
-    spec = {"url": url, "path": "ssot", "branch": "main", "forge": {"type": "gitea", **forge}}
+async def follow(store: postgres.Postgres, url: str, **more: Any) -> None:
+    """Declare the Source; `more` of its spec."""
+    spec = {"url": url, "path": "ssot", "branch": "main", "forge": {"type": "gitea"}, **more}
     place = model.SourceRef("embedded", path="ssot/source.yaml", line=1)
     key = model.Key("Source", "wbx-system", "platform")
     row = model.Declared(key, None, spec, canonical.digest(spec), place)

@@ -7,7 +7,7 @@ import pytest
 
 from workbenchx import ports
 from workbenchx.engine import landing
-from workbenchx.planner import model
+from workbenchx.planner import brakes, model
 
 POLICY = model.Policy()
 
@@ -70,6 +70,25 @@ def test_more_than_the_brakes_allow_is_held(had: int, left: int, held: bool) -> 
     assert (found.held, len(found.going)) == (held, had - left)
     other = landing.prune(placed(*names), applying(*names[: left - 1]), POLICY)
     assert not held or found.token != other.token
+
+
+def test_a_merge_prunes_what_was_reviewed() -> None:
+    """The rest is held, with a token of its own; as long as nobody knows what was reviewed nothing goes; of no pull request, all."""
+    before, said = placed("a", "b", "c"), applying("c")
+    reviewed = ports.MergeBound(True, frozenset({brakes.mark(model.Key("Dataset", "lab", "a"))}))
+    found = landing.prune(before, said, POLICY, reviewed)
+    assert ([key.name for key in found.free], found.held) == (["a"], True)
+    assert [(step.subject.name, step.because.value) for step in found.steps] == [
+        ("b", "NotReviewed")
+    ]
+    nothing = landing.prune(before, said, POLICY, ports.MergeBound(True, frozenset()))
+    assert (nothing.free, len(nothing.steps)) == ([], 2)
+    assert nothing.token not in {"", found.token}
+
+    undecided = landing.prune(before, said, POLICY, ports.MergeBound(decided=False))
+    assert (undecided.going, undecided.held, len(undecided.undecided)) == ((), False, 2)
+    pushed = landing.prune(before, said, POLICY, ports.MergeBound(True, None))
+    assert (len(pushed.free), pushed.held) == (2, False)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from workbenchx.planner import brakes, model
 LOG = logging.getLogger(__name__)
 ACCOUNT = "wbx-source"
 _TOLD = 20
+_UNBOUND = ports.MergeBound(decided=True)
 
 
 class Landing:
@@ -45,16 +46,23 @@ class Landing:
         due = [manifest(row, before) for row in own if row.key in moved]
         refused = await self._cluster.apply(account, due) if due else {}
         failpoints.reach("landing.applied")
-        pruning = prune(before, applying, self._policy)
+        pruning = prune(before, applying, self._policy, await self._bound(followed, applying))
         held = pruning if pruning.held and not await self._may(pruning, applying) else None
-        going = () if held else pruning.going
+        going = pruning.free if held else pruning.going
         stuck = await self._cluster.delete(account, going) if going else {}
         landed = ports.Landed(
             applying.commit,
             [each.key for each in due if each.key not in refused],
             refused,
             [key for key in going if key not in stuck],
-            _found(applying, due, taken, refused={**refused, **stuck}, pruning=pruning, held=held),
+            _found(
+                applying,
+                due,
+                taken,
+                refused={**refused, **stuck},
+                pruning=dataclasses.replace(pruning, going=going),
+                held=held,
+            ),
             held_plan(held, source, applying.commit) if held else None,
         )
         await self._end(followed, landed, pause)
@@ -86,6 +94,12 @@ class Landing:
         await self._end(followed, landed, pause)
         return True
 
+    async def _bound(self, followed: ports.Followed, applying: ports.Applying) -> ports.MergeBound:
+        """Only where a forge is told of merges; somebody who tells it decides."""
+        if not isinstance(followed.spec.get("forge"), Mapping):
+            return _UNBOUND
+        return await self._store.merge_bound(followed.source, applying.commit)
+
     async def _may(self, pruning: "Pruning", applying: ports.Applying) -> bool:
         return pruning.token in applying.tokens or await self._store.confirmed(pruning.token)
 
@@ -99,11 +113,21 @@ class Landing:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pruning:
-    """What a commit no longer holds. `steps`: it is more than may go without a person; `kept`: prune is false."""
+    """What a commit no longer holds. `steps`: what may not go without a person; `kept`: prune is false.
+
+    `undecided`: what waits until it is known what was reviewed.
+    """
 
     going: Sequence[model.Key]
     kept: Sequence[model.Key] = ()
     steps: tuple[model.Step, ...] = ()
+    undecided: Sequence[model.Key] = ()
+
+    @property
+    def free(self) -> Sequence[model.Key]:
+        """What goes without a person."""
+        held = {step.subject for step in self.steps}
+        return [key for key in self.going if key not in held]
 
     @property
     def held(self) -> bool:
@@ -117,9 +141,15 @@ class Pruning:
 
 
 def prune(
-    before: Mapping[model.Key, ports.Placed], applying: ports.Applying, policy: model.Policy
+    before: Mapping[model.Key, ports.Placed],
+    applying: ports.Applying,
+    policy: model.Policy,
+    bound: ports.MergeBound = _UNBOUND,
 ) -> Pruning:
-    """What this source applied and no longer declares, where all of it could be read. Counted for each revision by itself."""
+    """What this source applied and no longer declares, where all of it could be read. Counted for each revision by itself.
+
+    What a pull request brought goes only where its reviewed plan said so.
+    """
     said = {row.key for row in applying.rows}
     absent = sorted(
         key
@@ -130,18 +160,24 @@ def prune(
         absent = []
     if not applying.prune:
         return Pruning((), absent)
+    if absent and not bound.decided:
+        return Pruning((), undecided=absent)
     going = collections.Counter(key.kind for key in absent)
     living = collections.Counter(key.kind for key in before)
-    if not brakes.too_much(policy, going, living, collections.Counter()):
-        return Pruning(absent)
-    return Pruning(absent, (), tuple(_hold(before[key]) for key in absent))
+    if brakes.too_much(policy, going, living, collections.Counter()):
+        braked = [_hold(before[key], model.Because.BRAKED) for key in absent]
+        return Pruning(absent, (), tuple(braked))
+    told = bound.destroys
+    more = [] if told is None else [key for key in absent if brakes.mark(key) not in told]
+    holds = [_hold(before[key], model.Because.NOT_REVIEWED) for key in more]
+    return Pruning(absent, (), tuple(holds))
 
 
-def _hold(placed: ports.Placed) -> model.Step:
+def _hold(placed: ports.Placed, because: model.Because) -> model.Step:
     return model.Step(
         model.Action.HOLD,
         placed.key,
-        model.Because.BRAKED,
+        because,
         destructive=True,
         holds=model.Action.DELETE,
         project=placed.project,
@@ -220,15 +256,17 @@ def _found(
     told: dict[str, Any] = {
         **applying.found,
         "changed": len(due),
-        "removed": 0 if held else len(pruning.going),
+        "removed": len(pruning.going),
         "refused": [*(applying.found.get("refused") or ()), *_refusals(refused)][:_TOLD],
         "kept": [str(key) for key in pruning.kept],
         "taken": [{"resource": str(key), "source": other} for key, other in taken],
         "rewritten": applying.rewritten,
     }
     if held:
-        names = [str(key) for key in held.going][:_TOLD]
-        told["held"] = {"token": held.token, "count": len(held.going), "resources": names}
+        names = [str(step.subject) for step in held.steps]
+        told["held"] = {"token": held.token, "count": len(names), "resources": names[:_TOLD]}
+    if pruning.undecided:
+        told["undecided"] = [str(key) for key in pruning.undecided][:_TOLD]
     return {name: value for name, value in told.items() if value or isinstance(value, int)}
 
 

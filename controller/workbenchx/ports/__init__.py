@@ -54,6 +54,7 @@ from workbenchx.ports.landing import (
     Inventory,
     Landed,
     Manifest,
+    MergeBound,
     Placed,
 )
 from workbenchx.ports.proposals import NewProposal, Proposals, Proposed
@@ -193,6 +194,7 @@ __all__ = [
     "Link",
     "LogPart",
     "Manifest",
+    "MergeBound",
     "MirrorResult",
     "NewCommit",
     "NewProposal",

@@ -54,6 +54,17 @@ class Landed:
     held: model.Plan | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class MergeBound:
+    """What a commit may prune. `decided` False: whose merge it is is not known yet, so it prunes nothing for now.
+
+    `destroys`: marks (planner.brakes) of what the reviewed plan of its pull request destroyed; None: no review binds it.
+    """
+
+    decided: bool
+    destroys: frozenset[str] | None = None
+
+
 class Cluster(Protocol):
     """An API server, spoken to as the account of a source.
 
@@ -97,6 +108,9 @@ class Inventory(Protocol):
 
     async def confirmed(self, token: str) -> bool:
         """Whether a person confirmed this token within the last hour."""
+
+    async def merge_bound(self, source: str, commit: str) -> MergeBound:
+        """What this commit of a source with a forge may prune."""
 
     async def landed(
         self, worker: str, source: str, *, run_id: str, pause: float, landed: Landed

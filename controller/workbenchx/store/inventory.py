@@ -49,6 +49,16 @@ class Inventory:
             ((found,),) = await connections.fetch(conn, _SQL["confirmed"], {"token": token})
         return bool(found)
 
+    async def merge_bound(self, source: str, commit: str) -> ports.MergeBound:
+        """What was decided of a commit."""
+        asked = {"source": source, "commit": commit}
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["merge_bound"], asked)
+        if not found:
+            return ports.MergeBound(decided=False)
+        ((destroys,),) = found
+        return ports.MergeBound(True, None if destroys is None else frozenset(destroys))
+
     async def landed(
         self, worker: str, source: str, *, run_id: str, pause: float, landed: ports.Landed
     ) -> None:

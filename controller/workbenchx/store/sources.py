@@ -56,7 +56,9 @@ class Sources:
         """Hold those that are due."""
         params = {"worker": worker, "lease": lease, "limit": limit}
         async with self._db.transaction(pipelined=heed) as conn:
-            for statement in ("enrol", "end", "hear", "hear_confirmed") if heed else ():
+            for statement in (
+                ("enrol", "end", "hear", "hear_confirmed", "hear_decided") if heed else ()
+            ):
                 await conn.execute(_SQL[statement])
             found = await connections.fetch(conn, _SQL["due"], params)
         return [ports.Followed(*row) for row in found]

@@ -89,6 +89,10 @@ def _told(seen: tracked.Sighting) -> str:
         parts.append(f"{len(skipped)} skipped, for they are not of its namespace: {skipped[0]}")
     if mended := found.get("mended"):
         parts.append(f"{len(mended)} applied again, for somebody had changed it: {mended[0]}")
+    if undecided := found.get("undecided"):
+        parts.append(
+            f"{len(undecided)} to be deleted once it is known what was reviewed: {undecided[0]}"
+        )
     if kept := found.get("kept"):
         parts.append(f"{len(kept)} kept though no longer declared (prune: false): {kept[0]}")
     return "; ".join(parts)

@@ -38,6 +38,10 @@ join ops.source_objects o using (kind, namespace, name) where o.source <> %(sour
 select exists (select 1 from ops.interventions where verb = 'confirm' and args ->> 'token' = %(token)s
                and at > now() - interval '1 hour');
 
+-- name: merge_bound
+-- What was decided of a commit.
+select destroys from ops.merge_bounds where source = %(source)s and "commit" = %(commit)s;
+
 -- name: outcome
 -- What the cluster took (an empty text), and what it did not.
 update ops.source_objects o set state = case when i.refused = '' then 'applied' else 'refused' end, refused = i.refused, updated_at = now()

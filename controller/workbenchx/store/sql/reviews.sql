@@ -137,7 +137,7 @@ where d.kind = 'Source' and d.good and jsonb_typeof(d.spec -> 'forge') = 'object
 
 -- name: standings
 -- How each thing that a source declares, or applied to the cluster, stands, and what it no longer declares and that is not gone. Cells of a matrix are
--- told by their Experiment.
+-- told by their Experiment. A Source whose deletes are held, or wait, is told with them.
 select d.kind, d.namespace, d.name, coalesce(r.state, 'Pending'), coalesce(r.ready, false), coalesce(r.reason, ''),
   coalesce(r.message, ''), d.path, d.line, d.problem, d.hash is not distinct from r.declared_hash, true
 from ops.declared d
@@ -154,4 +154,12 @@ select r.kind, r.namespace, r.name, r.state, r.ready, r.reason, r.message, r.sou
 from ops.resources r
 where r.source = %(source)s and r.kind <> 'ExperimentRun' and not exists (
   select 1 from ops.declared d where d.kind = r.kind and d.namespace = r.namespace and d.name = r.name)
+union all
+select 'Source', s.namespace, s.name, 'Active', false, 'Held', format('%%s would be deleted, %%s the first: wbx confirm %%s',
+  s.details #>> '{held,count}', s.details #>> '{held,resources,0}', s.details #>> '{held,token}'), null, null, null, true, true
+from ops.source_states s where s.source = %(source)s and s.ended_at is null and jsonb_typeof(s.details -> 'held') = 'object'
+union all
+select 'Source', s.namespace, s.name, 'Active', false, 'InProgress', 'what is to be deleted waits until it is known what was reviewed',
+  null, null, null, true, true
+from ops.source_states s where s.source = %(source)s and s.ended_at is null and jsonb_typeof(s.details -> 'undecided') = 'array'
 order by 1, 2, 3;

@@ -59,6 +59,11 @@ where s.namespace = h.namespace and s.name = h.name and s.ended_at is null;
 update ops.source_states s set due_at = now() from ops.interventions i
 where i.verb = 'confirm' and i.applied_at is null and i.args ->> 'token' = s.details #>> '{held,token}' and s.due_at > now();
 
+-- name: hear_decided
+-- What waited until it was known what was reviewed.
+update ops.source_states s set due_at = now() from ops.merge_bounds b
+where jsonb_typeof(s.details -> 'undecided') = 'array' and b.source = s.source and b."commit" = s.applied and s.due_at > now();
+
 -- name: due
 -- Those that nobody holds, the longest due first.
 update ops.source_states t set held_by = %(worker)s, held_at = now(), held_until = now() + make_interval(secs => %(lease)s)
@@ -71,7 +76,9 @@ where t.source in (
 returning source, namespace, name, (select p.name from ops.projects p where p.id = t.project_id), spec, seen, applied, failures,
   reason <> '' or jsonb_typeof(details -> 'taken') = 'array' or exists (
     select 1 from ops.interventions i where i.verb = 'confirm' and i.at > now() - interval '1 hour'
-      and i.args ->> 'token' = details #>> '{held,token}'), details;
+      and i.args ->> 'token' = details #>> '{held,token}') or (
+    jsonb_typeof(details -> 'undecided') = 'array' and exists (
+      select 1 from ops.merge_bounds b where b.source = t.source and b."commit" = t.applied)), details;
 
 -- name: next_due
 -- When to look again, at the latest.
