@@ -64,6 +64,31 @@ async def test_more_memory_than_asked_for(bench: cluster_sandbox.Bench) -> None:
     assert (ended.state, ended.reason) == ("exited", "OutOfMemory")
 
 
+async def test_a_pod_that_somebody_resizes(bench: cluster_sandbox.Bench) -> None:
+    """It is shown as it was ordered until then, and afterwards as it is; the program runs on."""
+    await bench.begin(bench.spec(NAME, "sleep", "600", memory=96 << 20))
+
+    async def shown() -> tuple[object, object]:
+        (seen,) = (await bench.sandbox.observe()).objects
+        return seen.fields["cpu"], seen.fields["memory"]
+
+    assert await shown() == (bench.cpu, 96 << 20)
+    given = {"cpu": "250m", "memory": "256Mi"}
+    program = {"name": names.MAIN, "resources": {"requests": given, "limits": given}}
+    where = f"/api/v1/namespaces/{bench.namespace}/pods/{_pod(bench)}/resize"
+    await asyncio.to_thread(
+        bench.cluster.admin.call,
+        "PATCH",
+        where,
+        json={"spec": {"containers": [program]}},
+        headers={"content-type": "application/strategic-merge-patch+json"},
+    )
+    assert await shown() == (0.25, 192 << 20)
+    status = await bench.sandbox.status(NAME)
+    assert status is not None
+    assert status.state == "running"
+
+
 async def test_more_disk_than_there_may_be(bench: cluster_sandbox.Bench) -> None:
     """DiskFull."""
     code = (

@@ -320,6 +320,14 @@ async def test_what_somebody_changed_there_is_shown(bench: vercel_sandbox.Bench)
     status = await bench.sandbox.status(NAME)
     assert status is not None
     assert status.fields["memory"] == 12 << 30
+
+    place = bench.box(NAME) / "spec.json"
+    order = json.loads(place.read_text("utf-8"))
+    for lie in ({"asked": 1}, {"asked": {**order["asked"], "cpu": "many", "egress": [{}]}}):
+        place.write_text(json.dumps(order | lie), "utf-8")
+        (seen,) = (await bench.sandbox.observe()).objects
+        assert seen.state == "running"
+        assert "memory" not in seen.fields, "what a program wrote there is not compared"
     await bench.sandbox.delete(NAME)
 
 

@@ -99,20 +99,8 @@ def session(space: str, runtime: str) -> str:
     )
 
 
-async def test_from_the_pull_request_to_the_cluster(
-    lab: operator_lab.Lab,
-    repository: gitea_server.Repository,
-    gitea: gitea_server.Gitea,
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A pull request is told what it would do to the cluster; merged, it is applied there, and its commit says so.
-
-    A merge that would delete more than was reviewed holds that, until somebody confirms; FixBot proposes from here, too.
-    """
-    monkeypatch.setattr(serving, "LOOK_SECONDS", 1.0)
-    monkeypatch.setattr(serving, "PAUSE_SECONDS", 1.0)
-    monkeypatch.setenv("WBX_SECRET_LAB_TOKEN", gitea.owner.token)
+def declare(lab: operator_lab.Lab, repository: gitea_server.Repository) -> None:
+    """Two Datasets in the repository; the project, a Runtime and the Source in the cluster."""
     space, admin = lab.namespace, lab.cluster.admin
     lab.cluster.service_account(space, "wbx-source", permissions.source_rules()).close()
     first: dict[str, str | None] = {
@@ -138,6 +126,23 @@ async def test_from_the_pull_request_to_the_cluster(
     }
     admin.apply(operator_lab.manifest("Source", "team", spec, space))
 
+
+async def test_from_the_pull_request_to_the_cluster(
+    lab: operator_lab.Lab,
+    repository: gitea_server.Repository,
+    gitea: gitea_server.Gitea,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pull request is told what it would do to the cluster; merged, it is applied there, and its commit says so.
+
+    A merge that would delete more than was reviewed holds that, until somebody confirms; FixBot proposes from here, too.
+    """
+    monkeypatch.setattr(serving, "LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(serving, "PAUSE_SECONDS", 1.0)
+    monkeypatch.setenv("WBX_SECRET_LAB_TOKEN", gitea.owner.token)
+    space, admin = lab.namespace, lab.cluster.admin
+    declare(lab, repository)
     with lab.operator():
         async with working_in(lab, tmp_path, monkeypatch):
             await until(lambda: admin.get("Dataset", "a", space), lambda: standing(lab))

@@ -19,7 +19,8 @@ Json = dict[str, Any]
 
 USER = 10001
 _MEGABYTE = 1 << 20
-_OVERHEAD = 64 * _MEGABYTE
+OVERHEAD = 64 * _MEGABYTE
+"""Memory of our supervisor, on top of what was ordered."""
 _KIT_SIZE = 256 * _MEGABYTE
 _LATE = 120.0
 _FORGET = 300
@@ -219,7 +220,7 @@ def _resources(spec: ports.SandboxSpec) -> Json:
     """Asked for is what it may use: no sandbox takes what another was promised. Our supervisor comes on top."""
     found: Json = {
         "cpu": f"{math.ceil(spec.cpu * 1000)}m",
-        "memory": str(spec.memory + _OVERHEAD),
+        "memory": str(spec.memory + OVERHEAD),
     }
     if spec.gpu:
         found["nvidia.com/gpu"] = str(spec.gpu)

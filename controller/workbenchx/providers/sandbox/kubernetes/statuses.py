@@ -4,12 +4,14 @@ The supervisor's own word, the termination message of the program's container, c
 the controllers last. Where nobody can say how a command ended, it is Lost.
 """
 
+import contextlib
 import datetime
 import json
 from typing import Any
 
 from workbenchx import ports
-from workbenchx.providers.sandbox.kubernetes import names
+from workbenchx.api import quantities
+from workbenchx.providers.sandbox.kubernetes import names, objects
 
 Json = dict[str, Any]
 
@@ -191,7 +193,18 @@ def _fields(job: Json, pod: Json | None, found: Json) -> Json:
     }
     if "restarts" in found:
         fields["restarts"] = found["restarts"]
-    return fields
+    return fields | (_size(pod) if pod else {})
+
+
+def _size(pod: Json) -> Json:
+    """What its program may use now, without our own part: a pod that runs can be resized. What cannot be read is not shown."""
+    main = next(each for each in pod["spec"]["containers"] if each["name"] == names.MAIN)
+    limits = (main.get("resources") or {}).get("limits") or {}
+    with contextlib.suppress(KeyError, ValueError):
+        memory = str(limits["memory"])
+        size = int(memory) if memory.isdigit() else quantities.memory(memory)
+        return {"cpu": quantities.cpu(limits["cpu"]), "memory": size - objects.OVERHEAD}
+    return {}
 
 
 def _states(pod: Json) -> dict[str, Json]:

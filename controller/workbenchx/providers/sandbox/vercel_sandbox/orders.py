@@ -67,6 +67,7 @@ def machine(cpu: float, memory: int) -> int:
 def asked(spec: ports.SandboxSpec) -> dict[str, Any]:
     """What a sandbox remembers of its order, beside which the vendor's rounded words are read."""
     return {
+        "image": spec.image,
         "cpu": spec.cpu,
         "memory": spec.memory,
         "egress": list(spec.egress),

@@ -7,6 +7,7 @@ of the order as long as it is what that order comes to, and in its own words onc
 """
 
 import datetime
+import re
 from typing import Any
 
 from vercel import sandbox as sdk
@@ -16,6 +17,8 @@ from workbenchx.providers.sandbox.vercel_sandbox import client, names, orders
 
 Json = dict[str, Any]
 
+_MOST_CPU, _MOST_MEMORY = 1 << 12, 1 << 50
+_HOST = re.compile(r"[*0-9A-Za-z.:/_-]{1,300}")
 UNVERIFIED = "the image is not verified: Vercel shows no digest of what it runs"
 
 
@@ -66,9 +69,9 @@ def _fields(box: sdk.Sandbox, found: Json) -> Json:
     fields: Json = {"image": box.image or "", "image_digest": "unverified", "region": box.region}
     if box.vcpus and box.memory:  # MiB; what a stray costs is worked out from it
         fields["machine"] = {"cpu": box.vcpus, "memory": box.memory << 20}
-    asked = found.get("asked")
-    if asked is not None:
-        fields |= _size(box, asked) | _egress(box, asked)
+    asked = _asked(found)
+    if asked is not None:  # nobody can give a sandbox another image, however the vendor spells it
+        fields |= {"image": asked["image"], **_size(box, asked), **_egress(box, asked)}
     for name in ("restarts", "idle_since"):
         if name in found:
             fields[name] = found[name]
@@ -77,6 +80,24 @@ def _fields(box: sdk.Sandbox, found: Json) -> Json:
             found["idle_since"], datetime.UTC
         ).isoformat()
     return fields
+
+
+def _asked(found: Json) -> Json | None:
+    """What was ordered, as the sandbox says; a program in it may have written anything there."""
+    asked = found.get("asked")
+    if not isinstance(asked, dict):
+        return None
+    cpu, memory, egress = asked.get("cpu"), asked.get("memory"), asked.get("egress")
+    sound = (
+        isinstance(asked.get("image"), str)
+        and isinstance(cpu, int | float)
+        and 0 < cpu < _MOST_CPU
+        and isinstance(memory, int)
+        and 0 < memory < _MOST_MEMORY
+        and isinstance(egress, list)
+        and all(isinstance(host, str) and _HOST.fullmatch(host) for host in egress)
+    )
+    return asked if sound else None
 
 
 def _size(box: sdk.Sandbox, asked: Json) -> Json:
@@ -106,7 +127,7 @@ def _reached(policy: sdk.NetworkPolicy | sdk.NetworkPolicyReadback) -> list[str]
 
 def _ports(box: sdk.Sandbox, found: Json) -> Json:
     """Only of a whole one: no list tells of routes."""
-    if found.get("asked") is None:
+    if _asked(found) is None:
         return {}
     return {"ports": sorted(route.port for route in box.routes if not route.system)}
 
