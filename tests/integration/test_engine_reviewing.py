@@ -13,6 +13,7 @@ from store_fixtures import database, server, store
 from workbenchx import errors
 from workbenchx.api import canonical
 from workbenchx.engine import failpoints
+from workbenchx.engine.reviewing import telling
 from workbenchx.planner import model
 from workbenchx.store import postgres
 
@@ -219,17 +220,44 @@ async def test_a_commit_that_is_not_there_yet_holds_up_no_other(lab: labs.Lab) -
     assert len(comments(lab, number)) == 1
 
 
-async def test_a_merge_destroys_only_what_was_reviewed(lab: labs.Lab) -> None:
-    """More goes than the reviewed plan said: it is held, the commit says so, and a person's word lets it go."""
+async def merge_more(lab: labs.Lab) -> str:
+    """A merge that deletes more than its review said, in force."""
     head = lab.repository.propose("change", {"ssot/b.yaml": None})
     number = forge_of(lab).open("change", head)
     await lab.look()
     lab.repository.git("merge", "-q", "--squash", head)
-    commit = lab.repository.commit({"ssot/a.yaml": None}, "more than that")
+    commit: str = lab.repository.commit({"ssot/a.yaml": None}, "more than that")
     lab.repository.push()
     forge_of(lab).merged(number, commit)
-
     await lab.apply(commit)
+    return commit
+
+
+async def test_the_planner_is_not_asked_at_each_change(
+    lab: labs.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked it just now rests a while; another worker, or the same one later, says what has come of it."""
+    monkeypatch.setattr(telling, "_SHARE", 1e12)
+    monkeypatch.setattr(telling, "_LONGEST_REST", 3600.0)
+    commit = await merge_more(lab)
+    await lab.settle()
+    await lab.reviewer().look()
+    done = await lab.settle()
+    tired = lab.reviewer()
+    await tired.look()
+    assert said(lab, commit)[-1][0] == "failure"
+    token = done.plan.inputs["hold_token"]
+    await lab.store.intervene("confirm", None, {"token": token}, actor="ada")
+    await lab.settle()
+    await tired.look()
+    assert said(lab, commit)[-1][0] == "failure"
+    await lab.reviewer("w2").look()
+    assert said(lab, commit)[-1] == ("success", "2 of 2 Ready")
+
+
+async def test_a_merge_destroys_only_what_was_reviewed(lab: labs.Lab) -> None:
+    """More goes than the reviewed plan said: it is held, the commit says so, and a person's word lets it go."""
+    commit = await merge_more(lab)
     assert {step.action.value for step in (await lab.settle()).plan.steps} == {"hold"}
     await lab.reviewer().look()
     done = await lab.settle()
