@@ -17,9 +17,9 @@ where a.state = 'asked' and a.tries < %(tries)s and a.asked_at <= now() - make_i
 returning cause;
 
 -- name: keep
--- What came of it. What was never sent is no try.
+-- What came of it. What was never sent is no try, and may be asked at once.
 update ops.fix_answers set state = %(state)s, message = %(message)s, document = %(document)s::jsonb,
-  tries = tries - case when %(sent)s then 0 else 1 end
+  tries = tries - case when %(sent)s then 0 else 1 end, asked_at = case when %(sent)s then asked_at else '-infinity' end
 where source = %(source)s and cause = %(cause)s and state = 'asked';
 
 -- name: code
