@@ -8,7 +8,7 @@ import planner_worlds as worlds
 import pytest
 
 from workbenchx.fixbot import findings, images, proposal, rehearsing, rules, scenes
-from workbenchx.fixbot.rules import migrate_field, roll_back
+from workbenchx.fixbot.rules import roll_back
 from workbenchx.planner import model
 
 RULES = {
@@ -140,21 +140,6 @@ def test_a_change_that_the_plan_would_refuse_is_not_proposed() -> None:
     edit = findings.set_to(gone.key, ("spec", "ttl"), "1h")
     gone = dataclasses.replace(gone, edits=(edit,))
     assert "stands in no file" in proposal.propose(then, [gone]).refusal
-
-
-def test_a_deprecated_field_moves() -> None:
-    """The value goes to the new place; where both are written the old one is removed."""
-    scene = given.out_of_memory()
-    move = migrate_field.Move("RunnerJob", ("spec", "timeout"), ("spec", "lifecycle", "end"), "2")
-    (found,) = migrate_field.within(scene, (move,))
-
-    assert [(edit.change.value, edit.spelled, edit.value) for edit in found.edits] == [
-        ("set", "spec.lifecycle.end", "10m"),
-        ("delete", "spec.timeout", None),
-    ]
-    both = move._replace(new=("spec", "command"))
-    (found,) = migrate_field.within(scene, (both,))
-    assert [edit.change.value for edit in found.edits] == ["delete"]
 
 
 def test_only_what_failed_is_looked_up_for_a_roll_back() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from workbenchx import errors
 from workbenchx.api import canonical, identity
-from workbenchx.declared import marks, parsing, problem, splicing
+from workbenchx.declared import marks, parsing, problem, rendering, splicing
 
 Path = tuple[str | int, ...]
 _BOM = b"\xef\xbb\xbf"
@@ -45,6 +45,24 @@ def delete_field(data: bytes, key: identity.Key, path: Path) -> bytes:
 
     def splice(text: str, root: marks.Node) -> str:
         return splicing.without(text, _node(root, path[:-1]), path[-1])
+
+    return _edited(data, key, path, change, splice)
+
+
+def rename_field(data: bytes, key: identity.Key, path: Path, name: str) -> bytes:
+    """Give a field another name beside the others; its value, place and comments stay.
+
+    Raises:
+        errors.Stalled: there is no such document or field, or it cannot be renamed (reason EditRefused).
+    """
+
+    def change(body: Any) -> None:
+        holder = _holder(body, path)
+        holder[name] = holder.pop(path[-1])
+
+    def splice(text: str, root: marks.Node) -> str:
+        node = _node(root, path)
+        return text[: node.key_begin] + rendering.scalar(name) + text[node.key_end :]
 
     return _edited(data, key, path, change, splice)
 

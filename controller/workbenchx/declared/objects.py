@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from workbenchx.api import canonical
+from workbenchx.api import canonical, moves
 from workbenchx.declared import placing, problem, validating
 
 _ERROR = problem.Severity.ERROR.value
@@ -37,6 +37,7 @@ def read(body: Mapping[str, Any]) -> Object:
     wrong = [flaw for flaw in flaws if flaw.severity == _ERROR]
     if wrong or not isinstance(spec, Mapping):
         return Object({}, project, "", _told(wrong))
+    spec = moves.current(body["kind"], dict(spec))
     return Object(spec, project, canonical.digest(spec))
 
 

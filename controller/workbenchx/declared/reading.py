@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from workbenchx.api import canonical, identity, references
+from workbenchx.api import canonical, identity, moves, references
 from workbenchx.declared import (
     classify,
     document,
@@ -55,6 +55,8 @@ def _quickly(path: str, raw: parsing.Raw, *, watched: bool) -> document.Document
     if raw.faults or classify.foreign(body) is not None or not validating.valid(body):
         return None
     spec, metadata = body["spec"], body["metadata"]
+    if moves.used(body["kind"], spec):
+        return None
     if watched and any(validating.secret_flaws(spec, spec.get("project"))):
         return None
     key = identity.Key(body["kind"], metadata.get("namespace", ""), metadata["name"])
@@ -77,7 +79,8 @@ def _carefully(
     if key is None:
         return None, problems
     if not errors:
-        return _document(key, raw.body["spec"], places.path, raw), problems
+        spec = moves.current(key.kind, raw.body["spec"])
+        return _document(key, spec, places.path, raw), problems
     return _invalid(key, raw, places.path, errors), problems
 
 
@@ -98,6 +101,7 @@ def _flaws(raw: parsing.Raw, places: placing.Places) -> list[problem.Flaw]:
         project = spec.get("project")
         known = project if isinstance(project, str) else None
         flaws += validating.secret_flaws(spec, known)
+        flaws += validating.moved_flaws(raw.body["kind"], spec)
     return flaws
 
 

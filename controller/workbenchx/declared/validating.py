@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from workbenchx.api import identity, meta, problems, registry
+from workbenchx.api import identity, meta, moves, problems, registry
 from workbenchx.declared import placing, plain, problem, secrets
 
 _AT = {"missing": "parent", "extra_forbidden": "key"}
@@ -61,6 +61,14 @@ def secret_flaws(spec: Mapping[str, Any], project: str | None) -> Iterator[probl
     if project is not None:
         prefix = f"WBX_SECRET_{project.upper().replace('-', '_')}_"
         yield from _of_others(spec, ("spec",), prefix)
+
+
+def moved_flaws(kind: str, spec: Mapping[str, Any]) -> Iterator[problem.Flaw]:
+    """Warnings of fields that have another name or place now."""
+    for move in moves.used(kind, spec):
+        text = f"is deprecated since {move.since}: it is {'.'.join(move.new)} now"
+        hint = "`wbx fix` moves it"
+        yield problem.Flaw(move.old, text, hint, problem.Severity.WARNING.value, at="key")
 
 
 def _of_namespace(body: Mapping[str, Any]) -> Iterator[problem.Flaw]:

@@ -94,6 +94,8 @@ def _value(scene: scenes.Scene, edit: findings.Edit) -> str:
     """Before → after, secrets masked; of a text how long, since the change itself shows it."""
     if edit.change is findings.Change.REPLACE:
         return " → ".join(f"{len(text.splitlines())} lines" for text in edit.value)
+    if edit.change is findings.Change.RENAME:
+        return f"called {_escaped(edit.value)}"
     written = scene.documents.get(edit.key)
     before: Any = written.body if written else None
     for part in edit.field:

@@ -47,6 +47,8 @@ def _edited(data: bytes, edit: findings.Edit, *, whole: bool) -> bytes:
         return data.replace(old.encode(), new.encode())
     if edit.change is findings.Change.DELETE:
         return edits.delete_field(data, edit.key, edit.field)
+    if edit.change is findings.Change.RENAME:
+        return edits.rename_field(data, edit.key, edit.field, edit.value)
     if edit.change is findings.Change.APPEND:
         return edits.append_item(data, edit.key, edit.field, edit.value)
     return edits.set_field(data, edit.key, edit.field, edit.value)

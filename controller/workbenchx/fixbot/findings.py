@@ -17,6 +17,7 @@ class Change(enum.StrEnum):
     SET = "set"
     DELETE = "delete"
     APPEND = "append"
+    RENAME = "rename"
     REPLACE = "replace"
 
 
@@ -24,7 +25,7 @@ class Change(enum.StrEnum):
 class Edit:
     """One change of one document, wherever it stands. `field` leads to it inside the document.
 
-    REPLACE is of a text in a file of the resource: `field` is the file's path, `value` the old text and the new one.
+    RENAME gives the field the name `value` beside the others. REPLACE is of a text in a file of the resource: `field` is the file's path, `value` the old text and the new one.
     """
 
     key: identity.Key

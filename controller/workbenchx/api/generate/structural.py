@@ -47,6 +47,9 @@ def convert(schema: inline.Schema, times: int = 1) -> inline.Schema:
         made["enum"] = [schema["const"]]
     if "default" in schema:
         made["description"] = _with_default(schema)
+    if rules.MOVED_TO in schema:
+        told = f"Deprecated since {schema[rules.SINCE]}: use {schema[rules.MOVED_TO]}."
+        made["description"] = f"{made['description']} {told}"
     if "anyOf" in schema:
         return made | _int_or_string(schema)
     if not isinstance(made.get("type"), str):

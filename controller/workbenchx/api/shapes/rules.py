@@ -9,6 +9,8 @@ FIELD = "x-kubernetes-validations"
 HINT = "patternErrorMessage"
 """What a value that does not match its pattern is told: by editors, and by a rule that the CRDs have in its stead."""
 
+MOVED_TO, SINCE = "x-workbenchx-moved-to", "x-workbenchx-deprecated-since"
+
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -44,6 +46,11 @@ def seconds(path: str) -> str:
         for unit, size in _UNITS
     )
     return f"({' + '.join(parts)})"
+
+
+def moved(new: str, *, since: str) -> dict[str, Any]:
+    """Schema extras of a field that is called `new` ("spec.timeout") since a release; the old one is still read (api/moves.py)."""
+    return {"deprecated": True, MOVED_TO: new, SINCE: since}
 
 
 IMMUTABLE: dict[str, Any] = cel(

@@ -64,11 +64,18 @@ def _paragraph(found: Found, item: findings.Finding, paint: style.Style) -> Iter
     yield f"  {words.plain(item.cause)}"
     yield f"  {words.plain(item.remedy)}"
     for edit in item.edits:
-        value = "(removed)" if edit.change is findings.Change.DELETE else words.value(edit.value)
-        yield f"    {edit.spelled}: {value}"
+        yield f"    {edit.spelled}: {_change_of(edit)}"
     made = found.of(item)
     if made is not None and made.refusal:
         yield f"  not proposed: {words.plain(made.refusal)}"
+
+
+def _change_of(edit: findings.Edit) -> str:
+    if edit.change is findings.Change.DELETE:
+        return "(removed)"
+    if edit.change is findings.Change.RENAME:
+        return f"(called {edit.value})"
+    return words.value(edit.value)
 
 
 def as_patch(found: Found) -> str:
