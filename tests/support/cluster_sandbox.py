@@ -29,7 +29,8 @@ PYTHON = pathlib.Path("/usr/bin/python3.11")
 _LIBRARY = pathlib.Path("/usr/lib/python3.11")
 _LEFT_OUT = ("idlelib", "lib2to3", "ensurepip", "distutils", "tkinter", "pydoc_data", "test")
 _SHELL = (
-    "cat echo env false grep head id ln ls mkdir mkfifo printf pwd rm seq sh sleep touch true wc"
+    "cat chmod echo env false grep head id ln ls mkdir mkfifo printf pwd rm seq setsid sh sleep touch"
+    " true wc"
 )
 _KIT = "workbenchx.providers.sandbox.kubernetes.inside.kit"
 _NUMBERS = itertools.count(1)
@@ -102,8 +103,9 @@ class Bench(providers_sandbox.Bench):
 @contextlib.contextmanager
 def bench(request: pytest.FixtureRequest, path: pathlib.Path, **more: Any) -> Iterator[Bench]:
     """The adapter on the node of this test process."""
-    node: cluster_node.Node = request.getfixturevalue("node")
-    cluster = node.cluster
+    # Not by their fixtures, which are of one test: a module's sandbox outlives them.
+    cluster = cluster_server.shared(request.config)
+    node = cluster_node.shared(request.config, cluster)
     namespace = cluster_fixtures.new_namespace(cluster)
     cluster.admin.merge("Namespace", namespace, {"metadata": {"labels": {_LABEL: "restricted"}}})
     token = account(cluster, namespace)

@@ -16,13 +16,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
+import workspace_asker
 import workspace_hand
 from pydantic_ai import workspaces
 
 from workbenchx import errors, ports
 
 Json = dict[str, Any]
-_SOURCE = pathlib.Path(workspace_hand.__file__).read_text()
+_HAND, _ASKER = (
+    pathlib.Path(str(each.__file__)).read_text() for each in (workspace_hand, workspace_asker)
+)
 _LIFE = 3600.0
 _PATIENCE = 300.0
 _PIECE = 48 << 10
@@ -65,20 +68,12 @@ class SandboxWorkspace:
             self._ref = workspaces.WorkspaceRef(
                 provider=self._sandbox.adapter, id=await self._make()
             )
+        hand = asyncio.create_task(self._execute("workspace", source=_HAND, seconds=_LIFE))
         try:
-            return await self._where()
-        except _NoHandError:
-            hand = asyncio.create_task(self._execute("workspace", "serve", seconds=_LIFE))
-        try:
-            while True:
-                with contextlib.suppress(_NoHandError):
-                    return await self._where()
+            return str((await self._told("where", uuid.uuid4().hex, last="first"))["path"])
         finally:
             hand.cancel()  # who waits for it is no more needed
             await asyncio.gather(hand, return_exceptions=True)
-
-    async def _where(self) -> str:
-        return str((await self._told("where", uuid.uuid4().hex))["path"])
 
     async def run(
         self,
@@ -92,10 +87,11 @@ class SandboxWorkspace:
         if isinstance(command, str) != shell:
             raise TypeError("a string needs shell=True, and a sequence shell=False")
         argv = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-        await self.working_dir()
+        if self._ref is None:
+            await self.working_dir()
         ticket = uuid.uuid4().hex
         running = asyncio.create_task(
-            self._told(
+            self._helped(
                 "run",
                 ticket,
                 seconds=timeout + _GRACE if timeout else _LIFE,
@@ -147,20 +143,34 @@ class SandboxWorkspace:
         return str((await self._ask("resolve", path=path))["path"])
 
     async def _ask(self, verb: str, **request: str) -> Json:
+        return await self._helped(verb, uuid.uuid4().hex, seconds=_PATIENCE, **request)
+
+    async def _helped(self, verb: str, ticket: str, **request: Any) -> Json:
+        """The hand's answer; where there is none yet, or no session, it is started first."""
+        if self._ref is not None:
+            with contextlib.suppress(_NoHandError):
+                return await self._told(verb, ticket, **request)
         await self.working_dir()
-        return await self._told(verb, uuid.uuid4().hex, seconds=_PATIENCE, **request)
+        return await self._told(verb, ticket, key="again", **request)
 
     async def _told(
-        self, verb: str, ticket: str, *, seconds: float = _PATIENCE, **request: Any
+        self,
+        verb: str,
+        ticket: str,
+        *,
+        seconds: float = _PATIENCE,
+        key: str = "ask",
+        last: str = "last",
+        **request: Any,
     ) -> Json:
         """The hand's answer; what went wrong with a path is raised as what it is."""
         whole = json.dumps({"verb": verb, "ticket": ticket, **request}).encode()
         data = base64.b64encode(zlib.compress(whole)).decode()
         pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
         for number, piece in enumerate(pieces[:-1]):
-            await self._execute(f"ask-{ticket}-{number}", "ask", ticket, "more", piece)
-        key = f"ask-{ticket}-{len(pieces)}"
-        output = await self._execute(key, "ask", ticket, "last", pieces[-1], seconds=seconds)
+            await self._execute(f"{key}-{ticket}-{number}", "ask", ticket, "more", piece)
+        key = f"{key}-{ticket}-{len(pieces)}"
+        output = await self._execute(key, "ask", ticket, last, pieces[-1], seconds=seconds)
         answer: Json = json.loads(base64.b64decode(output.splitlines()[-1]))
         if "file" in answer:
             answer = await self._fetched(ticket, answer["file"])
@@ -175,17 +185,19 @@ class SandboxWorkspace:
         await self._execute(f"drop-{ticket}", "drop", path)
         return answer
 
-    async def _execute(self, key: str, *words: str, seconds: float = _PATIENCE) -> bytes:
-        """What the hand's program prints."""
+    async def _execute(
+        self, key: str, *words: str, source: str = _ASKER, seconds: float = _PATIENCE
+    ) -> bytes:
+        """What a program of ours prints."""
         assert self._ref is not None
-        command = ["python", "-I", "-S", "-c", _SOURCE, *words]
+        command = ["python", "-I", "-S", "-c", source, *words]
         try:
             ended = await self._sandbox.execute(self._ref.id, key, command, seconds=seconds)
         except errors.Stalled as problem:
             raise workspaces.WorkspaceUnavailableError(problem.message) from problem
         if ended.reason == "Lost":
             raise workspaces.WorkspaceUnavailableError(ended.message)
-        if ended.exit_code == workspace_hand.NO_HAND:
+        if ended.exit_code == workspace_asker.NO_HAND:
             raise _NoHandError
         if ended.exit_code != 0:
             text = ended.output.decode(errors="replace")

@@ -1,8 +1,8 @@
-"""The hand of an agent's workspace in a session: `serve` carries out what each `ask` passes on. Standard library only.
+"""The hand of an agent's workspace in a session: it carries out what each asker passes on. Standard library only.
 
-`serve` is one command beside the session's program, so what it starts lives until the session ends, and no longer. An `ask` is
-a command of its own that waits for the answer; if it is ended, so is the command that it waits for. Both are told their place,
-the working folder, by where they are started.
+It is one command beside the session's program, so what it starts lives until the session ends, and no longer. Who asks
+(workspace_asker) is a command of its own that waits for the answer; if it is ended, so is the command that it waits for.
+Both are told their place, the working folder, by where they are started.
 """
 
 import base64
@@ -17,11 +17,8 @@ import socket
 import socketserver
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
-import time
-import zlib
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -29,10 +26,7 @@ Json = dict[str, Any]
 
 PLACE = ".workspace"
 LIMIT = 10 << 20
-NO_HAND = 75
 _HEAD = 64 << 10
-_INLINE = 24 << 10
-_PATIENCE = 120.0
 
 
 class Hand:
@@ -222,48 +216,5 @@ def serve() -> None:
         server.serve_forever()
 
 
-def ask(ticket: str, more: str, data: str) -> None:
-    """Pass a request on, the last piece of which this is; what is large is answered by a file."""
-    pieces = pathlib.Path(PLACE, f"{ticket}.request")
-    if not pieces.parent.exists():
-        sys.exit(NO_HAND)
-    if more == "more":
-        with pieces.open("a") as file:
-            file.write(data)
-        return
-    whole = pieces.read_text() + data if pieces.exists() else data
-    pieces.unlink(missing_ok=True)
-    with _reached(pieces.parent) as connection:
-        connection.sendall(zlib.decompress(base64.b64decode(whole)) + b"\n")
-        with connection.makefile("rb") as stream:
-            answer = stream.read()
-    if len(answer) > _INLINE:
-        target = pieces.with_suffix(".answer")
-        target.write_bytes(answer)
-        answer = json.dumps({"file": str(target)}).encode()
-    print(base64.b64encode(answer).decode())  # noqa: T201 - the answer
-
-
-def drop(path: str) -> None:
-    """An answer has been read."""
-    pathlib.Path(path).unlink(missing_ok=True)
-
-
-def _reached(place: pathlib.Path) -> socket.socket:
-    end = time.monotonic() + _PATIENCE
-    while True:
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.connect(str(place / "socket"))
-        except OSError:
-            connection.close()
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.02)
-        else:
-            return connection
-
-
 if __name__ == "__main__":
-    _VERBS: dict[str, Callable[..., None]] = {"serve": serve, "ask": ask, "drop": drop}
-    _VERBS[sys.argv[1]](*sys.argv[2:])
+    serve()
