@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 MANY = 30.0
 A_SECOND = 30.0
-QUIET_SECONDS = 0.1
+QUIET_SECONDS = 0.25
 
 
 class Bursts:
