@@ -33,5 +33,6 @@ def from_option(
 
     chosen = settings.read(option.settings, option.prices)
     settings.check_api(chosen)
+    settings.check_storage(storage.adapter)
     api = fleet.Fleet(chosen, installation.id, lambda: credential("token"))
     return adapter.DropletSandbox(desk, api, storage, chosen, credential=credential)

@@ -55,7 +55,7 @@ class Settings:
     ssh_keys: tuple[str, ...] = ()
     endpoint: str = "https://api.digitalocean.com"
     timeout: float = 30.0
-    patience: float = 60.0
+    patience: float = 300.0
     preparing: float = 900.0
     silence: float = 180.0
     grace: float = 900.0
@@ -163,6 +163,20 @@ def check_api(chosen: Settings) -> None:
         told = f'is "{chosen.api_url}"' if chosen.api_url else "is missing"
         raise _invalid(
             f'"apiUrl" {told}, must be https: where droplets reach the API (wbx console)'
+        )
+
+
+def check_storage(adapter: str) -> None:
+    """A machine that could bring nothing home would cost for nothing.
+
+    Raises:
+        errors.Stalled: reason InvalidSpec.
+    """
+    if adapter == "local":
+        raise errors.Stalled(
+            "do_runner: its machines bring their outputs by signed links, and wbx up keeps bytes on its own disk, where no"
+            " link leads; use wbx worker with WBX_DATABASE_URL, or name another SandboxProvider",
+            reason="InvalidSpec",
         )
 
 
