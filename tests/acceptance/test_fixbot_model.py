@@ -103,9 +103,9 @@ def story(
     """Until the job succeeded; the pull request."""
     killed = dataclasses.replace(made, given={**made.given, "WBX_FAILPOINT": "fix.pushed"})
     with killed.start("up") as process:
-        made.until(lambda: made.run_of("night", "failed"), "the run that fails", seconds=180)
+        made.until(lambda: made.run_of("night", "failed"), "the run that fails", seconds=600)
         execute(made, "update ops.fix_turns set due_at = now()")  # though it may just have looked
-        made.until(lambda: process.poll() is not None, "its end", seconds=300)
+        made.until(lambda: process.poll() is not None, "its end", seconds=600)
         assert process.returncode == -9, cli_wbx.ended(process)
     assert len(stub.asked) == 1
     assert execute(made, "update ops.fix_turns set lease_until = '-infinity'")
@@ -113,10 +113,10 @@ def story(
         (pull,) = made.until(
             lambda: [each for each in repository.ask("GET", "/pulls?state=open") if each["labels"]],
             "the pull request with its labels",
-            seconds=300,
+            seconds=600,
         )
         repository.merge(pull["number"])
-        made.until(lambda: made.run_of("night", "succeeded"), "the run that succeeds", seconds=300)
+        made.until(lambda: made.run_of("night", "succeeded"), "the run that succeeds", seconds=600)
     found: dict[str, Any] = pull
     return found
 

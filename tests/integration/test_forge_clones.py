@@ -55,6 +55,43 @@ async def test_a_token_is_sent_in_a_header_and_nowhere_else(
         assert not file.is_file() or TOKEN.encode() not in file.read_bytes()
 
 
+async def test_one_text_is_read_as_it_is_committed(
+    closed: git_lab.Served, repository: git_lab.Repository, copies: clones.Clones
+) -> None:
+    """A regular file comes when it is asked for; a link, a folder, what is larger, and what is not there are none."""
+    (repository.tree / "ssot" / "link.py").symlink_to("a.yaml")
+    (repository.tree / "away").symlink_to("/etc")
+    repository.commit({"ssot/a [b].py": "print()\n"})
+    remote = ports.Remote(closed.url(), credential=TOKEN)
+    tip = (await copies.fetch(remote, since=None)).commit
+
+    async def read(path: str) -> bytes | None:
+        return await copies.text(remote, tip, path, most=4000)
+
+    assert await read("ssot/a [b].py") == b"print()\n"
+    refused = (
+        "ssot/link.py",
+        "away/passwd",
+        "ssot",
+        "ssot/",
+        "big/data.bin",
+        "ssot/*.yaml",
+        "none.py",
+    )
+    assert [await read(path) for path in refused] == [None] * len(refused)
+
+
+async def test_files_come_though_the_newest_commit_is_of_others(
+    closed: git_lab.Served, repository: git_lab.Repository, copies: clones.Clones
+) -> None:
+    """A copy that begins at a commit which changed nothing below the path has what is there."""
+    repository.commit({"code/run.py": "print()\n"})
+    remote = ports.Remote(closed.url(), credential=TOKEN)
+    tip = (await copies.fetch(remote, since=None)).commit
+
+    assert set((await copies.tree(remote, tip, "ssot")).files) == {"ssot/a.yaml"}
+
+
 async def test_two_may_keep_copies_in_one_folder(
     repository: git_lab.Repository, tmp_path: pathlib.Path
 ) -> None:

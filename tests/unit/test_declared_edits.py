@@ -87,6 +87,44 @@ def test_setting_a_field_changes_its_lines_only(
 @pytest.mark.parametrize(
     ("key", "path", "wanted"),
     [
+        (A, "last", ["-  last: 1 # end", "+  first-of: 1 # end"]),
+        (A, "text", ["-  text: |", "+  first-of: |"]),
+        (A, "res.cpu", ["-    cpu: 2", "+    first-of: 2"]),
+        (B, "a", ["-spec: {a: 1, b: [1, 2]}", "+spec: {first-of: 1, b: [1, 2]}"]),
+    ],
+)
+def test_renaming_a_field_changes_its_name_only(
+    key: identity.Key, path: str, wanted: list[str]
+) -> None:
+    """Value, place and comments stay."""
+    assert wanted == difference(edits.rename_field(TEXT.encode(), key, parts(path), "first-of"))
+
+
+def test_a_text_is_replaced_in_its_document_only() -> None:
+    """What stands there once is replaced; what another document says is not there; no document may go, come or be another."""
+    data = TEXT.encode()
+
+    assert edits.part(data, B).startswith("---\n# second")
+    assert difference(edits.replace_text(data, B, "a: 1", "a: 3")) == [
+        "-spec: {a: 1, b: [1, 2]}",
+        "+spec: {a: 3, b: [1, 2]}",
+    ]
+    for old, new in (
+        ("cpu: 2", "cpu: 3"),
+        ("b", "c"),
+        ("name: b", "name: c"),
+        ("spec:", "---\nspec:"),
+        (edits.part(data, B), "\n"),
+        ("{a: 1", "{a: ["),
+    ):
+        with pytest.raises(errors.Stalled) as refused:
+            edits.replace_text(data, B, old, new)
+        assert refused.value.reason == "EditRefused"
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "wanted"),
+    [
         (A, "env.0", ["-    - name: X   # first", "-      # about the value", '-      value: "1"']),
         (A, "env.1", ["-    - name: Y", "-      value: 'q'"]),
         (A, "env.0.value", ['-      value: "1"']),

@@ -195,6 +195,7 @@ class Clones:
             "--objects",
             "--missing=print",
             "--no-walk",
+            "--sparse",  # also where the commit changed nothing below the path
             commit,
             "--",
             _spec(path),
