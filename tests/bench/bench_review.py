@@ -21,7 +21,7 @@ from workbenchx.store import embedded, migrate, postgres
 
 sys.path.append(str(harness.ROOT / "tests" / "support"))
 
-import git_repositories  # a benchmark is a program of its own: it has no path but its folder
+import git_lab  # a benchmark is a program of its own: it has no path but its folder
 import memory_forge  # the same
 import review_lab as labs  # the same
 
@@ -118,16 +118,16 @@ def _changed(texts: dict[str, str | None], changed: int, number: int) -> dict[st
 def _bare(lab: labs.Lab, head: str, home: pathlib.Path) -> float:
     """What git takes for it, all files included."""
     copy = home / "bare.git"
-    run = git_repositories.run
+    run = git_lab.run
     if not copy.exists():
-        run(home, "init", "-q", "--bare", str(copy))
-        run(copy, "fetch", "-q", lab.url, "+refs/heads/main:refs/heads/main")
+        run("init", "-q", "--bare", str(copy), at=home)
+        run("fetch", "-q", lab.url, "+refs/heads/main:refs/heads/main", at=copy)
     begun = time.perf_counter()
-    run(copy, "fetch", "-q", lab.url, head)
-    tree = run(copy, "merge-tree", "--write-tree", "refs/heads/main", head)
-    files = run(copy, "ls-tree", "-r", tree).splitlines()
+    run("fetch", "-q", lab.url, head, at=copy)
+    tree = run("merge-tree", "--write-tree", "refs/heads/main", head, at=copy)
+    files = run("ls-tree", "-r", tree, at=copy).splitlines()
     names = "\n".join(line.split()[2] for line in files)
-    answer = run(copy, "cat-file", "--batch", given=names)
+    answer = run("cat-file", "--batch", at=copy, given=names)
     assert len(answer) > len(files)
     return time.perf_counter() - begun
 

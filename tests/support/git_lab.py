@@ -60,14 +60,21 @@ class Repository:
         self, files: Mapping[str, str | None], message: str = "more", *options: str, **env: str
     ) -> str:
         """Commit and push; the commit."""
+        self.record(files, message, *options, **env)
+        return self.push()
+
+    def record(
+        self, files: Mapping[str, str | None], message: str, *options: str, **env: str
+    ) -> str:
+        """Commit in the work tree alone; the commit."""
         self.write(files)
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message, *options, **env)
-        return self.push()
+        return self.git("rev-parse", "HEAD")
 
-    def push(self) -> str:
+    def push(self, branch: str = "main") -> str:
         """Make the bare repository say what the work tree says, whatever it said before."""
-        self.git("push", "-q", "--force", str(self.bare), "HEAD:main")
+        self.git("push", "-q", "--force", str(self.bare), f"HEAD:refs/heads/{branch}")
         return self.git("rev-parse", "HEAD")
 
 
@@ -91,13 +98,16 @@ def signed_by(key: pathlib.Path) -> dict[str, str]:
     }
 
 
-def run(*arguments: str, at: pathlib.Path, env: Mapping[str, str] | None = None) -> str:
+def run(
+    *arguments: str, at: pathlib.Path, env: Mapping[str, str] | None = None, given: str = ""
+) -> str:
     """One git command; what it prints."""
     done = subprocess.run(
         ["git", "-C", str(at), *arguments],
         check=True,
         capture_output=True,
         text=True,
+        input=given,
         env=dict(os.environ) | _WHO | dict(env or {}),
     )
     return done.stdout.strip()
