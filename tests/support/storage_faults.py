@@ -28,7 +28,10 @@ class Scripted:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             self.asked.append(head.splitlines()[0])
             await reader.readexactly(_length(head))
-            writer.write(self._answers.pop(0) if len(self._answers) > 1 else self._answers[0])
+            told = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            if head.startswith("HEAD "):
+                told = b"".join(told.partition(b"\r\n\r\n")[:2])
+            writer.write(told)
             await writer.drain()
         writer.close()
 
