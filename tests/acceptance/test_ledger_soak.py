@@ -1,17 +1,19 @@
 """The ledger on bad days: many creates at a vendor of which a fifth of all calls goes wrong, and workers killed at random.
 
-`SOAK_CREATES=500 pytest tests/acceptance/test_ledger_soak.py -s` is the long one (`SOAK_SEED` for the kills); CI
-runs it small. It prints what went wrong and how it ended.
+`SOAK_CREATES=500 pytest tests/acceptance/test_ledger_soak.py -s` is the long one (`SOAK_SEED` for the kills), and so is
+`make bench ARGS=soak`; CI runs it small. It prints what went wrong and how it ended; as JSON to the file SOAK_REPORT, too.
 """
 
 import asyncio
 import collections
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import emulated_provider
 import emulated_runs
@@ -29,6 +31,7 @@ __all__ = ["database", "server", "store"]
 CREATES = int(os.environ.get("SOAK_CREATES", "40"))
 SEED = int(os.environ.get("SOAK_SEED", "20261125"))
 PATIENCE = 1200.0 + 6.0 * CREATES
+REPORT = os.environ.get("SOAK_REPORT")
 SHARE = 0.2
 WORKERS = 2
 STRAYS = ("wbx-stray-job", "wbx-stray-session")
@@ -100,6 +103,20 @@ class Report:
         """What the vendor has and no row knows."""
         return self.inventory - self.ledger.keys()
 
+    def document(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "orders": CREATES,
+            "creates": self.creates,
+            "starts": self.starts,
+            "faults": self.faults,
+            "kills": self.kills,
+            "leaks": sorted(self.leaks),
+            "duplicates": self.duplicates,
+            "ledger": len(self.ledger),
+            "inventory": len(self.inventory),
+        }
+
     def __str__(self) -> str:
         faults = ", ".join(f"{count} {kind}" for kind, count in sorted(self.faults.items()))
         return (
@@ -128,6 +145,8 @@ async def test_ledger_and_inventory_are_equal_after_bad_days(
         await soak.until_ended(CREATES)
     report = await _swept(soak, store, installation)
     print(f"\n{report}")  # noqa: T201 - the report is what a soak is for
+    if REPORT:
+        pathlib.Path(REPORT).write_text(json.dumps(report.document()), "utf-8")  # noqa: ASYNC240 - at the end
 
     assert await _states(url) == {"succeeded": CREATES}
     assert (report.duplicates, report.leaks) == ([], set())
