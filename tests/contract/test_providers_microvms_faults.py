@@ -149,6 +149,20 @@ async def test_one_that_fails_is_told_and_removed(place: runner_place.Place) -> 
     await place.begin(place.sandbox())
 
 
+async def test_one_that_is_never_made_is_waited_for(place: runner_place.Place) -> None:
+    """It stays `creating`: `create` says so, again and again, and makes no other one; it can be stopped and deleted."""
+    place.vendor.faults.stuck = True
+    sandbox = place.sandbox(patience=1.0)
+    for _ in range(2):
+        with pytest.raises(errors.Waiting, match="its runner does not answer yet"):
+            await sandbox.create(order())
+    assert len(place.vendor.microvms) == 1
+    assert await sandbox.status(NAME) is None
+    await sandbox.stop(NAME)
+    await sandbox.delete(NAME)
+    assert place.vendor.microvms == {}
+
+
 async def test_one_that_pauses_goes_on(place: runner_place.Place) -> None:
     """Whoever waits wakes it, as often as it takes, and no silence of before counts: it is not lost, and its word is the end."""
     sandbox = place.sandbox(silence=0.5)
