@@ -14,6 +14,7 @@ from store_fixtures import database, server, store
 from workbenchx import errors
 from workbenchx.engine.fixing import allowing, bot
 from workbenchx.fixbot import proposal, rules, scenes
+from workbenchx.planner import model
 from workbenchx.store import postgres
 
 __all__ = ["database", "server", "store"]
@@ -347,3 +348,38 @@ async def test_it_is_off_unless_somebody_turned_it_on(bench: Bench) -> None:
     bench.allowed = allowing.Allowed({"enabled": True, "rules": ["bump-digest"]})
     await bench.work()
     assert [pull.title for pull in bench.host.open] == ["bump-digest: Runtime/python: spec.image"]
+
+
+async def test_going_back_holds_the_version_that_failed(bench: Bench) -> None:
+    """The plan knows the hold while the pull request is open, which says the same of a row that is held; closed, it is over."""
+    scene = given.bad_version()
+    key = worlds.key("AppDeployment/shop", "churn")
+    bench.see(scene)
+    await bench.work()
+    (pull,) = bench.host.open
+    row = scene.recorded[key]
+    assert await holds(bench) == {key: row.hash}
+
+    held = dataclasses.replace(
+        row,
+        state="Held",
+        reason="RollBackProposed",
+        message="held",
+        facts={**row.facts, "held_for": f"{row.reason} ({row.message})"},
+    )
+    recorded = tuple(held if each.key == key else each for each in scene.world.recorded)
+    world = dataclasses.replace(scene.world, recorded=recorded, holds={key: row.hash})
+    bench.scene = dataclasses.replace(scene, world=world)
+    writes = list(bench.host.writes)
+    await bench.work()
+    assert [pull.number] == [each.number for each in bench.host.open]
+    assert bench.host.writes == writes
+    bench.host.shut(pull.number)
+    await bench.work()
+    assert await holds(bench) == {}
+
+
+async def holds(bench: Bench) -> dict[model.Key, str]:
+    """As the planner reads them."""
+    world = await bench.store.world(now=bench.clock.now(), policy=model.Policy())
+    return dict(world.holds)

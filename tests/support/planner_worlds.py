@@ -158,6 +158,7 @@ class Life:
         self.strays: list[model.Stray] = []
         self.outages: dict[str, str] = {}
         self.probes: dict[tuple[str, str], str] = {}
+        self.holds: dict[model.Key, str] = {}
         self.confirmed: set[model.Key] = set()
         self.code = {PROJECT: model.Code("c" * 64, "c0ffee")}
         self.policy = model.Policy(**{"stand_in": "local", **policy})
@@ -207,6 +208,7 @@ class Life:
             strays=tuple(self.strays),
             outages=self.outages,
             probes=self.probes,
+            holds=self.holds,
             interventions=tuple(self.interventions.values()),
             destroyed=tuple(self.destroyed),
             code=self.code,

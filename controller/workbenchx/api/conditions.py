@@ -31,6 +31,7 @@ STALLED_REASONS = frozenset(
         reasons.Reason.CONFLICT,
         reasons.Reason.DIGEST_MISMATCH,
         reasons.Reason.DRIFTED,
+        reasons.Reason.ROLL_BACK_PROPOSED,
         reasons.Reason.EXPIRED,
         reasons.Reason.FAILED,
         reasons.Reason.HELD,

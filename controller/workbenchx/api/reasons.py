@@ -134,6 +134,10 @@ class Reason(vocabulary.Word):
         "Drifted",
         "A declared field differs at the provider. Nothing is changed until the difference is adopted by a commit, or reverted by `wbx resume --revert`.",
     )
+    ROLL_BACK_PROPOSED = (
+        "RollBackProposed",
+        "The version in force failed, and a pull request of FixBot proposes to go back to the last good one. Nothing of it is tried until that is merged or closed, another version is declared, or `wbx resume` says so.",
+    )
     SUSPENDED = (
         "Suspended",
         "lifecycle.suspend or a person says that nothing is to be done for the resource. `wbx resume` or a commit ends it.",

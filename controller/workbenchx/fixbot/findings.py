@@ -46,7 +46,7 @@ class Finding:
     """One cause. `cause` and `remedy` are sentences; without `edits` a person must mend it, and `remedy` says how.
 
     `observed` is what is, `desired` what would be right. `undo` says how to go back once it is merged; `instead` what to do
-    if the proposal is not wanted. `project` None: it is about a cluster-scoped kind, which belongs to the platform team.
+    if the proposal is not wanted. `holds`: the hash of a version that is not tried while it is proposed. `project` None: it is about a cluster-scoped kind, which belongs to the platform team.
     `quoted`: what somebody else said, whom nobody should believe; it is shown as it is and means nothing to us.
     """
 
@@ -61,6 +61,7 @@ class Finding:
     project: str | None = None
     run_ids: tuple[str, ...] = ()
     instead: str = ""
+    holds: str = ""
     quoted: str = ""
 
     @functools.cached_property

@@ -15,6 +15,7 @@ from workbenchx.planner import (
     executions,
     making,
     model,
+    returning,
     sightings,
     subjects,
     verdicts,
@@ -38,7 +39,7 @@ def settle(
     provider = adapter_of(subject, blueprint)
     sighting = sightings.of(writing.index, subject, track, provider)
     case = cases.Case(writing, subject, track, blueprint, sighting, holds_data)
-    return _placed(case, _judge(case, desire))
+    return returning.remembering(writing, subject, _placed(case, _judge(case, desire)))
 
 
 def _placed(case: cases.Case, verdict: model.Verdict) -> model.Verdict:

@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbenchx.api import reasons, states
-from workbenchx.planner import cases, draft, errands, executions, gates, model, subjects, verdicts
+from workbenchx.planner import (
+    cases,
+    draft,
+    errands,
+    executions,
+    gates,
+    model,
+    returning,
+    subjects,
+    verdicts,
+)
 
 _TRIES = 3
 
@@ -19,8 +29,11 @@ def bring_up(
         case.writing.record(case.subject)
         case.writing.wait(case.subject.key, refused)
         return verdicts.refused(case.subject.key, refused)
+    if returning.held(case.writing, case.subject):
+        case.writing.record(case.subject)
+        return returning.verdict(case.writing, case.subject)
     latest = case.track.latest(executions.BRINGING_UP, execution_hash=_hash(case))
-    ordered = order or case.writing.people.rerun(case.subject.key)
+    ordered = order or case.writing.people.rerun(case.subject.key) or _lifting(case)
     ended = None if ordered or latest is None else _after(case, latest)
     if ended:
         case.writing.record(case.subject)
@@ -35,6 +48,10 @@ def bring_up(
         because = _why(case, latest)
     tries = latest.tries + 1 if latest and not ordered and _lately(case, latest) else 1
     return make(case, model.Action.CREATE, because, operation, tries=tries)
+
+
+def _lifting(case: cases.Case) -> model.Intervention | None:
+    return returning.lifting(case.writing, case.subject)
 
 
 def _why(case: cases.Case, latest: model.Execution | None) -> model.Because:
@@ -111,8 +128,12 @@ def outdated(case: cases.Case, blueprint: cases.Blueprint) -> model.Verdict | No
     if blocked:
         case.writing.wait(case.subject.key, blocked)
         return verdicts.refused(case.subject.key, blocked, state=states.State.RUNNING)
+    if returning.held(case.writing, case.subject):
+        case.writing.record(case.subject)
+        return returning.verdict(case.writing, case.subject)
     latest = case.track.latest(executions.BRINGING_UP, execution_hash=blueprint.hash)
     bad = latest is not None and latest.state is not model.ExecutionState.SUCCEEDED
+    bad = bad and _lifting(case) is None
     ended = _after(case, latest) if latest and bad else None
     if ended:
         case.writing.record(case.subject)

@@ -277,6 +277,7 @@ class World:
 
     `outages`: the adapters that are left alone because their provider does not answer, with what it said last. `probes`: by
     uid and revision of a ModelDeployment why it fails its health question, "" where it passes. `part`: what is judged (see parts); None: all.
+    `holds`: the hash of a version of a resource that a pull request of FixBot proposes to go back from.
     `bounds`: marks (see brakes) of all that the commit in force of a source may destroy, if a pull request brought it.
     """
 
@@ -295,6 +296,7 @@ class World:
     mirrored: Mapping[str, Mirrored] = dataclasses.field(default_factory=dict)
     followed: Mapping[Key, tracked.Sighting] = dataclasses.field(default_factory=dict)
     bounds: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+    holds: Mapping[Key, str] = dataclasses.field(default_factory=dict)
     policy: Policy = Policy()
     now: datetime.datetime = EPOCH
     part: frozenset[Key] | None = None

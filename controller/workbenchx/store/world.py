@@ -36,7 +36,7 @@ class Worlds:
             declared, recorded = await _of(conn, judged)
             around = await _of(conn, _targets(declared, recorded) - judged)
             mirrored = await connections.fetch(conn, _SQL["mirrored"])
-            strays, outages, probes = await _met(conn)
+            strays, outages, probes, holds = await _met(conn)
             followed = await connections.fetch(conn, _KNOWN)
             bounds = await connections.fetch(conn, _BOUNDS)
             interventions = await connections.fetch(conn, _SQL["interventions"])
@@ -48,6 +48,7 @@ class Worlds:
             strays=strays,
             outages=outages,
             probes=probes,
+            holds=holds,
             interventions=tuple(order for order in ordered if order.key in judged),
             mirrored=_mirrored(mirrored),
             followed=_followed(followed),
@@ -74,13 +75,17 @@ async def _of(
 
 async def _met(
     conn: connections.Connection,
-) -> tuple[tuple[model.Stray, ...], dict[str, str], dict[tuple[str, str], str]]:
-    """How the providers were met: what lies there that nobody knows, which do not answer, and which models do."""
+) -> tuple[
+    tuple[model.Stray, ...], dict[str, str], dict[tuple[str, str], str], dict[model.Key, str]
+]:
+    """What was met: strays, providers that do not answer, how models did; and versions that are to be gone back from."""
     strays = await connections.fetch(conn, _SQL["strays"])
     outages = await connections.fetch(conn, _SQL["outages"])
     probed = await connections.fetch(conn, _SQL["probes"])
     probes = {(uid, revision): message for uid, revision, message in probed}
-    return tuple(model.Stray(*row) for row in strays), dict(outages), probes
+    returning = await connections.fetch(conn, _SQL["holds"])
+    holds = {model.Key(kind, namespace, name): held for kind, namespace, name, held in returning}
+    return tuple(model.Stray(*row) for row in strays), dict(outages), probes, holds
 
 
 def _targets(
@@ -133,7 +138,7 @@ async def _read(
         executions = await connections.fetch(conn, _SQL["executions"], _backfills(interventions))
         observed = await connections.fetch(conn, _SQL["observed"])
         epochs = await connections.fetch(conn, _SQL["epochs"])
-        strays, outages, probes = await _met(conn)
+        strays, outages, probes, holds = await _met(conn)
         followed = await connections.fetch(conn, _KNOWN)
         bounds = await connections.fetch(conn, _BOUNDS)
         destroyed = await connections.fetch(conn, _SQL["destroyed"], since)
@@ -147,6 +152,7 @@ async def _read(
         strays=strays,
         outages=outages,
         probes=probes,
+        holds=holds,
         interventions=interventions,
         destroyed=tuple(model.Destroyed(*row) for row in destroyed),
         mirrored=_mirrored(mirrored),

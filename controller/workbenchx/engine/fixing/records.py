@@ -28,7 +28,9 @@ def new(made: proposal.Proposal, source: str, base: str) -> ports.NewProposal:
 def document(made: proposal.Proposal, base: str) -> dict[str, Any]:
     """Findings, edits and words of a proposal, made at a commit."""
     return {
-        "findings": [{**item.told, "runs": list(item.run_ids)} for item in made.findings],
+        "findings": [
+            {**item.told, "runs": list(item.run_ids), "holds": item.holds} for item in made.findings
+        ],
         "edits": _edits(made),
         "labels": list(made.labels),
         "patch": made.patch,

@@ -5,6 +5,7 @@ from typing import Any
 
 from workbenchx.api import identity
 from workbenchx.fixbot import findings, scenes
+from workbenchx.planner import model
 
 NAME = "roll-back"
 TOGETHER = "roll {} deployments back to their last good versions"
@@ -13,6 +14,7 @@ REASONS = frozenset(
         "CodeMissing",
         "Failed",
         "ModelMissing",
+        "RollBackProposed",
         "RuntimeUnavailable",
         "SandboxMissing",
         "StartFailed",
@@ -42,13 +44,21 @@ def find(scene: scenes.Scene) -> Iterator[findings.Finding]:
             field=edits[0].spelled,
             observed=_values(written.spec, edits),
             desired=_values(good, edits),
-            cause=f"The version in force is not Ready: {row.reason}{f' ({row.message})' if row.message else ''}. The one before was.",
-            remedy=f"Put {names} back to the last version that was Ready.",
+            cause=f"The version in force is not Ready: {_failure(row)}. The one before was.",
+            remedy=f"Put {names} back to the last version that was Ready. Until then it is held: nothing of the version that failed is tried again.",
             edits=edits,
             project=row.project,
             run_ids=(row.last_run_id,) if row.last_run_id else (),
-            instead="Mend the new version; this closes by itself once it is Ready.",
+            instead=f"Mend the new version; this closes by itself once it is Ready. `wbx resume {row.key}` tries it again as it is.",
+            holds=row.hash,
         )
+
+
+def _failure(row: model.Recorded) -> str:
+    """What went wrong, also where it is held for that since."""
+    if row.reason == "RollBackProposed":
+        return str(row.facts.get("held_for") or "it failed")
+    return f"{row.reason} ({row.message})" if row.message else row.reason
 
 
 def _back(

@@ -4,11 +4,12 @@ A revision is what answers: provider, model, version, parameters. `facts.serving
 the share of requests that each gets; the gateway reads it. Going back to an older commit is going back to its revision.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx.api import canonical, reasons, states
-from workbenchx.planner import draft, gates, model, spelling, subjects, verdicts
+from workbenchx.planner import draft, gates, model, returning, spelling, subjects, verdicts
 
 _KEPT = 5
 _FREE = "local_llm"
@@ -30,13 +31,40 @@ def settle(writing: draft.Draft, subject: subjects.Subject) -> model.Verdict:
     revision, adapter = found
     serving = _shares(subject, revision)
     _goes_over(writing, subject, revision)
+    if _goes_back(writing, subject):
+        return _held(writing, subject, revision, serving)
     facts = {"stopped": False, "revision": revision["revision"], "serving": serving}
+    told = f'served as "{alias_of(subject)}" by {adapter}'
+    verdict = verdicts.ready(subject.key, told + _canary(serving), facts)
     unwell = _unwell(writing, subject, serving)
     if unwell:
         writing.wait(subject.key, unwell)
-        return verdicts.refused(subject.key, unwell, state=states.State.ACTIVE, facts=facts)
-    told = f'served as "{alias_of(subject)}" by {adapter}'
-    return verdicts.ready(subject.key, told + _canary(serving), facts)
+        verdict = verdicts.refused(subject.key, unwell, state=states.State.ACTIVE, facts=facts)
+    return returning.remembering(writing, subject, verdict)
+
+
+def _goes_back(writing: draft.Draft, subject: subjects.Subject) -> bool:
+    """Whether the newest revision failed, and it is proposed to go back from it."""
+    well = subject.recorded is None or subject.recorded.ready
+    return not well and returning.held(writing, subject)
+
+
+def _held(
+    writing: draft.Draft,
+    subject: subjects.Subject,
+    revision: Mapping[str, Any],
+    serving: Sequence[Mapping[str, Any]],
+) -> model.Verdict:
+    """It gets no requests, and is asked no paid questions; what had them before has them all."""
+    older = [each for each in serving if each["revision"] != revision["revision"]]
+    stable = next((each for each in older if each["stable"]), next(iter(older), None))
+    shares = [
+        {**each, "weight": 100 if each is stable else 0, "stable": each is stable}
+        for each in serving
+    ]
+    facts = {"stopped": False, "revision": revision["revision"], "serving": shares}
+    found = returning.verdict(writing, subject)
+    return dataclasses.replace(found, facts={**found.facts, **facts})
 
 
 def alias_of(subject: subjects.Subject) -> str:

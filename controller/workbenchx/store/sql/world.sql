@@ -89,6 +89,13 @@ select provider, message from ops.provider_gates where opened_at is not null;
 -- How revisions of ModelDeployments answered their health questions; nothing is said of one that passes.
 select deployment_id::text, revision, case when passed then '' else message end from ops.model_probes where probed_at is not null;
 
+-- name: holds
+-- Versions that a pull request, which is open, proposes to go back from.
+select f ->> 'kind', f ->> 'namespace', f ->> 'name', f ->> 'holds'
+from ops.fix_proposals p cross join lateral jsonb_array_elements(p.document -> 'findings') f
+where p.state in ('open', 'handed_over') and p.rule = 'roll-back' and p.number is not null and f ->> 'holds' <> ''
+order by p.created_at;
+
 -- name: interventions
 -- What people ordered and what has not taken effect yet.
 select id::text, verb, kind, namespace, name, args, at, actor from ops.interventions where applied_at is null;
