@@ -12,7 +12,7 @@ import pytest
 from console_fixtures import auth, lab, world
 from store_fixtures import database, server, store
 
-from workbenchx.store import postgres, reads
+from workbenchx.store import embedded, postgres, reads
 
 __all__ = ["auth", "database", "lab", "server", "store", "world"]
 
@@ -232,3 +232,46 @@ async def test_a_check_links_to_a_plan(
         assert shown.status_code == 200, shown.text
         assert "<b>" not in shown.text
         assert (await client.get("/plans/0000/steps")).status_code == 404
+
+
+async def test_fixes_are_a_page(
+    lab: console_lab.Lab,
+    world: console_world.World,
+    store: postgres.Postgres,
+    server: embedded.Server,
+    database: str,
+) -> None:
+    """Members see those of their projects with evidence, diff and link; nothing of it becomes markup; nobody else sees any."""
+    mine, other = await console_world.propose(server.url_for("wbx_engine", database))
+    finding = {
+        "kind": "RunnerJob",
+        "name": "<b>",
+        "field": "spec.timeout",
+        "observed": "1s",
+        "desired": "2s",
+        "cause": "It ran <out> of time.",
+        "runs": [world.ended["iris"]],
+    }
+    document = {"findings": [finding], "patch": "-  timeout: 1s\n+  timeout: 2s\n<script>"}
+    async with store.connections.transaction() as conn:
+        await conn.execute(
+            "update ops.fix_proposals set title = '<i>Fix</i>', document = %s::jsonb, state = 'snoozed',"
+            " snoozed_until = '2027-01-02T03:04Z', url = case when id::text = %s"
+            " then 'https://git.example.org/a/b/pulls/7' else 'javascript:alert(1)' end",
+            (json.dumps(document), mine),
+        )
+    async with lab.client() as client:
+        assert (await client.get("/fixes")).status_code == 401
+    async with lab.client("viewer") as client:
+        listed = (await client.get("/fixes")).text
+        assert 'href="https://git.example.org/a/b/pulls/7"' in listed
+        assert "2027-01-02 03:04Z" in listed
+        assert listed.count("&lt;i&gt;Fix&lt;/i&gt;") == 1
+        shown = (await client.get(f"/fixes/{mine}")).text
+        assert "+  timeout: 2s" in shown
+        assert world.ended["iris"] in shown
+        assert not [mark for mark in ("<b>", "<out>", "<script>", "<i>") if mark in listed + shown]
+        assert (await client.get(f"/fixes/{other}")).status_code == 404
+        assert (await client.get("/fixes?cursor=nonsense")).status_code == 422
+    async with lab.client("outsider") as client:
+        assert "proposes nothing" in (await client.get("/fixes")).text

@@ -4,6 +4,7 @@ from workbenchx.console.routes import (
     artifacts,
     chat,
     events,
+    fixes,
     health,
     logs,
     models,
@@ -36,6 +37,7 @@ ROUTERS = (
     webhooks.router,
     health.router,
     pages.router,
+    fixes.router,
 )
 MODELS = (models.router, chat.router)
 """Of a gateway that stands alone."""

@@ -47,7 +47,7 @@ async def front(request: fastapi.Request) -> responses.Response:
     """What there is, for people; asks nothing of the database."""
     known = asking.COOKIE in request.cookies
     return _page(
-        "You are signed in. The API is at /api/v1; its description is at /api/v1/openapi.json."
+        "You are signed in. What FixBot proposes is at /fixes. The API is at /api/v1; its description is at /api/v1/openapi.json."
         if known
         else "Nobody is signed in here. wbx console prints a link that signs you in.",
         200,
