@@ -188,7 +188,9 @@ async def test_one_comment_of_ours(scene: forge_scenes.Scene) -> None:
 
 
 async def test_one_issue_of_ours(scene: forge_scenes.Scene) -> None:
-    """A marked issue is made once and then edited."""
+    """A marked issue is made once and then edited; it is not made where it is only to be brought up to date."""
+    await scene.forge.keep_issue(MARKER, "Dashboard", "Nothing", make=False)
+    assert scene.issues() == []
     await scene.forge.keep_issue(MARKER, "Dashboard", "Nothing yet")
     await scene.forge.keep_issue(MARKER, "Dashboard", "One thing")
 

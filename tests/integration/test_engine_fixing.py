@@ -127,6 +127,7 @@ async def test_a_cause_that_is_gone_closes_with_a_note(bench: Bench) -> None:
     await bench.work()
 
     assert bench.host.open == []
+    assert ["Nothing is wrong" in text for text in bench.host.issues.values()] == [True]
     assert await bench.states() == ["closed"]
     assert ["not wrong any more" in text for text in bench.host.comments.values()] == [True]
     assert set(bench.host.branches) == {"main"}

@@ -160,9 +160,11 @@ class Host:
     async def note(self, number: int, body: str) -> None:
         """As the port's."""
 
-    async def keep_issue(self, marker: str, title: str, body: str) -> None:
+    async def keep_issue(self, marker: str, title: str, body: str, *, make: bool = True) -> None:
         """As the port's."""
         self._asked()
+        if not make and marker not in self.issues:
+            return
         if self.issues.get(marker) != f"{title}\n{body}":
             self.issues[marker] = f"{title}\n{body}"
             self._wrote("issue")

@@ -116,6 +116,6 @@ class MemoryForge:
         """See ports.Forge."""
         raise NotImplementedError
 
-    async def keep_issue(self, marker: str, title: str, body: str) -> None:
+    async def keep_issue(self, marker: str, title: str, body: str, *, make: bool = True) -> None:
         """See ports.Forge."""
         raise NotImplementedError

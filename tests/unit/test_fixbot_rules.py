@@ -7,7 +7,7 @@ import fixbot_scenes as given
 import planner_worlds as worlds
 import pytest
 
-from workbenchx.fixbot import findings, images, proposal, rehearsing, rules, scenes
+from workbenchx.fixbot import findings, images, judging, proposal, rehearsing, rules, scenes
 from workbenchx.fixbot.rules import roll_back
 from workbenchx.planner import model
 
@@ -75,6 +75,32 @@ def test_a_tag_that_is_not_there_is_told_without_a_change() -> None:
     assert found.edits == ()
     assert "no such tag" in found.remedy
     assert proposal.all_of(scene, [found]) == []
+
+
+def test_images_of_providers_are_pinned_and_bumped_where_they_stand() -> None:
+    """What kubernetes pulls gets a digest in its name; a digest beside a name is moved there; what Vercel names is its own."""
+    mirror, kept = "mirror.example.org/python:3.12", "kept.example.org/python:3.12"
+    spec = (
+        f"image: {given.IMAGE}@{given.OLD}\napproved: true\nproviders:\n"
+        f"  vercel_sandbox: {{image: python3.13}}\n"
+        f"  kubernetes: {{image: {mirror}}}\n"
+        f"  do_runner:\n    image: {kept}\n    expectedDigest: {given.OLD}  # of the mirror\n"
+    )
+    tree = given.files({given.RUNTIME: written.document("Runtime", "python", "", spec)})
+    digests = {given.IMAGE: given.OLD, mirror: given.NEW, kept: given.NEW}
+    scene = given.seen(tree, given.life(tree), digests=digests)
+    assert images.wanted(scene, moved=False) == [mirror]
+    bump, pin = rules.find(scene)
+
+    assert (bump.rule, bump.field) == ("bump-digest", "spec.providers.do_runner.image")
+    assert (pin.rule, pin.field) == ("pin-digest", "spec.providers.kubernetes.image")
+    made = {each.rule: each for each in proposal.all_of(scene, [bump, pin])}
+    assert not [each.refusal for each in made.values() if each.refusal]
+    bumped = made["bump-digest"].changes[given.RUNTIME].decode()
+    assert f'expectedDigest: "{given.NEW}"  # of the mirror' in bumped
+    assert f"{mirror}@{given.NEW}" in made["pin-digest"].changes[given.RUNTIME].decode()
+    unasked = dataclasses.replace(scene, digests={given.IMAGE: given.OLD, kept: given.OLD})
+    assert not judging.surely(unasked, "pin-digest", pin.key)
 
 
 def test_the_ceiling_of_the_runtime_is_not_passed() -> None:

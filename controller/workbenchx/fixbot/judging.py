@@ -30,10 +30,9 @@ def surely(scene: scenes.Scene, rule: str, key: identity.Key) -> bool:
 
 
 def _digest(scene: scenes.Scene, key: identity.Key) -> bool:
-    """The tag of its image was asked for, and is there."""
-    named = dict(images.unpinned(scene)) | {each: image for each, image, _ in images.pinned(scene)}
-    image = named.get(key)
-    return image is None or scene.digests.get(image) is not None
+    """The tags of its images were asked for, and are there."""
+    asked = (image for image in images.of(scene, key) if image.tagged or image.digest is None)
+    return all(scene.digests.get(image.name) is not None for image in asked)
 
 
 def _drift(scene: scenes.Scene, key: identity.Key) -> bool:

@@ -101,14 +101,15 @@ class Repository(abc.ABC):
         """See ports.Forge.note."""
         await self._calls.need("POST", f"{self._path}/issues/{number}/comments", {"body": body})
 
-    async def keep_issue(self, marker: str, title: str, body: str) -> None:
+    async def keep_issue(self, marker: str, title: str, body: str, *, make: bool = True) -> None:
         """See ports.Forge.keep_issue."""
         said = {"title": title, "body": marked(marker, body)}
         me = await self.me()
         ours = [each async for each in self._issues(me) if bears(marker, each["body"])]
         ours.sort(key=lambda each: int(each["number"]))
         if not ours:
-            await self._calls.need("POST", f"{self._path}/issues", said)
+            if make:
+                await self._calls.need("POST", f"{self._path}/issues", said)
             return
         if ours[0]["title"] != title or not same(ours[0]["body"], said["body"]):
             await self._calls.need("PATCH", f"{self._path}/issues/{ours[0]['number']}", said)

@@ -275,10 +275,8 @@ class Mirrored:
 class World:
     """Everything a plan is made from. Order of the tuples never matters. `mirrored`: the readings, by source; `followed`: by Source.
 
-    `outages`: the adapters that are left alone because their provider does not answer, with what it said last. `probes`: by
-    uid and revision of a ModelDeployment why it fails its health question, "" where it passes. `part`: what is judged (see parts); None: all.
-    `holds`: the hash of a version of a resource that a pull request of FixBot proposes to go back from.
-    `bounds`: marks (see brakes) of all that the commit in force of a source may destroy, if a pull request brought it.
+    `outages`: adapters that are left alone, with what their provider said last. `probes`: by uid and revision of a ModelDeployment why it fails
+    its health question, "" where it passes. `bounds`: marks (see brakes) of all that a source's reviewed commit may destroy. `holds`: see returning. `part`: see parts.
     """
 
     declared: tuple[Declared, ...]

@@ -123,8 +123,8 @@ class Forge(Protocol):
     async def note(self, number: int, body: str) -> None:
         """Add a comment."""
 
-    async def keep_issue(self, marker: str, title: str, body: str) -> None:
-        """Keep exactly one open issue of ours with this marker, as `say` does with comments."""
+    async def keep_issue(self, marker: str, title: str, body: str, *, make: bool = True) -> None:
+        """Keep exactly one open issue of ours with this marker, as `say` does with comments; `make` False: only if there is one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ async def with_digests(
 
     Beside it what could not be asked; those images are unknown.
     """
-    wanted = images.wanted(scene) if moved else sorted({each for _, each in images.unpinned(scene)})
+    wanted = images.wanted(scene, moved=moved)
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def ask(image: str) -> str | None:

@@ -32,9 +32,9 @@ async def keep_dashboard(
     wanted: Mapping[str, proposal.Proposal],
     living: Sequence[ports.Proposed],
 ) -> None:
-    """One issue with everything; none is made before there is something to say."""
-    if found or living:
-        await forge.keep_issue(DASHBOARD, _TITLE, body(found, wanted, living))
+    """One issue with everything; none is made before there is something to say, and then it also says that nothing is wrong."""
+    said = bool(found or living)
+    await forge.keep_issue(DASHBOARD, _TITLE, body(found, wanted, living), make=said)
 
 
 def body(
@@ -54,6 +54,8 @@ def body(
         if kept:
             more = [f"- … and {len(kept) - _MOST} more"] if len(kept) > _MOST else []
             parts += [f"### {title}", "\n".join([*kept[:_MOST], *more])]
+    if not found and not living:
+        parts.append("Nothing is wrong that a change of the files would mend.")
     return "\n\n".join(parts) + "\n"
 
 
