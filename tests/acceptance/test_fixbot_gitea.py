@@ -84,7 +84,11 @@ spec:
   interval: 2s
   forge: {{type: gitea, url: {forge}}}
   credentials: {{env: WBX_SECRET_WBX_SYSTEM_TOKEN}}
-  fixbot: {{enabled: true}}
+"""
+TOML = """\
+[fixbot]
+enabled = true
+labels = ["of-the-night"]
 """
 
 
@@ -103,13 +107,16 @@ class Following(cli_wbx.Workbench):
 def test_wbx_up_is_fixbot_of_what_it_follows(
     repository: gitea_server.Repository, tmp_path: pathlib.Path
 ) -> None:
-    """A Source in the folder names repository, forge and token; the pull request comes by itself."""
-    repository.commit(dict(fixbot_process.files()))
+    """A Source in the folder names repository, forge and token, wbx.toml says yes; the pull request comes by itself."""
+    files = fixbot_process.files()
+    silent = {given.PROJECT: files[given.PROJECT].replace("  fixbot: {enabled: true}\n", "")}
+    assert "fixbot" not in silent[given.PROJECT]
+    repository.commit({**files, **silent})
     store_server.reachable(tmp_path)
     root = tmp_path / "folder"
     root.mkdir()
     cli_tree.write(root, "source", SOURCE.format(url=repository.url, forge=repository.gitea.url))
-    (root / "wbx.toml").write_text("")
+    (root / "wbx.toml").write_text(TOML)
     made = Following(root, tmp_path / "home", repository.gitea.owner.token)
     try:
         with made.start("up"):
@@ -120,3 +127,4 @@ def test_wbx_up_is_fixbot_of_what_it_follows(
         made.run("up", "--stop")
 
     assert pull["title"] == "fix-reference: RunnerJob/ingest: spec.runtime"
+    assert "of-the-night" in {each["name"] for each in pull["labels"]}
