@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import datetime
 import pathlib
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -114,6 +115,46 @@ async def test_a_verb_under_a_fault(place: Place, verb: str, fault: str) -> None
     elif verb == "delete":
         await place.sandbox().delete(NAME)
         assert place.vendor.droplets == {}
+
+
+OF_ITS_MACHINE: dict[str, Verb] = {
+    "execute": lambda it: it.execute(NAME, f"k-{secrets.token_hex(4)}", ["true"], seconds=60),
+    "read_file": lambda it: _file(it, "any"),
+}
+
+
+async def test_what_its_machine_answers_needs_no_vendor(place: Place) -> None:
+    """A command beside the program, and a file: the vendor's bad days do not matter, but for a token that is refused."""
+    hand = await place.begin(place.sandbox())
+    seen, wanted = {}, {}
+    for verb, call in OF_ITS_MACHINE.items():
+        for fault in ("busy", "broken", "expired", "slow"):
+            for name, value in SWITCHES[fault].items():
+                setattr(place.vendor.faults, name, value)
+            asking = asyncio.create_task(
+                _outcome(call, place.sandbox(timeout=1.0 if fault == "slow" else 60.0))
+            )
+            while not asking.done():
+                for each in (await hand.heartbeat("running"))["requests"]:
+                    told = {"reason": "Exited", "exit_code": 0, "output": "", "data": "eA=="}
+                    await hand.answer(each["key"], told)
+                await asyncio.sleep(0.05)
+            seen[verb, fault] = await asking
+            wanted[verb, fault] = "Stalled" if fault == "expired" else "fine"
+            place.vendor.faults = droplet_emulator.Faults()
+    assert seen == wanted
+
+
+async def _file(sandbox: adapter.DropletSandbox, path: str) -> None:
+    assert [data async for data in sandbox.read_file(NAME, path)] == [b"x"]
+
+
+async def _outcome(call: Verb, sandbox: adapter.DropletSandbox) -> str:
+    try:
+        await call(sandbox)
+    except errors.WorkbenchError as problem:
+        return type(problem).__name__
+    return "fine"
 
 
 async def test_a_create_in_doubt_is_adopted(place: Place) -> None:
