@@ -218,9 +218,9 @@ _OF_SHAPES = frozenset(
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
-    """`bench` for each adapter; of the shapes in what differs there, or in all with WBX_EVERY_SHAPE=1."""
+    """`bench` for each adapter; of the shapes in what differs there, or in all with TESTS_EVERY_SHAPE=1."""
     if "bench" in metafunc.fixturenames:
-        every = metafunc.function.__name__ in _OF_SHAPES or os.environ.get("WBX_EVERY_SHAPE")
+        every = metafunc.function.__name__ in _OF_SHAPES or os.environ.get("TESTS_EVERY_SHAPE")
         names = sorted(FACTORIES) + (sorted(SHAPES) if every else [])
         metafunc.parametrize("bench", names, indirect=True)
 
