@@ -78,3 +78,15 @@ def test_a_provider_without_its_credentials_is_said(bench: evidence_worlds.Bench
     query = "select reason, message from ops.runner_jobs where name = 'ingest'"
     (told,) = evidence.rows(bench, query)
     assert "NOT_SET_ANYWHERE" in told["message"]
+
+
+def test_stopping_does_not_depend_on_a_provider(
+    bench: evidence_worlds.Bench, emulator: vercel_emulator.Emulator
+) -> None:
+    """Where Vercel does not answer, `wbx up --stop` says so and exits 1; what is here, Postgres included, is ended."""
+    bench.ok("up", "--once", timeout=evidence_worlds.LONG)
+    emulator.fault("list", "expired", times=1000)
+    stopped = bench.run("up", "--stop", timeout=evidence_worlds.LONG)
+    assert stopped.returncode == 1, stopped.stderr
+    assert "not all sandboxes at vercel_sandbox are ended" in stopped.stderr
+    assert "stopped Postgres" in stopped.stderr

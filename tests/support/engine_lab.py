@@ -16,7 +16,7 @@ from workbenchx.engine import secrets as engine_secrets
 from workbenchx.planner import model
 from workbenchx.providers import probe
 from workbenchx.store import embedded
-from workbenchx.wiring import app, settings
+from workbenchx.wiring import app, settings, stopping
 
 IMAGE = "docker.io/library/python@sha256:" + "1" * 64
 PATIENCE = 120.0
@@ -112,7 +112,7 @@ async def lab(folder: pathlib.Path, **environ: str) -> AsyncIterator[Lab]:
     chosen = settings.load(folder=folder, environ=given)
     async with app.open(chosen) as opened:
         yield Lab(opened)
-        await opened.stop()
+        await stopping.sandboxes(opened)
 
 
 @contextlib.asynccontextmanager

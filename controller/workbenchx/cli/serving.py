@@ -144,7 +144,7 @@ def _pid(name: str) -> int:
 
 
 def stop(chosen: settings.Settings) -> int:
-    """End serving processes, running jobs, sessions, apps and Postgres; say what ended."""
+    """End serving processes, running jobs, sessions, apps and Postgres; say what ended. 1: a provider could not be asked."""
     if not home.Home(chosen.home).exists:
         invocation.tell(f"nothing runs here: {chosen.home} does not exist")
         return 0
@@ -158,9 +158,12 @@ async def _stop(app: "wiring.App", chosen: settings.Settings) -> int:
         invocation.tell(f"ended {phrases.count(ended, 'serving wbx up', 'serving wbx up')}")
     for run_id in await stopping.executions(app):
         invocation.tell(f"cancelled run {phrases.short_id(run_id)}")
-    if ended := await app.stop():
+    ended, unasked = await stopping.sandboxes(app)
+    if ended:
         invocation.tell(f"ended {phrases.count(ended, 'sandbox', 'sandboxes')}")
-    return 0
+    for adapter, problem in unasked.items():
+        invocation.tell(f"not all sandboxes at {adapter} are ended, and those go on: {problem}")
+    return 1 if unasked else 0
 
 
 async def _stop_database(chosen: settings.Settings) -> None:

@@ -217,16 +217,6 @@ class App:
 
         await self.reconcile(until=None, progress=progress, stop=stop)
 
-    async def stop(self) -> int:
-        """End every sandbox of this installation; how many ran. Their rows say what they were."""
-        ended = 0
-        for provider in self.sandboxes.values():
-            for status in (await provider.observe()).objects:
-                if status.state in {"running", "created"}:
-                    await provider.stop(status.name, "Stopped")
-                    ended += 1
-        return ended
-
     def surroundings(self) -> context.Context:
         """What operations work with."""
         return context.Context(

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from workbenchx import errors
 from workbenchx.engine import context, worker
 from workbenchx.wiring import app, process
 
@@ -33,6 +34,23 @@ async def executions(opened: app.App) -> list[str]:
     finally:
         await opened.store.release(name)
     return [each.run.run_id for each in held if each.run.reattach]
+
+
+async def sandboxes(opened: app.App) -> tuple[int, dict[str, str]]:
+    """End every sandbox of this installation; how many ran, and by adapter why it could not be asked.
+
+    Their rows say what they were.
+    """
+    ended, unasked = 0, {}
+    for adapter, provider in opened.sandboxes.items():
+        try:
+            for status in (await provider.observe()).objects:
+                if status.state in {"running", "created"}:
+                    await provider.stop(status.name, "Stopped")
+                    ended += 1
+        except errors.WorkbenchError as problem:
+            unasked[adapter] = problem.message
+    return ended, unasked
 
 
 async def _end(held: context.Held) -> None:
