@@ -1,8 +1,10 @@
 """The `do_runner` adapter on the vendor's bad days: verb by verb, and over whole lives. Runners are played by hand here."""
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
+import inspect
 import pathlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +19,7 @@ from store_fixtures import database, server, store
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.do_runner import adapter
 from workbenchx.providers.sandbox.do_runner.agent import proving
-from workbenchx.store import callers, embedded, postgres
+from workbenchx.store import callers, embedded, postgres, runners
 
 __all__ = ["database", "server", "store"]
 
@@ -143,6 +145,87 @@ async def test_what_its_machine_answers_needs_no_vendor(place: Place) -> None:
             wanted[verb, fault] = "Stalled" if fault == "expired" else "fine"
             place.vendor.faults = droplet_emulator.Faults()
     assert seen == wanted
+
+
+TO_THE_END: dict[str, dict[str, str]] = {
+    "follow_log": {"busy": "fine", "broken": "fine", "expired": "fine", "slow": "fine"},
+    "archive": {"busy": "fine", "broken": "fine", "expired": "Stalled", "slow": "fine"},
+    "wait": {"busy": "fine", "broken": "fine", "expired": "Stalled", "slow": "fine"},
+    "stop": {"busy": "fine", "broken": "fine", "expired": "Stalled", "slow": "fine"},
+}
+
+
+def test_every_verb_of_the_port_is_in_a_table() -> None:
+    """The price alone is told without anybody."""
+    verbs = {name for name, _ in inspect.getmembers(ports.SandboxProvider, inspect.isfunction)}
+    asked = {each.partition(" ")[0] for each in (*OF_THE_LIVING, *OF_ITS_MACHINE, *TO_THE_END)}
+    assert asked == {each for each in verbs if not each.startswith("_")} - {"price"}
+
+
+@pytest.mark.parametrize("fault", list(TO_THE_END["stop"]))
+async def test_an_end_under_a_fault(place: Place, fault: str) -> None:
+    """Output and files come, and who waits or stops hears of the end; afterwards all do, and the machine is gone."""
+    hand = await place.begin(place.sandbox())
+    await hand.logs(0, b"hello")
+    for name, value in SWITCHES[fault].items():
+        setattr(place.vendor.faults, name, value)
+    timeout = 1.0 if fault == "slow" else 60.0
+    seen = {"follow_log": await _outcome(_hello, place.sandbox(timeout=timeout))}
+    archiving = asyncio.create_task(_outcome(_saved, place.sandbox(timeout=timeout)))
+    await _save(place, hand, archiving)
+    seen["archive"] = await archiving
+    ends = {
+        "wait": asyncio.create_task(_outcome(_waited, place.sandbox(timeout=timeout))),
+        "stop": asyncio.create_task(_outcome(_stopped, place.sandbox(timeout=timeout))),
+    }
+    await _stop(hand)
+    seen |= {verb: await asking for verb, asking in ends.items()}
+    assert seen == {verb: told[fault] for verb, told in TO_THE_END.items()}
+    place.vendor.faults = droplet_emulator.Faults()
+    for call in (_waited, _stopped):
+        assert await _outcome(call, place.sandbox()) == "fine"
+    assert await _read(place.sandbox()) == b"hello"
+    assert place.vendor.droplets == {}
+
+
+async def _hello(sandbox: adapter.DropletSandbox) -> None:
+    async with contextlib.aclosing(sandbox.follow_log(NAME)) as stream:
+        assert await anext(stream) == b"hello"
+
+
+async def _saved(sandbox: adapter.DropletSandbox) -> None:
+    assert b"".join([data async for data in sandbox.archive(NAME)]) == b"a tar"
+
+
+async def _waited(sandbox: adapter.DropletSandbox) -> None:
+    assert (await sandbox.wait(NAME)).reason == "Cancelled"
+
+
+async def _stopped(sandbox: adapter.DropletSandbox) -> None:
+    found = await sandbox.stop(NAME)
+    assert found is not None
+    assert found.reason == "Cancelled"
+
+
+async def _save(place: Place, hand: runners.Called, asking: asyncio.Task[str]) -> None:
+    """As the runner that is asked for its folder."""
+    digest = (await place.storage.put(once(b"a tar"))).sha256
+    while not asking.done():
+        for each in (await hand.heartbeat("running"))["requests"]:
+            wish = f".wbx-request/{each['key']}"
+            signed = await hand.upload(wish, digest, 5)
+            if signed is not None:
+                await hand.prove(wish, _proof("true", signed["challenge"], b"a tar", digest))
+                await hand.answer(each["key"], {"sha256": digest})
+        await asyncio.sleep(0.05)
+
+
+async def _stop(hand: runners.Called) -> None:
+    """As the runner that is told to stop."""
+    async with asyncio.timeout(120):
+        while not (await hand.heartbeat("running"))["stop"]:
+            await asyncio.sleep(0.05)
+    await hand.finish({"state": "exited", "exit_code": None, "reason": "Cancelled"}, [])
 
 
 async def _file(sandbox: adapter.DropletSandbox, path: str) -> None:

@@ -2,7 +2,7 @@
 
 Thin because the official one costs 60 MB and more than a second of CPU to import (decision 088). Whatever goes wrong is
 an error by what to do next; what is missing, there already or changed meanwhile has exceptions of its own, which the
-adapter decides about.
+adapter decides about. Where it does not, they say what the rest says: look again later.
 """
 
 import asyncio
@@ -28,20 +28,23 @@ _REFUSED_PAUSES = (0.5, 1.5)
 _MERGE = "application/merge-patch+json"
 
 
-class MissingError(Exception):
+class MissingError(errors.Waiting):
     """There is no such object."""
 
 
-class TakenError(Exception):
+class TakenError(errors.Waiting):
     """There is one of that name already, or it changed since it was read."""
 
 
-class GoneError(Exception):
+class GoneError(errors.Waiting):
     """The place in the history from which to watch is too old: list again."""
 
 
 class _RefusedError(errors.Stalled):
     """Who we are, or what we may do, is not enough; an API server that just started says so of everybody."""
+
+
+_OF_AN_OBJECT = {404: MissingError, 409: TakenError, 410: GoneError}
 
 
 class Client:
@@ -176,7 +179,7 @@ class Client:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         media_type: str = "application/json",
-        timeout: aiohttp.ClientTimeout = _TIMEOUT,  # noqa: ASYNC109 - aiohttp owns the time-out
+        timeout: aiohttp.ClientTimeout | None = None,  # noqa: ASYNC109 - aiohttp owns the time-out
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = self.access.headers() | ({"Content-Type": media_type} if body is not None else {})
         with _mapped(f"{method} {path}"):
@@ -187,7 +190,7 @@ class Client:
                 data=None if body is None else json.dumps(body).encode(),
                 headers=headers,
                 ssl=self.access.tls,
-                timeout=timeout,
+                timeout=timeout or _TIMEOUT,
                 allow_redirects=False,
             ) as response:
                 if response.status >= 400:
@@ -197,7 +200,9 @@ class Client:
     def _ready(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS), read_bufsize=_LONGEST_LINE
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
+                read_bufsize=_LONGEST_LINE,
+                timeout=_TIMEOUT,  # of what says none: to open a conversation
             )
         return self._session
 
@@ -208,7 +213,8 @@ def _mapped(what: str) -> Any:
     try:
         yield
     except aiohttp.WSServerHandshakeError as problem:
-        raise _error(problem.status, problem.message, what, None) from problem
+        later = problem.headers.get("Retry-After") if problem.headers else None
+        raise _error(problem.status, problem.message, what, later) from problem
     except (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError) as problem:
         raise errors.Waiting(
             f"kubernetes: the API server does not answer: {what}: {type(problem).__name__}",
@@ -225,12 +231,8 @@ async def _refuse(response: aiohttp.ClientResponse, what: str) -> None:
 
 def _error(status: int, text: str, what: str, later: str | None) -> Exception:
     text = " ".join(text.split())[:500]
-    if status == 404:
-        return MissingError(text)
-    if status == 409:
-        return TakenError(text)
-    if status == 410:
-        return GoneError(text)
+    if kind := _OF_AN_OBJECT.get(status):
+        return kind(f"kubernetes: {what}: {text}", reason="ProviderUnavailable")
     if status == 429 or status >= 500:
         pause = float(later) if later and later.isdigit() else 5.0
         return errors.Waiting(
@@ -238,8 +240,8 @@ def _error(status: int, text: str, what: str, later: str | None) -> Exception:
             reason="RateLimited" if status == 429 else "ProviderUnavailable",
             retry_after=pause,
         )
-    kind = _RefusedError if _reason(status, text) == "ProviderUnavailable" else errors.Stalled
-    return kind(
+    refused = _reason(status, text) == "ProviderUnavailable"
+    return (_RefusedError if refused else errors.Stalled)(
         f"kubernetes: {what} is refused: {text}{_way_out(status, text)}",
         reason=_reason(status, text),
     )

@@ -19,6 +19,7 @@ from workbenchx.providers.sandbox.kubernetes import (
 
 _AGAIN_SECONDS = 1.0
 _LOOK_SECONDS = 5.0
+_BIND_TRIES = 20
 
 
 class Seen(NamedTuple):
@@ -101,8 +102,18 @@ class Maker:
     async def _job(self, spec: ports.SandboxSpec) -> client.Json:
         now = datetime.datetime.now(datetime.UTC).timestamp()
         document = objects.job(spec, self._installation, self._chosen, now)
-        with contextlib.suppress(client.TakenError):
+        try:
             return await self._api.create(names.jobs(self._namespace), document)
+        except client.MissingError as problem:
+            raise errors.Stalled(
+                f'kubernetes: there is no namespace "{self._namespace}": {problem}; make it, or let'
+                " settings.namespace of the SandboxProvider name another",
+                reason="ProviderUnavailable",
+            ) from problem
+        except client.TakenError:
+            return await self._earlier_job(spec)
+
+    async def _earlier_job(self, spec: ports.SandboxSpec) -> client.Json:
         try:
             found = await self._api.get(names.jobs(self._namespace, spec.name))
         except client.MissingError as problem:
@@ -146,14 +157,15 @@ class Maker:
 
     async def _bind(self, name: str, pod: client.Json) -> None:
         """From here on this is the sandbox's pod, and no other one will ever be told to start."""
-        job = await self._api.get(names.jobs(self._namespace, name))
-        if names.STAGED in statuses.annotations(job):
-            return
-        version = job["metadata"]["resourceVersion"]
-        try:
-            await self._note(name, {names.STAGED: pod["metadata"]["name"]}, version=version)
-        except client.TakenError:
-            await self._bind(name, pod)
+        for _ in range(_BIND_TRIES):
+            job = await self._api.get(names.jobs(self._namespace, name))
+            if names.STAGED in statuses.annotations(job):
+                return
+            version = job["metadata"]["resourceVersion"]
+            with contextlib.suppress(client.TakenError):
+                await self._note(name, {names.STAGED: pod["metadata"]["name"]}, version=version)
+                return
+        raise unavailable(f'sandbox "{name}" changes more quickly than it can be bound')
 
     async def _note(
         self, name: str, annotations: dict[str, str], *, version: str | None = None
