@@ -35,7 +35,7 @@ def _job(**annotations: str) -> dict[str, Any]:
 def _pod(main: dict[str, Any], **status: Any) -> dict[str, Any]:
     return {
         "metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:00Z"},
-        "spec": {"nodeName": "node"},
+        "spec": {"nodeName": "node", "containers": [{"name": "main"}]},
         "status": {"containerStatuses": [{"name": "main", "state": main}], **status},
     }
 
