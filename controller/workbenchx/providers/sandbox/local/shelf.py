@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from workbenchx import ports
+from workbenchx import errors, ports
 from workbenchx.providers.sandbox.local import records
 from workbenchx.providers.sandbox.supervision import layout, supervisor, tree
 
@@ -27,11 +27,25 @@ class Shelf:
         self.boot = layout.boot()
 
     def folder(self, name: str) -> layout.Folder:
-        """The place of a sandbox, whether it exists or not."""
+        """The place of a sandbox, whether it exists or not.
+
+        Raises:
+            errors.Stalled: reason ProviderUnavailable: the folder of all is away, so nothing is known of any.
+        """
+        self._check()
         return layout.Folder(self.root / name)
 
+    def _check(self) -> None:
+        if not self.root.is_dir():
+            raise errors.Stalled(
+                f'sandbox folder is not usable: "{self.root}" is not there, or no folder; mount it,'
+                " or put it back: what runs goes on meanwhile",
+                reason="ProviderUnavailable",
+            )
+
     def all(self) -> list[ports.SandboxStatus]:
-        """Every sandbox, by name; changes nothing."""
+        """Every sandbox, by name; changes nothing. Stalled as `folder`."""
+        self._check()
         with os.scandir(self.root) as entries:
             names = sorted(each.name for each in entries if not each.name.startswith("."))
         return [found for name in names if (found := self.look(name)) is not None]
