@@ -177,11 +177,17 @@ def models_are_served(installed: Installed) -> None:
     url = f"http://{installed.address('gateway')}:8420/v1"
     headers = {"Authorization": f"Bearer {dev_overlay.token()}"}
     with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
-        cluster_server.until(
-            "the alias is served",
-            lambda: [each["id"] for each in client.get("/models").json()["data"]] == ["assistant"],
-            timeout=120,
-        )
+        seen: list[str] = []
+
+        def served() -> bool:
+            seen[:] = [each["id"] for each in client.get("/models").json()["data"]]
+            return seen == ["assistant"]
+
+        try:
+            cluster_server.until("the alias is served", served, timeout=600)
+        except AssertionError:
+            told = dev_overlay.explain(installed.cluster)
+            raise AssertionError(f"served are {seen}\n{told}") from None
         body = {"model": "assistant", "messages": [{"role": "user", "content": "hello"}]}
         answer = client.post("/chat/completions", json=body)
     assert "llama.cpp and its model are not installed" in answer.json()["error"]["message"]

@@ -433,4 +433,4 @@ async def test_the_implementations_are_closed(server: embedded.Server, database:
         of_runners = [name for name in names if name.startswith("runner_")]  # these ask for a token
         of_console = ["receive_delivery"]  # this one asks for the console's own claims
         assert sorted({*names} - {*of_runners, *of_console}) == ["intervene", "rerun"]
-        assert len(of_runners) == 6
+        assert len(of_runners) == 8

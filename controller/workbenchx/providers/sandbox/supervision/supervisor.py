@@ -255,7 +255,8 @@ class Supervisor:
         self._take_rest()
         report = held.close()
         self._kill_at = math.inf
-        self._decide(watch.verdict(self._order, report, code, self._head()))
+        ended = watch.verdict(self._order, report, code, self._head())
+        self._decide(self._watch.explained(ended, _most_resident()))
 
     def _head(self) -> bytes:
         with contextlib.suppress(OSError), self._folder.log.open("rb") as log:
@@ -326,11 +327,16 @@ class Supervisor:
             "started_at": self._first_started,
             "ended_at": time.time(),
             "cpu_seconds": used.ru_utime + used.ru_stime,
-            "max_memory": max(self._watch.peak, used.ru_maxrss * 1024),
+            "max_memory": max(self._watch.peak, _most_resident()),
             "restarts": self._restarts,
             "log_bytes": self._output.size,
             "boot": layout.boot(),
         }
+
+
+def _most_resident() -> int:
+    """The most memory that one process of what ended had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def _make_durable(folder: layout.Folder, outputs: list[str], document: layout.Json) -> None:

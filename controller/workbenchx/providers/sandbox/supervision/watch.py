@@ -22,6 +22,9 @@ _DISK_FIRST = 1.0
 # A session counts as used while its programs take more than this share of a core, or its files change.
 _WORK_SHARE = 0.002
 _WORK_SECONDS = 10.0
+_KILLED = 128 + signal.SIGKILL
+# Between two looks a program may use up what is left and be killed by the kernel: so much of its limit was used then.
+_NEARLY = 0.9
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -103,6 +106,14 @@ class Watch:
         if used > limit:
             return "OutOfMemory", f"the program used {used} of {limit} bytes of memory"
         return None
+
+    def explained(self, ended: Verdict, most: int) -> Verdict:
+        """A kill that nobody ordered, of a program that had used up its memory, was the kernel's. `most`: what one process used."""
+        used, limit = max(self.peak, most), self._order["memory"]
+        if ended.code != _KILLED or ended.reason != "Signalled" or used < limit * _NEARLY:
+            return ended
+        told = f"it was killed when it used {used} of {limit} bytes of memory"
+        return ended._replace(reason="OutOfMemory", message=told)
 
     def short(self) -> str:
         """What is to be said of a disk that is full; "" if it is not."""
