@@ -9,7 +9,7 @@ import dataclasses
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from workbenchx import errors, ports
 from workbenchx.api import quantities
@@ -197,7 +197,7 @@ class Follower:
         return ports.Remote(str(spec.get("url")), spec.get("branch"), credential)
 
     async def _named(self, followed: ports.Followed) -> str | None:
-        return await self._secret(followed, followed.spec.get("credentials"))
+        return await secrets.of_source(followed, followed.spec.get("credentials"), self._places)
 
     async def _signer(
         self, followed: ports.Followed, remote: ports.Remote, commit: str
@@ -205,20 +205,10 @@ class Follower:
         verify = followed.spec.get("verify")
         if not isinstance(verify, Mapping):
             return None
-        keys = await self._secret(followed, verify.get("keys"))
+        keys = await secrets.of_source(followed, verify.get("keys"), self._places)
         trusted = followed.applied if followed.found.get("signer") else None
         return await signing.signer(
             self._clones, remote, commit, verify=verify, keys=keys or "", trusted=trusted
-        )
-
-    async def _secret(self, followed: ports.Followed, reference: Any) -> str | None:
-        if not isinstance(reference, Mapping):
-            return None
-        return await secrets.resolve_one(
-            reference,
-            project=followed.project,
-            namespace=followed.namespace,
-            places=self._places,
         )
 
     def _pause(self, followed: ports.Followed, problem: ports.Problem | None) -> float:

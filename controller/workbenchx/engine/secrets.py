@@ -49,6 +49,15 @@ async def resolve_one(
     return found["value"]
 
 
+async def of_source(followed: ports.Followed, reference: Any, places: Places) -> str | None:
+    """As `resolve_one`, of what a source refers to; None: it refers to nothing."""
+    if not isinstance(reference, Mapping):
+        return None
+    return await resolve_one(
+        reference, project=followed.project, namespace=followed.namespace, places=places
+    )
+
+
 async def _kept(reference: Mapping[str, Any], namespace: str, kept: ports.Secrets | None) -> str:
     name = str(reference.get("secret"))
     if kept is None:

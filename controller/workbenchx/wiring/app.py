@@ -35,8 +35,8 @@ from workbenchx.providers import probe
 from workbenchx.providers.sandbox.local import adapter as local_sandbox
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import bootstrap, embedded, migrate, postgres, reads
-from workbenchx.wiring import fixbots as bots
 from workbenchx.wiring import (
+    awaiting,
     followers,
     handing,
     output,
@@ -46,6 +46,7 @@ from workbenchx.wiring import (
     sandboxes,
     settings,
 )
+from workbenchx.wiring import fixbots as bots
 from workbenchx.wiring import home as homes
 from workbenchx.wiring import telling as forges_told
 
@@ -262,7 +263,7 @@ class App:
     def _parts(
         self, one: "indexer.Indexer | None", reading: Reading | None, *, serving: bool
     ) -> running.Parts:
-        around, forges = self.surroundings(), forges_told.wanted(self.store)
+        around, forges = self.surroundings(), awaiting.Forges(self.store)
         return running.Parts(
             engine=loop.Engine(
                 self.store,

@@ -1,7 +1,6 @@
 """What git shows to the repository of a source that is followed. What speaks for an App is loaded when there is one."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workbenchx import ports
@@ -28,15 +27,7 @@ class Shown:
         """
         if (followed.spec.get("forge") or {}).get("app"):
             return await self._of_app(followed)
-        reference = followed.spec.get("credentials")
-        if not isinstance(reference, Mapping):
-            return None
-        return await secrets.resolve_one(
-            reference,
-            project=followed.project,
-            namespace=followed.namespace,
-            places=self._places,
-        )
+        return await secrets.of_source(followed, followed.spec.get("credentials"), self._places)
 
     async def _of_app(self, followed: ports.Followed) -> str | None:
         from workbenchx.wiring import forges  # noqa: PLC0415 - few have an App

@@ -8,7 +8,7 @@ from workbenchx import ports
 from workbenchx.engine import following, landing, secrets
 from workbenchx.forge import clones, git
 from workbenchx.planner import model
-from workbenchx.wiring import cluster, fixbots, process, showing, telling
+from workbenchx.wiring import awaiting, cluster, fixbots, process, showing, telling
 from workbenchx.wiring import following as reading
 
 
@@ -25,7 +25,7 @@ def parts(
         found = await joined.store.world(now=joined.clock.now(), policy=joined.policy)
         return landing.owned(found, await joined.store.owners())
 
-    wanted = telling.wanted(joined.store)
+    wanted = awaiting.Forges(joined.store)
     told = telling.serve(
         joined.store,
         copies / "reviews",

@@ -37,10 +37,6 @@ class Installed(Protocol):
         """Its settings."""
 
 
-wanted = awaiting.Forges
-"""The wait that all who have to do with forges share in a process."""
-
-
 def of(
     one: Installed, around: context.Context, first: awaiting.Forges
 ) -> Callable[[], Coroutine[None, None, None]]:
