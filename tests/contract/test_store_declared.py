@@ -1,6 +1,7 @@
 """The laws of the mirror, of observations and of waiting for changes."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 
 import psycopg
@@ -11,7 +12,7 @@ from store_fixtures import database, server, store
 
 from workbenchx import errors, ports
 from workbenchx.planner import model
-from workbenchx.store import embedded, postgres, reads
+from workbenchx.store import connections, embedded, postgres, reads
 
 __all__ = ["database", "server", "store"]
 
@@ -45,6 +46,25 @@ async def test_an_unchanged_tree_changes_nothing(store: postgres.Postgres) -> No
     first = await store.mirror("s", [A, B], complete=True, commit="c1")
     second = await store.mirror("s", [A, B], complete=True, commit="c2")
     assert (first.changed, second) == (2, ports.MirrorResult(0, 0, first.epoch + 1))
+
+
+async def test_labels_are_shown_and_a_change_of_them_alone_is_written(
+    store: postgres.Postgres,
+) -> None:
+    """Long values as their digests; a broken file keeps what it had, and the same once more changes nothing."""
+    text = '{"annotations":{"note":"' + "x" * 1000 + '"},"labels":{"team":"x"}}'
+    labelled = dataclasses.replace(A, metadata=text)
+    await store.mirror("s", [A, B], complete=True, commit="c1")
+    assert (await store.mirror("s", [labelled, B], complete=True, commit="c2")).changed == 1
+    broken = model.Declared(A.key, None, {}, "", A.source, problem="no yaml")
+    await store.mirror("s", [broken, B], complete=True, commit="c3")
+    async with store.connections.transaction() as conn:
+        found = await connections.fetch(conn, "select metadata from ops.declared order by name")
+    assert found[0][0]["labels"] == {"team": "x"}
+    assert found[0][0]["annotations"]["note"].startswith("sha256:")
+    assert found[1][0] == {}
+    await store.mirror("s", [labelled, B], complete=True, commit="c4")
+    assert (await store.mirror("s", [labelled, B], complete=True, commit="c5")).changed == 0
 
 
 async def test_a_problem_keeps_the_last_good_document(store: postgres.Postgres) -> None:

@@ -41,6 +41,7 @@ def test_what_is_written_down_already_is_not_written_again(
 
     assert landing.stands(row, before) is stands
     assert not landing.stands(dataclasses.replace(row, hash="1" * 64), before)
+    assert not landing.stands(dataclasses.replace(row, metadata='{"labels":{"a":"b"}}'), before)
     assert not landing.stands(row, {})
 
 
@@ -89,6 +90,18 @@ def test_a_merge_prunes_what_was_reviewed() -> None:
     assert (undecided.going, undecided.held, len(undecided.undecided)) == ((), False, 2)
     pushed = landing.prune(before, said, POLICY, ports.MergeBound(True, None))
     assert (len(pushed.free), pushed.held) == (2, False)
+
+
+def test_labels_that_others_set_are_theirs() -> None:
+    """Of labels and annotations, too, only those of the file count."""
+    key = model.Key("Dataset", "lab", "a")
+    said = ports.Manifest(key, '{"uri":"a"}', "0" * 64, True, '{"labels":{"team":"x"}}')
+    wanted = landing.wanted(said)
+    live: dict[str, Any] = {"spec": {"uri": "a"}, "metadata": {"labels": {"team": "x", "by": "z"}}}
+    assert landing.holds(live, wanted)
+    live["metadata"]["labels"]["team"] = "y"
+    assert not landing.holds(live, wanted)
+    assert not landing.holds({"spec": {"uri": "a"}, "metadata": {}}, wanted)
 
 
 @pytest.mark.parametrize(

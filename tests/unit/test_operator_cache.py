@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from workbenchx.api import identity, registry
+from workbenchx.api import attached, identity, registry
 from workbenchx.operator import cache, mirroring, source
 
 KEY = identity.Key("Project", "", "p")
@@ -44,16 +44,34 @@ def _known(*items: source.Item) -> cache.Cache:
 
 
 def test_an_object_is_dirty_when_what_it_declares_changes() -> None:
-    """A new generation is; a status, a label or an annotation of any size is not."""
+    """A new generation is, and so is another label or annotation, of any size; a status is not."""
     known = _known(_change(1))
     assert known.dirty == {KEY}
     known.dirty.clear()
-    known.take(
-        [_change(2, status={"state": "Active"}, metadata={"annotations": {"a": "x" * 262_144}})]
-    )
+    known.take([_change(2, status={"state": "Active"})])
     assert (known.dirty, known.restated) == (set(), {KEY})
     known.take([_change(3, generation=2)])
     assert known.dirty == {KEY}
+    known.dirty.clear()
+    given = {"labels": {"team": "x"}, "annotations": {"a": "x" * 262_144}}
+    known.take([_change(4, generation=2, metadata=given)])
+    assert known.dirty == {KEY}
+    row = known.row(KEY)
+    assert row is not None
+    assert attached.fields(row.metadata)["labels"] == {"team": "x"}
+    assert len(row.metadata) < 200
+
+
+def test_what_we_and_kubectl_attach_is_not_looked_at() -> None:
+    """The label of a Source, and what kubectl remembers, change nothing that is declared."""
+    known = _known(_change(1))
+    known.dirty.clear()
+    ours = {
+        "labels": {"workbenchx.dev/source": "lab.team"},
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+    }
+    known.take([_change(2, metadata=ours)])
+    assert known.dirty == set()
 
 
 def test_what_is_older_changes_nothing() -> None:
@@ -86,8 +104,8 @@ def test_a_kind_that_cannot_be_read_loses_nothing() -> None:
     known.take([source.Unlisted("Project", 404, "not served")])
     assert (known.full, known.tried, known.unlisted) == (False, True, ["Project"])
     standing: Mapping[identity.Key, Any] = {
-        KEY: ("", None, None),
-        identity.Key("Runtime", "", "r"): ("", None, None),
+        KEY: ("", None, None, "{}"),
+        identity.Key("Runtime", "", "r"): ("", None, None, "{}"),
     }
     assert list(mirroring.differences(known, standing)) == [identity.Key("Runtime", "", "r")]
     known.take([_listed(2)])

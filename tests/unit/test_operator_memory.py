@@ -1,6 +1,7 @@
 """What the operator's process keeps, and what it does not."""
 
 import asyncio
+import hashlib
 import json
 import subprocess
 import sys
@@ -42,8 +43,10 @@ def test_kopf_remembers_no_object() -> None:
 
 
 def test_bodies_lose_what_weighs_the_most() -> None:
-    """Who wrote which field and annotations go; what decisions look at stays."""
+    """Who wrote which field goes, and of a long annotation all but its digest; what decisions look at stays."""
+    kubectl = "kubectl.kubernetes.io/last-applied-configuration"
     metadata = {"name": "p", "uid": "u", "generation": 1, "finalizers": ["f"]}
-    heavy = {"managedFields": [{"manager": "m"}], "annotations": {"a": "x"}}
+    heavy = {"managedFields": [{"manager": "m"}], "annotations": {"a": "x" * 9999, kubectl: "{}"}}
     body = {"kind": "Project", "metadata": metadata | heavy, "spec": {}, "status": {}}
-    assert source.lighten(body) == {**body, "metadata": metadata}
+    light = metadata | {"annotations": {"a": f"sha256:{hashlib.sha256(b'x' * 9999).hexdigest()}"}}
+    assert source.lighten(body) == {**body, "metadata": light}

@@ -1,5 +1,6 @@
 """Rows of `ops.declared` as one JSON text."""
 
+import dataclasses
 import json
 
 import pytest
@@ -14,6 +15,7 @@ SPECS: tuple[dict[str, object], ...] = (
     {"text": "Zürich 東京 \U0001f427"},
     {"text": "a NUL \0 and the letters \\u0000"},
 )
+METADATA = ("{}", '{"annotations":{"a":"' + "x" * 300 + '"},"labels":{"team":"Zürich"}}')
 PLACES = (
     model.SourceRef(),
     model.SourceRef("embedded", "r", "c1", 'ssot/an "odd"\\path.yaml', 7),
@@ -23,17 +25,21 @@ PLACES = (
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("problem", [None, 'x.yaml:1: "no"'])
+@pytest.mark.parametrize("metadata", METADATA)
 def test_what_the_reader_spelled_is_sent_as_it_is(
-    spec: dict[str, object], place: model.SourceRef, problem: str | None
+    spec: dict[str, object], place: model.SourceRef, problem: str | None, metadata: str
 ) -> None:
     """The same rows as those that are spelled here, and nothing that Postgres refuses."""
     key = model.Key("Dataset", "iris", "a")
-    plain = model.Declared(key, "iris", spec, canonical.digest(spec), place, problem)
-    read = model.Declared(key, "iris", spec, plain.hash, place, problem, text=canonical.text(spec))
+    digest, text = canonical.digest(spec), canonical.text(spec)
+    plain = model.Declared(key, "iris", spec, digest, place, problem, metadata=metadata)
+    read = dataclasses.replace(plain, text=text)
 
     told = declared.spelled([read, plain], "c2")
 
     first, second = json.loads(told)
     assert first == second
+    assert first.get("whole", first["metadata"]) == json.loads(metadata)
+    assert len(json.dumps(first["metadata"])) < 200
     assert first["spec"].keys() == spec.keys()
     assert "\\u0000" not in told.replace("\\\\u0000", "")

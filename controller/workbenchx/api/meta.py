@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 import pydantic_core
 
-from workbenchx.api import registry
+from workbenchx.api import attached, registry
 from workbenchx.api.shapes import base, lists, scalars
 
 LABEL_KEY = re.compile(
@@ -21,6 +21,8 @@ LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 def _label_key(value: str) -> str:
     if not LABEL_KEY.fullmatch(value):
         raise scalars.refuse("label", value, 'a label name such as "team" or "example.org/team"')
+    if attached.ours(value):
+        raise scalars.refuse("label", value, "a name outside of workbenchx.dev/, which is our own")
     return value
 
 
@@ -44,11 +46,12 @@ class Metadata(base.Shape):
         description="Namespace. Needed for namespaced kinds, absent for cluster-scoped ones.",
     )
     labels: dict[LabelKey, LabelValue] = pydantic.Field(
-        default_factory=dict, description="Labels, as in Kubernetes."
+        default_factory=dict,
+        description="Labels, as in Kubernetes. A name may not have the prefix workbenchx.dev/.",
     )
     annotations: dict[LabelKey, str] = pydantic.Field(
         default_factory=dict,
-        description="Annotations, as in Kubernetes. WorkbenchX takes no orders from them.",
+        description="Annotations, as in Kubernetes. WorkbenchX takes no orders from them; a name may not have its prefix.",
     )
 
 

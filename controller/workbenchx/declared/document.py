@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from workbenchx.api import identity, references
+from workbenchx.api import attached, identity, references
 
 References = tuple[references.Reference, ...]
 
@@ -21,7 +21,7 @@ class Document(NamedTuple):
 
     `spec` is the spec as written ({} where `check` was told to keep none), `text` the same as canonical JSON ("": it was not
     kept), `hash` the digest of that. `line` is
-    where the document begins in `path`, `offset` the same place in characters. `outputs`, `wants`, `namespaces` and
+    where the document begins in `path`, `offset` the same place in characters. `metadata`: see api/attached. `outputs`, `wants`, `namespaces` and
     `default` are what the checks of the whole set need of the spec.
     """
 
@@ -41,6 +41,7 @@ class Document(NamedTuple):
     namespaces: tuple[str, ...] = ()
     default: bool = False
     text: str = ""
+    metadata: str = attached.NOTHING
 
     @property
     def key(self) -> identity.Key:

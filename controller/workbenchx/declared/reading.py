@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from workbenchx.api import canonical, identity, moves, references
+from workbenchx.api import attached, canonical, identity, moves, references
 from workbenchx.declared import (
     classify,
     document,
@@ -126,6 +126,7 @@ def _document(
         tuple(spec.get("namespaces") or (key.name,)) if key.kind == "Project" else (),
         spec.get("default") is True,
         text,
+        attached.of(raw.body["metadata"]),
     )
 
 

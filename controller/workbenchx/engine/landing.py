@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx import ports
+from workbenchx.api import attached
 from workbenchx.engine import failpoints, ids
 from workbenchx.planner import brakes, model
 
@@ -68,17 +69,15 @@ class Landing:
         await self._end(followed, landed, pause)
 
     async def mend(self, followed: ports.Followed, pause: float) -> bool:
-        """See Bringing. Only the fields that the file has are looked at: what others add is theirs."""
+        """See Bringing. Only the fields, labels and annotations of the file are looked at: what others add is theirs."""
         moved = await self._store.misplaced(followed.source)
         if not moved:
             return False
         account = account_of(followed)
-        live = await self._cluster.specs(account, [each.key for each in moved if each.ours])
+        live = await self._cluster.objects(account, [each.key for each in moved if each.ours])
         left = [each for each in moved if not each.ours]
         changed = [
-            each
-            for each in moved
-            if each.ours and not holds(live.get(each.key), json.loads(each.spec))
+            each for each in moved if each.ours and not holds(live.get(each.key), wanted(each))
         ]
         due = changed + left
         refused = await self._cluster.apply(account, due) if due else {}
@@ -200,11 +199,9 @@ def account_of(followed: ports.Followed) -> ports.Account:
 def stands(row: model.Declared, before: Mapping[model.Key, ports.Placed]) -> bool:
     """Whether it is written down as it is, place and all."""
     known, place = before.get(row.key), row.source
-    return known is not None and (known.hash, known.repo, known.path, known.line) == (
-        row.hash,
-        place.repo,
-        place.path,
-        place.line,
+    return known is not None and (
+        (known.hash, known.metadata, known.repo, known.path, known.line)
+        == (row.hash, row.metadata, place.repo, place.path, place.line)
     )
 
 
@@ -212,7 +209,16 @@ def manifest(row: model.Declared, before: Mapping[model.Key, ports.Placed]) -> p
     """An object as it is to be; whether it is ours already decides whether others are overruled."""
     known = before.get(row.key)
     spec = row.text or json.dumps(row.spec)
-    return ports.Manifest(row.key, spec, row.hash, known is not None and known.applied)
+    ours = known is not None and known.applied
+    return ports.Manifest(row.key, spec, row.hash, ours, row.metadata)
+
+
+def wanted(manifest: ports.Manifest) -> dict[str, Any]:
+    """What an object has, at the least, that is as its file says."""
+    return {
+        "metadata": attached.fields(manifest.metadata),
+        "spec": json.loads(manifest.spec),
+    }
 
 
 def holds(live: Any, wanted: Any) -> bool:

@@ -155,6 +155,7 @@ def _row(found: document.Document, source: str, old: model.Declared | None) -> m
         problem=found.problem,
         refers_to=found.references,
         text=found.text,
+        metadata=found.metadata,
     )
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from workbenchx.api import canonical, identity, registry
+from workbenchx.api import attached, canonical, identity, registry
 from workbenchx.declared import objects
 from workbenchx.operator import client, source
 from workbenchx.planner import model
@@ -18,6 +18,8 @@ NAME = "cluster"
 
 class Entry:
     """One object. `hash`, `project` and `spec` are of its spec as it stands; `problem` says why that is not valid.
+
+    `metadata` are its labels and annotations as `ops.declared` shows them.
 
     `echo` is the version that our own latest write made: what is older says nothing about the status any more.
     `status` is what the API server has, `wanted` what it is to have (None: not known yet), both as canonical JSON.
@@ -29,6 +31,7 @@ class Entry:
         "finalized",
         "generation",
         "hash",
+        "metadata",
         "problem",
         "project",
         "seen",
@@ -47,6 +50,7 @@ class Entry:
         self.deleting = False
         self.finalized = False
         self.hash = ""
+        self.metadata = attached.NOTHING
         self.project: str | None = None
         self.spec = b"{}"
         self.problem: str | None = None
@@ -55,9 +59,9 @@ class Entry:
         self.seen: int | None = None
 
     @property
-    def declared(self) -> tuple[str, str | None, str | None]:
+    def declared(self) -> tuple[str, str | None, str | None, str]:
         """What `ops.declared` is to say of it, but for the spec."""
-        return self.hash, self.project, self.problem
+        return self.hash, self.project, self.problem, self.metadata
 
 
 class Cache:
@@ -112,7 +116,15 @@ class Cache:
             return None
         source_ref = model.SourceRef(source=NAME)
         spec = json.loads(entry.spec)
-        return model.Declared(key, entry.project, spec, entry.hash, source_ref, entry.problem)
+        return model.Declared(
+            key,
+            entry.project,
+            spec,
+            entry.hash,
+            source_ref,
+            entry.problem,
+            metadata=entry.metadata,
+        )
 
     def _change(self, change: source.Change) -> None:
         metadata = change.body["metadata"]
@@ -135,12 +147,13 @@ class Cache:
             entry.uid = metadata["uid"]
         entry.version = version
         deleting = "deletionTimestamp" in metadata
+        before = (entry.declared, entry.deleting)
         if metadata["generation"] != entry.generation or deleting != entry.deleting:
-            before = (entry.declared, entry.deleting)
             entry.generation, entry.deleting = metadata["generation"], deleting
             _read(entry, body)
-            if before != (entry.declared, entry.deleting):
-                self.dirty.add(key)
+        entry.metadata = attached.shown(attached.of(metadata))
+        if before != (entry.declared, entry.deleting):
+            self.dirty.add(key)
         finalized = client.FINALIZER in metadata.get("finalizers", ())
         status = (
             canonical.encode(body.get("status") or {}) if version >= entry.echo else entry.status

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, TypeVar
 
 from workbenchx import errors, ports
-from workbenchx.api import registry
+from workbenchx.api import attached, registry
 from workbenchx.operator import client, kubeconfig
 from workbenchx.planner import model
 
@@ -69,20 +69,19 @@ class Accounts:
         told = await _each(one, manifests)
         return {each.key: why for each, why in zip(manifests, told, strict=True) if why}
 
-    async def specs(
+    async def objects(
         self, account: ports.Account, keys: Sequence[model.Key]
     ) -> Mapping[model.Key, Mapping[str, Any]]:
-        """See ports.Cluster.specs. Many of them are read in pages of their kinds."""
+        """See ports.Cluster.objects. Many of them are read in pages of their kinds."""
         api = await self._as(account)
         if len(keys) > _MANY:
             return await _listed(api, account, keys)
 
         async def one(key: model.Key) -> Mapping[str, Any] | None:
-            found = await _got(api, key)
-            return None if found is None else found.get("spec") or {}
+            return await _got(api, key)
 
         told = await _each(one, keys)
-        return {key: spec for key, spec in zip(keys, told, strict=True) if spec is not None}
+        return {key: body for key, body in zip(keys, told, strict=True) if body is not None}
 
     async def delete(
         self, account: ports.Account, keys: Sequence[model.Key]
@@ -137,9 +136,10 @@ def mark(source: str) -> str:
 
 
 def document(account: ports.Account, manifest: ports.Manifest) -> bytes:
-    """The object as it is sent: its spec is JSON already."""
+    """The object as it is sent: its spec is JSON already. What a file no longer attaches goes, since it is not sent."""
     key = manifest.key
-    metadata: dict[str, Any] = {"name": key.name, "labels": {LABEL: mark(account.source)}}
+    metadata: dict[str, Any] = {"name": key.name, **attached.fields(manifest.metadata)}
+    metadata["labels"] = {**metadata.get("labels", {}), LABEL: mark(account.source)}
     metadata |= {"namespace": key.namespace} if key.namespace else {}
     head = {"apiVersion": registry.API_VERSION, "kind": key.kind, "metadata": metadata}
     return f'{json.dumps(head)[:-1]}, "spec": {manifest.spec}}}'.encode()
@@ -190,7 +190,8 @@ async def _listed(
     api: client.Client, account: ports.Account, keys: Sequence[model.Key]
 ) -> dict[model.Key, Mapping[str, Any]]:
     """All that bears the source's mark, of the kinds that are asked for."""
-    wanted, found = set(keys), {}
+    wanted = set(keys)
+    found: dict[model.Key, Mapping[str, Any]] = {}
     for kind in sorted({key.kind for key in keys}):
         spaces = {key.namespace for key in keys if key.kind == kind}
         space = spaces.pop() if len(spaces) == 1 else ""
@@ -198,7 +199,8 @@ async def _listed(
             metadata = item["metadata"]
             key = model.Key(kind, metadata.get("namespace", ""), metadata["name"])
             if key in wanted:
-                found[key] = item.get("spec") or {}
+                metadata.pop("managedFields", None)
+                found[key] = item
     return found
 
 

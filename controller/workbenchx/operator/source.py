@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from workbenchx.api import attached
+
 
 class Change(NamedTuple):
     """One object as it is now; `gone`: it was deleted, and `body` is what it was last."""
@@ -35,10 +37,12 @@ Item = Change | Listed | Unlisted
 
 
 def lighten(body: dict[str, Any]) -> dict[str, Any]:
-    """Take out of a body what no decision needs and what weighs the most: who wrote which field, and annotations."""
+    """Take out of a body what no decision needs and what weighs the most: who wrote which field, and long annotations."""
     metadata = body["metadata"]
     metadata.pop("managedFields", None)
-    metadata.pop("annotations", None)
+    annotations = metadata.pop("annotations", None)
+    if annotations:
+        metadata["annotations"] = attached.shortened(annotations)
     return body
 
 

@@ -11,13 +11,11 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbenchx.api import identity, references
+from workbenchx.api import attached, identity, references
 from workbenchx.planner import tracked
 
 ZERO = decimal.Decimal(0)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-
 Key = identity.Key
 
 
@@ -99,7 +97,7 @@ class SourceRef:
 class Declared:
     """One row of `ops.declared`. `problem` set: the document is invalid and its last good version stays in force.
 
-    Where the reader has worked them out already: `refers_to` are the references of the spec, `text` is the spec as JSON.
+    Where the reader has worked them out already: `refers_to` are the references of the spec, `text` the spec as JSON, `metadata` what is attached.
     """
 
     key: Key
@@ -112,6 +110,7 @@ class Declared:
         default=None, compare=False, repr=False
     )
     text: str = dataclasses.field(default="", compare=False, repr=False)
+    metadata: str = dataclasses.field(default=attached.NOTHING, compare=False, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

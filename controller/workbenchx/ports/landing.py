@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from workbenchx.api import attached
 from workbenchx.planner import model
 
 
@@ -18,12 +19,16 @@ class Account:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Manifest:
-    """An object as it is to be. `spec` is JSON. `ours`: we applied it before, so whoever changed a field since is overruled."""
+    """An object as it is to be. `spec` is JSON, and so is `metadata`: labels and annotations (api/attached).
+
+    `ours`: we applied it before, so whoever changed a field since is overruled.
+    """
 
     key: model.Key
     spec: str
     hash: str
     ours: bool
+    metadata: str = attached.NOTHING
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Placed:
     line: int | None
     project: str | None
     applied: bool
+    metadata: str = attached.NOTHING
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,10 +82,10 @@ class Cluster(Protocol):
     ) -> Mapping[model.Key, str]:
         """Server-side apply of each; what was refused, in the server's words. What another manager owns is not taken from it."""
 
-    async def specs(
+    async def objects(
         self, account: Account, keys: Sequence[model.Key]
     ) -> Mapping[model.Key, Mapping[str, Any]]:
-        """The spec of each that is there and that the account may see."""
+        """Each that is there and that the account may see, as the server has it."""
 
     async def delete(self, account: Account, keys: Sequence[model.Key]) -> Mapping[model.Key, str]:
         """Delete what still bears the source's mark; what was refused. One that is gone, or another's by now, is a success."""

@@ -11,7 +11,7 @@ _SQL = queries.load("cluster")
 _DECLARED = queries.load("declared")
 _FENCE = queries.load("leadership")["fence"]
 
-Standing = tuple[str, str | None, str | None]
+Standing = tuple[str, str | None, str | None, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,10 +29,13 @@ class Cluster:
     _db: connections.Connections
 
     async def standing_declared(self, source: str) -> Mapping[identity.Key, Standing]:
-        """What a source says now: hash, project and problem of each."""
+        """What a source says now: hash, project, problem and metadata of each."""
         async with self._db.transaction() as conn:
             found = await connections.fetch(conn, _DECLARED["standing"], {"source": source})
-        return {identity.Key(*row[:3]): (row[3], row[4], row[7]) for row in found}
+        return {
+            identity.Key(*row[:3]): (row[3], row[4], row[7], declared.canonically(row[9]))
+            for row in found
+        }
 
     async def declare(self, epoch: int, source: str, changes: Declarations) -> bool:
         """Write changes of what a source declares, in one transaction; False: the epoch is stale, nothing was written."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workbenchx import ports
+from workbenchx.api import attached, canonical
 from workbenchx.planner import model
 from workbenchx.store import connections, encode, queries
 
@@ -95,8 +96,10 @@ def _differs(row: model.Declared, standing: tuple[Any, ...] | None) -> bool:
         return True
     place = (row.source.path, row.source.line, row.problem, row.source.repo)
     if row.problem is not None:
-        return place != standing[2:]
-    return (row.hash, row.project, *place) != standing
+        return place != standing[2:6]
+    return (row.hash, row.project, *place) != standing[:6] or attached.shown(
+        row.metadata
+    ) != canonically(standing[6])
 
 
 def _removed(
@@ -128,7 +131,7 @@ def _unreadable(
             model.SourceRef(source, repo=repo, path=path, line=line),
             problem=broken[path],
         )
-        for key, (_, project, path, line, _, repo) in standing.items()
+        for key, (_, project, path, line, _, repo, _) in standing.items()
         if path in broken and key not in said
     ]
 
@@ -138,6 +141,11 @@ def _within(path: str | None, scope: str | None) -> bool:
         return True
     folder = scope.rstrip("/")
     return path is not None and (path == folder or path.startswith(folder + "/"))
+
+
+def canonically(text: str) -> str:
+    """JSON as the database spells it, as `canonical` does."""
+    return text if text == attached.NOTHING else canonical.text(json.loads(text))
 
 
 def spelled(rows: Sequence[model.Declared], commit: str | None) -> str:
@@ -152,9 +160,16 @@ def _spelled(one: model.Declared, commit: str | None) -> str:
     return (
         f'{{"kind":{_quoted(one.key.kind)},"namespace":{_quoted(one.key.namespace)},"name":{_quoted(one.key.name)},'
         f'"project":{_or_null(one.project)},"spec":{one.text},"hash":{_quoted(one.hash)},"problem":{_or_null(one.problem)},'
+        f"{_attached(one.metadata)}"
         f'"repo":{_or_null(place.repo)},"commit":{_or_null(place.commit or commit)},"path":{_or_null(place.path)},'
         f'"line":{"null" if place.line is None else place.line}}}'
     )
+
+
+def _attached(metadata: str) -> str:
+    """Labels and annotations as the table shows them, and whole where that is another text."""
+    shown = attached.shown(metadata)
+    return f'"metadata":{shown},' + ("" if shown == metadata else f'"whole":{metadata},')
 
 
 def _or_null(text: str | None) -> str:
@@ -163,13 +178,16 @@ def _or_null(text: str | None) -> str:
 
 def row(one: model.Declared, commit: str | None) -> Mapping[str, Any]:
     """A row as `write` takes it."""
-    return {
+    shown = attached.shown(one.metadata)
+    whole = {} if shown == one.metadata else {"whole": attached.fields(one.metadata)}
+    return whole | {
         "kind": one.key.kind,
         "namespace": one.key.namespace,
         "name": one.key.name,
         "project": one.project,
         "spec": one.spec,
         "hash": one.hash,
+        "metadata": attached.fields(shown),
         "problem": one.problem,
         "repo": one.source.repo,
         "commit": one.source.commit or commit,

@@ -19,7 +19,10 @@ class Inventory:
     async def placed(self, source: str) -> Sequence[ports.Placed]:
         """All that the source applied, or meant to."""
         found = await self._rows("placed", source)
-        return [ports.Placed(model.Key(*row[:3]), *row[3:]) for row in found]
+        return [
+            ports.Placed(model.Key(*row[:3]), *(*row[3:9], declared.canonically(row[9])))
+            for row in found
+        ]
 
     async def misplaced(self, source: str) -> Sequence[ports.Manifest]:
         """What is not as it was applied."""

@@ -131,6 +131,7 @@ def _row(found: document.Document, commit: str | None) -> model.Declared:
         problem=found.problem,
         refers_to=found.references,
         text=found.text,
+        metadata=found.metadata,
     )
 
 

@@ -1,12 +1,14 @@
 -- name: placed
 -- All that a source applied. Of a spec only what a plan of a prune tells.
-select kind, namespace, name, hash, repo, path, line, spec ->> 'project', state = 'applied' from ops.source_objects where source = %(source)s;
+select kind, namespace, name, hash, repo, path, line, spec ->> 'project', state = 'applied', metadata::text from ops.source_objects where source = %(source)s;
 
 -- name: misplaced
--- What was not applied, and what the operator mirrors otherwise. What a person suspended is left to that person.
-select o.kind, o.namespace, o.name, o.spec::text, o.hash, o.state = 'applied'
+-- What was not applied, and what the operator mirrors otherwise: labels and annotations that the file does not have are others'.
+-- What a person suspended is left to that person.
+select o.kind, o.namespace, o.name, o.spec::text, o.hash, o.state = 'applied', o.metadata::text
 from ops.source_objects o left join ops.declared d using (kind, namespace, name)
-where o.source = %(source)s and (o.state <> 'applied' or d.hash is distinct from o.hash or d.problem is not null)
+where o.source = %(source)s and (o.state <> 'applied' or d.hash is distinct from o.hash or d.problem is not null
+    or not d.metadata @> o.shown)
   and (o.state <> 'applied' or not exists (
     select 1 from ops.resources r
     where r.kind = o.kind and r.namespace = o.namespace and r.name = o.name and r.state = 'Suspended'))
@@ -14,19 +16,22 @@ order by 1, 2, 3;
 
 -- name: intend
 -- Before anything is applied. What another source applies stays that one's, until nobody follows it any more.
-insert into ops.source_objects as o (kind, namespace, name, source, spec, hash, repo, "commit", path, line)
-select i.kind, i.namespace, i.name, %(source)s, i.spec, i.hash, i.repo, coalesce(i."commit", %(commit)s), i.path, i.line
-from json_to_recordset(%(rows)s::json) as i(kind text, namespace text, name text, spec jsonb, hash text, repo text,
-  "commit" text, path text, line integer)
+insert into ops.source_objects as o (kind, namespace, name, source, spec, hash, metadata, shown, repo, "commit", path, line)
+select i.kind, i.namespace, i.name, %(source)s, i.spec, i.hash, coalesce(i.whole, i.metadata), i.metadata,
+  i.repo, coalesce(i."commit", %(commit)s), i.path, i.line
+from json_to_recordset(%(rows)s::json) as i(kind text, namespace text, name text, spec jsonb, hash text, metadata jsonb,
+  whole jsonb, repo text, "commit" text, path text, line integer)
 on conflict (kind, namespace, name) do update set
-  source = excluded.source, spec = excluded.spec, hash = excluded.hash, repo = excluded.repo, path = excluded.path,
-  line = excluded.line, refused = '', updated_at = now(),
-  "commit" = case when o.hash = excluded.hash and o.source = excluded.source then o."commit" else excluded."commit" end,
-  state = case when o.hash = excluded.hash and o.source = excluded.source then o.state else 'intended' end
+  source = excluded.source, spec = excluded.spec, hash = excluded.hash, metadata = excluded.metadata, shown = excluded.shown,
+  repo = excluded.repo, path = excluded.path, line = excluded.line, refused = '', updated_at = now(),
+  "commit" = case when (o.hash, o.metadata, o.source) = (excluded.hash, excluded.metadata, excluded.source)
+             then o."commit" else excluded."commit" end,
+  state = case when (o.hash, o.metadata, o.source) = (excluded.hash, excluded.metadata, excluded.source)
+          then o.state else 'intended' end
 where (o.source = excluded.source
        or o.source in (select s.source from ops.source_states s where s.ended_at is not null))
-  and (o.source, o.hash, o.repo, o.path, o.line)
-    is distinct from (excluded.source, excluded.hash, excluded.repo, excluded.path, excluded.line);
+  and (o.source, o.hash, o.metadata, o.repo, o.path, o.line)
+    is distinct from (excluded.source, excluded.hash, excluded.metadata, excluded.repo, excluded.path, excluded.line);
 
 -- name: taken
 -- What another source applies.
