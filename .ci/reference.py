@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from workbenchx.api import event_types, reasons, registry, states, vocabulary
 from workbenchx.cli import catalog
 from workbenchx.planner import abilities
-from workbenchx.wiring import adapters, settings
+from workbenchx.wiring import adapters, keys
 
 TARGET = pathlib.Path(__file__).parent.parent / "controller" / "REFERENCE.md"
 HEAD = """# Reference
@@ -120,7 +120,7 @@ def setting_table() -> str:
     """One row a setting."""
     rows = [
         (f"`{spelled(name)}`", f"`WBX_{name.upper()}`", form(key.form), key.meaning)
-        for name, key in settings.KEYS.items()
+        for name, key in keys.KEYS.items()
     ]
     head = ("key in wbx.toml", "environment variable", "form", "what it means")
     return f"## Settings\n\n{table(head, rows)}\n{FIXBOT}\n"
@@ -129,7 +129,7 @@ def setting_table() -> str:
 def spelled(name: str) -> str:
     """A key as wbx.toml has it."""
     table, _, inner = name.partition("_")
-    return f"[{table}] {inner}" if table in settings.TABLES else name
+    return f"[{table}] {inner}" if table in keys.TABLES else name
 
 
 def variables(title: str, known: dict[str, str]) -> str:

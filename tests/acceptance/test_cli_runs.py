@@ -191,7 +191,7 @@ def test_deleting_most_files_holds_until_it_is_confirmed(tmp_path: pathlib.Path)
 
 
 def test_stop_ends_everything_that_up_left(tmp_path: pathlib.Path) -> None:
-    """Apps, running jobs and Postgres; the run is cancelled and says so; `up` brings the app back."""
+    """Apps, running jobs and Postgres, whatever wbx.toml says; the run is cancelled and says so; `up` brings the app back."""
     with cli_wbx.workbench(tmp_path) as bench:
         cli_tree.write(bench.root, "app", APP)
         cli_tree.write(bench.root, "endless", cli_tree.ticking("endless", 1000))
@@ -200,10 +200,14 @@ def test_stop_ends_everything_that_up_left(tmp_path: pathlib.Path) -> None:
             web = ("get", "AppDeployment/web", "-o", "json")
             bench.until(lambda: is_ready(bench.json(*web)), "the app to answer")
 
+            (bench.root / "wbx.toml").write_text("colour = \n")
             done = bench.run("up", "--stop")
+            (bench.root / "wbx.toml").unlink()
             cli_wbx.ended(serving)
 
         assert (done.returncode, serving.returncode) == (0, 143), done.stderr
+        assert "wbx: warning: settings: " in done.stderr
+        assert "wbx.toml:1:10: not TOML" in done.stderr
         assert "cancelled run " in done.stderr
         assert f"stopped Postgres; the data stays in {bench.home}" in done.stderr
         assert not bench.json("db", "status", "--json", code=1)["running"]

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from workbenchx import errors
-from workbenchx.wiring import settings
+from workbenchx.wiring import keys, settings
 
 
 @pytest.fixture
@@ -145,8 +145,8 @@ def test_every_key_is_documented_and_is_a_field() -> None:
     """No setting without a meaning, none that settings do not carry."""
     fields = set(settings.Settings.__dataclass_fields__) - {"root"}
 
-    assert set(settings.KEYS) == fields
-    assert all(key.meaning for key in settings.KEYS.values())
+    assert set(keys.KEYS) == fields
+    assert all(key.meaning for key in keys.KEYS.values())
 
 
 def test_a_table_holds_the_settings_of_fixbot(repository: pathlib.Path) -> None:
@@ -175,17 +175,31 @@ signing_key = "env:KEY"
     ("toml", "said"),
     [
         ("open = 1\n[fixbot]\nopen = 0\n", 'wbx.toml:1: unknown key "open"'),
-        ("[fixbot]\n\nopen = 0\n", 'wbx.toml:3: fixbot_open is "0", must be a whole number'),
-        ("[fixbot]\nenable = true\n", 'toml:2: unknown key "enable" (did you mean "enabled"?)'),
-        ('[fixbot]\nenabled = "yes"\n', "wbx.toml:2: fixbot_enabled must be true or false"),
+        ("[fixbot]\n\nopen = 0\n", 'wbx.toml:3: [fixbot] open is "0", must be a whole number'),
+        (
+            "[fixbot]\nenable = true\n",
+            'toml:2: unknown key "enable" of [fixbot] (did you mean "enabled"?)',
+        ),
+        ('[fixbot]\nenabled = "yes"\n', "wbx.toml:2: [fixbot] enabled must be true or false"),
         ("fixbot_open = 1\n", "wbx.toml:1: unknown key"),
         ("fixbot_open = 1\n", "write open in the table [fixbot]"),
         ("fixbot = 1\n", "wbx.toml:1: fixbot must be a table"),
-        ('[fixbot]\nrules = ["pin"]\n', 'wbx.toml:2: there is no rule "pin" (rules: adopt-drift'),
-        ('[fixbot]\nsigning_key = "abc"\n', "wbx.toml:2: fixbot_signing_key must be env:NAME"),
-        ('[fixbot]\nname = "Jo."\n', 'wbx.toml:2: fixbot_name is "Jo.", must be a plain name'),
+        (
+            '[fixbot]\nrules = ["pin"]\n',
+            'wbx.toml:2: [fixbot] rules: there is no rule "pin" (rules: adopt-drift',
+        ),
+        ('[fixbot]\nsigning_key = "abc"\n', "wbx.toml:2: [fixbot] signing_key must be env:NAME"),
+        ('[fixbot]\nname = "Jo."\n', 'wbx.toml:2: [fixbot] name is "Jo.", must be a plain name'),
         ('[fixbot]\nemail = "Jo"\n', "must be a plain address"),
-        ("[fixbot]\nlabels = [1]\n", "wbx.toml:2: fixbot_labels must be a text in quotes"),
+        ("fixbot.hourly = 1\nfixbot.open = 0\n", 'wbx.toml:2: [fixbot] open is "0"'),
+        ("enabled = true\n", 'unknown key "enabled" (write it in the table [fixbot])'),
+        ("[fixbt]\nopen = 1\n", '(did you mean "fixbot"?)'),
+        ("fixbot.open = 0\n", 'wbx.toml:1: [fixbot] open is "0"'),
+        ("[fixbot]\nhome = 1\n", 'unknown key "home" of [fixbot] (write it above all tables)'),
+        (
+            "[fixbot]\nlabels = [1]\n",
+            "wbx.toml:2: [fixbot] labels must be a list of texts in quotes",
+        ),
     ],
 )
 def test_a_wrong_value_of_a_table_is_refused_with_its_place(
@@ -200,3 +214,28 @@ def test_a_variable_that_is_neither_true_nor_false_is_refused(repository: pathli
     assert 'WBX_FIXBOT_ENABLED: fixbot_enabled is "yes"' in refusal(
         repository, WBX_FIXBOT_ENABLED="yes"
     )
+
+
+def test_who_only_ends_things_hears_of_what_is_wrong_and_gets_the_rest(
+    repository: pathlib.Path,
+) -> None:
+    """All that is wrong in file and variables is told, in their order; what is right beside it counts, above all where the data is."""
+    told: list[str] = []
+    environ = {"WBX_CONCURRENCY": "many", "WBX_COLOUR": "never"}
+
+    def seen(toml: str) -> settings.Settings:
+        (repository / "wbx.toml").write_text(toml)
+        told.clear()
+        return settings.load(
+            environ=environ, folder=repository, amiss=lambda problem: told.append(problem.message)
+        )
+
+    typo = seen('log_lvl = "info"\nhome = "data"\n[fixbot]\nopen = 0\n')
+    assert (typo.home, typo.fixbot_open, typo.colour) == (repository / "data", 10, "never")
+    assert [message.partition("settings: ")[2].split(" ")[0] for message in told] == [
+        f"{repository}/wbx.toml:1:", f"{repository}/wbx.toml:4:", "WBX_CONCURRENCY:",
+    ]  # fmt: skip
+
+    broken = seen('home = "data"\nssot = \n[fixbot]\nhome = "other"\n')
+    assert broken.home == repository / "data"
+    assert "wbx.toml:2:8: not TOML" in told[0]

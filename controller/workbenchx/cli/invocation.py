@@ -15,19 +15,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbenchx import errors
 from workbenchx.cli import failure, interrupts
 from workbenchx.cli.show import style
-from workbenchx.wiring import home, logs, settings, telemetry
+from workbenchx.wiring import home, logs, settings, settings_file, telemetry
 
 if TYPE_CHECKING:
     from workbenchx import ports
     from workbenchx.wiring import app
 
 
-def settings_of(context: click.Context, **flags: Any) -> settings.Settings:
-    """The settings of this invocation; `flags` are the command's own. Starts the program's log."""
+def settings_of(
+    context: click.Context,
+    *,
+    amiss: settings_file.Amiss = settings_file.refuse,
+    **flags: Any,
+) -> settings.Settings:
+    """The settings of this invocation; `flags` are the command's own. Starts the program's log.
+
+    `amiss` hears what is wrong in wbx.toml and in variables; by default that is an error.
+    """
     given = {**(context.find_root().obj or {}), **flags}
-    found = settings.load(flags=given)
+    found = settings.load(flags=given, amiss=amiss)
     folder = found.home / "logs"
     logs.configure(found.log_level, folder if folder.is_dir() else None)
     return found
@@ -71,6 +80,11 @@ def say(text: str) -> None:
 def tell(text: str) -> None:
     """A line about the work, on stderr."""
     click.echo(text, err=True)
+
+
+def warn(problem: errors.WorkbenchError) -> None:
+    """What went wrong and does not keep the command from going on, on stderr."""
+    tell(f"wbx: warning: {problem.message}")
 
 
 def narrow() -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workbenchx.cli import failure, invocation, options, reconciling, repositories, serving
+from workbenchx.wiring import settings_file
 
 if TYPE_CHECKING:
     from workbenchx.wiring import app as wiring
@@ -36,7 +37,8 @@ def command(
 
     Postgres, sessions, apps and running jobs live on after wbx up ends, until wbx up --stop.
     """
-    chosen = invocation.settings_of(context)
+    amiss = invocation.warn if stop else settings_file.refuse
+    chosen = invocation.settings_of(context, amiss=amiss)
     invocation.local_only(chosen, "wbx up")
     if stop:
         if once or word or no_watch or branch or path:
