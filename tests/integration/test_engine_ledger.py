@@ -116,6 +116,70 @@ async def test_a_run_whose_sandbox_never_comes_ends_at_its_deadline(
     assert await _message(store) == "its command never started: vendor: no room"
 
 
+class _Booting(faulty_provider.FaultySandbox):
+    """A vendor whose machines boot for ever; `asked` is set once one does."""
+
+    def __init__(self, vendor: faulty_provider.Vendor, installation: str) -> None:
+        super().__init__(vendor, installation)
+        self.asked = asyncio.Event()
+        self._made = vendor.make
+
+    async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+        """It is there, listed a moment later, and never ready."""
+        self._made(spec.name, spec.tags)
+        self.asked.set()
+        return await asyncio.Future[ports.SandboxStatus]()
+
+
+async def _cancel_all(store: postgres.Postgres) -> None:
+    async with store.connections.transaction() as conn:
+        query = "select ops_private.cancel_runs(array_agg(run_id), 'Ordered', 'ada') from ops.runs"
+        await conn.execute(query)
+
+
+async def test_a_cancel_does_not_wait_until_the_machine_is_there(
+    store: postgres.Postgres, vendor: faulty_provider.Vendor
+) -> None:
+    """The machine that boots is ended, though no list shows it yet; then the run is cancelled."""
+    sandbox = _Booting(vendor, (await store.installation()).id)
+    around = await surroundings(store, vendor.folder, sandbox)
+    await emulated_runs.order(store, 1)
+    held = context.Held(around, await claimed(store, "w"))
+    working = asyncio.create_task(worker.perform(held))
+    async with asyncio.timeout(PATIENCE):
+        await sandbox.asked.wait()
+        held.cancel.set()
+        await working
+
+    assert await _ends(store) == [("cancelled", "Cancelled")]
+    assert await _message(store) == "cancelled: before its command started"
+    assert vendor.everything() == {}
+
+
+async def test_a_cancel_is_known_to_whoever_takes_over(
+    store: postgres.Postgres, vendor: faulty_provider.Vendor
+) -> None:
+    """The worker died while the machine booted: the next one makes no other, and ends that one."""
+    sandbox = _Booting(vendor, (await store.installation()).id)
+    around = await surroundings(store, vendor.folder, sandbox)
+    await emulated_runs.order(store, 1)
+    working = asyncio.create_task(
+        worker.perform(context.Held(around, await claimed(store, "dead")))
+    )
+    await asyncio.wait_for(sandbox.asked.wait(), PATIENCE)
+    await _cancel_all(store)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await store.release("dead")
+    next_one = context.Held(around, await claimed(store, "next"))
+    assert next_one.cancel.is_set()
+    await worker.perform(next_one)
+
+    assert await _ends(store) == [("cancelled", "Cancelled")]
+    assert len(vendor.lines("creates")) == 1
+    assert vendor.everything() == {}
+
+
 async def test_the_sweep_removes_reports_and_leaves_alone(
     store: postgres.Postgres, tmp_path: pathlib.Path
 ) -> None:

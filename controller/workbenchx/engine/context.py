@@ -44,6 +44,11 @@ class Held:
     begun: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
     pauses: list[float] = dataclasses.field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """What was cancelled while nobody held it is so from the beginning."""
+        if self.run.cancelled:
+            self.cancel.set()
+
     @property
     def adapter(self) -> str:
         """The name of the adapter that the order names (or of its stand-in); "" if it needs none."""

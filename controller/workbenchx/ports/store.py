@@ -127,8 +127,8 @@ class Batch:
 class ClaimedRun:
     """A run that this worker holds. `reattach`: another worker held it before; its sandbox may exist.
 
-    `started`: the command of this attempt was claimed, so it may have been started. `traceparent`: the trace of the request
-    that ordered it.
+    `started`: the command of this attempt was claimed, so it may have been started. `cancelled`: a person asked for its end
+    already. `traceparent`: the trace of the request that ordered it.
     """
 
     run_id: str
@@ -146,6 +146,7 @@ class ClaimedRun:
     started_at: datetime.datetime | None = None
     traceparent: str | None = None
     started: bool = False
+    cancelled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

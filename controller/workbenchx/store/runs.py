@@ -238,6 +238,7 @@ def _claimed(row: tuple[Any, ...]) -> ports.ClaimedRun:
         started_at=row[14],
         traceparent=row[16],
         started=row[17],
+        cancelled=row[18],
     )
 
 

@@ -20,7 +20,10 @@ async def perform(held: context.Held) -> context.Done:
     spec = orders.sandbox_spec(
         held.run.document, name=held.sandbox, tags=held.tags, deadline=_deadline(held)
     )
-    status = await launch.launch(held, spec)
+    try:
+        status = await launch.launch(held, spec)
+    except launch.CancelledEarlyError:
+        return await launch.given_up(held)
     failpoints.reach("service.started")
     if status is None:
         return context.Done(outcomes.lost("its sandbox is gone"))

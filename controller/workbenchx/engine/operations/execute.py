@@ -4,7 +4,6 @@ import asyncio
 import dataclasses
 
 from workbenchx import errors, ports
-from workbenchx.api import reasons
 from workbenchx.engine import context, failpoints, logs, orders, outcomes, tracing
 from workbenchx.engine.operations import launch
 from workbenchx.planner import model
@@ -15,11 +14,14 @@ _METRICS_LIMIT = 1 << 20
 async def perform(held: context.Held) -> context.Done:
     """Run the command, pump its output, collect metrics and outputs."""
     if held.cancel.is_set():
-        return await _cancelled_before_start(held)
+        return await _cancelled(held)
     spec = orders.sandbox_spec(
         held.run.document, name=held.sandbox, tags=held.tags, deadline=held.run.deadline
     )
-    status = await launch.launch(held, spec)
+    try:
+        status = await launch.launch(held, spec)
+    except launch.CancelledEarlyError:
+        return await launch.given_up(held)
     if status is None:
         return context.Done(outcomes.lost("its sandbox is gone and its end is unknown"))
     with tracing.step("provider wait"):
@@ -28,14 +30,12 @@ async def perform(held: context.Held) -> context.Done:
     return context.Done(await _conclude(held, status), leaves=held.sandbox)
 
 
-async def _cancelled_before_start(held: context.Held) -> context.Done:
-    await held.provider.delete(held.sandbox)
-    outcome = ports.Outcome(
-        state=model.ExecutionState.CANCELLED,
-        reason=reasons.Reason.CANCELLED,
-        message="cancelled before its command started",
-    )
-    return context.Done(outcome, leaves=held.sandbox)
+async def _cancelled(held: context.Held) -> context.Done:
+    """Cancelled while nobody held it. What its command printed until now is kept."""
+    if held.run.started and await held.provider.stop(held.sandbox, "Cancelled") is not None:
+        status = await _until_ended(held)
+        return context.Done(await _conclude(held, status), leaves=held.sandbox)
+    return await launch.given_up(held)
 
 
 async def _until_ended(held: context.Held) -> ports.SandboxStatus:

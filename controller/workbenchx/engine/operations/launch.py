@@ -3,7 +3,13 @@
 import asyncio
 
 from workbenchx import errors, ports
+from workbenchx.api import reasons
 from workbenchx.engine import context, failpoints, orders, secrets, tracing
+from workbenchx.planner import model
+
+
+class CancelledEarlyError(Exception):
+    """The run was cancelled before its command started: `given_up` ends what there is of it."""
 
 
 async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxStatus | None:
@@ -11,6 +17,7 @@ async def launch(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxSt
 
     Raises:
         errors.Conflict: another worker holds the run now.
+        CancelledEarlyError: a person cancelled it meanwhile.
     """
     run = held.run
     values = await secrets.resolve(
@@ -55,10 +62,44 @@ async def _create(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxS
     """Make it. A create that failed may have made it all the same: another is tried once it would be listed."""
     try:
         with tracing.step("provider create", adapter=held.provider.adapter):
-            return await held.provider.create(spec)
+            return await _unless_cancelled(held, spec)
     except errors.Waiting as problem:
         pause = max(problem.retry_after, held.provider.capabilities.list_lag)
         raise errors.Waiting(problem.message, reason=problem.reason, retry_after=pause) from problem
+
+
+async def _unless_cancelled(held: context.Held, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+    """A machine may take minutes to boot: a cancel breaks that off, as the end of this process would."""
+    creating = asyncio.ensure_future(held.provider.create(spec))
+    cancelled = asyncio.ensure_future(held.cancel.wait())
+    try:
+        await asyncio.wait({creating, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        broken_off = creating.cancel()
+        cancelled.cancel()
+        await asyncio.gather(creating, cancelled, return_exceptions=True)
+    if broken_off or held.cancel.is_set():
+        raise CancelledEarlyError
+    return creating.result()
+
+
+async def given_up(held: context.Held) -> context.Done:
+    """End what there is of a cancelled run whose command does not run.
+
+    A create that broke off may be carried out all the same: what it made is ended once it is sure to be listed.
+    """
+    lag = held.provider.capabilities.list_lag
+    await held.provider.delete(held.sandbox)
+    if lag:
+        await asyncio.sleep(lag)
+        await held.provider.delete(held.sandbox)
+    started = "its sandbox is gone" if held.run.started else "before its command started"
+    outcome = ports.Outcome(
+        state=model.ExecutionState.CANCELLED,
+        reason=reasons.Reason.CANCELLED,
+        message=f"cancelled: {started}",
+    )
+    return context.Done(outcome, leaves=held.sandbox)
 
 
 async def _claim(held: context.Held, spec: ports.SandboxSpec) -> bool:

@@ -56,7 +56,8 @@ from picked p where r.run_id = p.run_id
 returning r.run_id::text, coalesce(r.kind, ''), r.namespace, coalesce(r.name, ''), coalesce(r.resource_uid::text, ''),
   (select name from ops.projects where id = r.project_id), r.operation, r.provider, r.document, r.attempt, r.fencing,
   p.taken_over, r.deadline, r.external_id, r.started_at, r.queued_at, r.traceparent,
-  exists (select 1 from ops.sandbox_runs s where s.run_id = r.run_id and s.attempt = r.attempt);
+  exists (select 1 from ops.sandbox_runs s where s.run_id = r.run_id and s.attempt = r.attempt),
+  r.cancel_requested_at is not null;
 
 -- name: beat
 -- Only what is still held under the same token.
