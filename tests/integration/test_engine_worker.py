@@ -156,6 +156,23 @@ async def test_a_run_outlives_its_worker_and_is_attached_again(
     assert len(await lab.app.reads.sandbox_runs(run_id)) == 1
 
 
+async def test_what_is_cancelled_between_two_workers_keeps_its_output(
+    lab: engine_lab.Lab,
+) -> None:
+    """The second worker knows of the cancel from its first moment, and ends what the first one started."""
+    async with lab.working("first"):
+        run_id = await lab.order(["sh", "-c", "echo begun; sleep 600"])
+        await lab.until(run_id, lambda row: row["external_id"] is not None)
+        await _printed(lab.app.sandboxes["local"], str((await lab.run(run_id))["external_id"]))
+    await lab.app.store.intervene("cancel", None, {"run_id": run_id}, actor="test")
+    async with lab.working("second"):
+        run = await lab.ended(run_id)
+
+    assert (run["state"], run["reason"]) == ("cancelled", "Cancelled")
+    assert await lab.output(run_id) == "begun\n"
+    assert [row["name"] for row in await lab.app.reads.artifacts(run_id=run_id)] == ["log"]
+
+
 async def _printed(provider: ports.SandboxProvider, name: str) -> None:
     async with asyncio.timeout(engine_lab.PATIENCE):
         while not await provider.read_log(name, 0):

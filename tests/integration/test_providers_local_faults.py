@@ -70,6 +70,30 @@ async def test_a_program_that_ignores_term_is_killed(bench: support.Bench) -> No
     await is_clean(bench)
 
 
+@pytest.mark.parametrize("bench", ["plain"], indirect=True)
+@pytest.mark.parametrize("content", ["", "{", None])
+async def test_an_order_that_cannot_be_read_can_be_ended(
+    bench: support.Bench, content: str | None
+) -> None:
+    """Its spec.json is empty, torn or away while it runs: it is seen, and ended by what else is known."""
+    await bench.begin(bench.python("import time; print('up', flush=True); time.sleep(600)"))
+    await bench.says(b"up")
+    spec = bench.root / NAME / "spec.json"
+    spec.unlink() if content is None else spec.write_text(content)
+    (seen,) = (await bench.again().observe()).objects
+    assert (seen.name, seen.state, seen.message) == (
+        NAME,
+        "running",
+        "its spec.json cannot be read: it can only be ended",
+    )
+    if content == "{":
+        stopped = await bench.sandbox.stop(NAME)
+        assert stopped is not None
+        assert (stopped.state, stopped.reason) == ("exited", "Cancelled")
+        assert await bench.log() == b"up\n"
+    await is_clean(bench)
+
+
 DAEMON = textwrap.dedent("""
     import os, signal, sys, time
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

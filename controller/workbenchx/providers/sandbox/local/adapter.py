@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox import executing, specs
@@ -228,7 +228,7 @@ class LocalSandbox:
 
     async def stop(self, name: str, reason: str = "Cancelled") -> ports.SandboxStatus | None:
         """See ports.SandboxProvider.stop. None if there is no such sandbox."""
-        async with _patience(name):
+        async with _patience(name, told=lambda: self._held(name)):
             while (found := await self.status(name)) is not None:
                 if found.state == "created":
                     await asyncio.to_thread(self._shelf.cancel, name, reason)
@@ -243,7 +243,7 @@ class LocalSandbox:
         if not _NAME.fullmatch(name):
             return
         await self.stop(name)
-        async with _patience(name):
+        async with _patience(name, told=lambda: self._held(name)):
             while not await asyncio.to_thread(self._shelf.trash, name):
                 await self.stop(name)
 
@@ -255,6 +255,12 @@ class LocalSandbox:
                 await _end_of(stream)
             else:
                 await asyncio.sleep(_MOMENT)
+
+    def _held(self, name: str) -> str:
+        """What a person can do about a sandbox that does not end."""
+        pid = self._shelf.holder(name)
+        way = f"; if that lasts, kill its supervisor, process {pid}" if pid else ""
+        return f'sandbox "{name}" is held by another process{way}'
 
     async def _known(self, name: str) -> ports.SandboxStatus:
         found = await self.status(name)
@@ -305,18 +311,19 @@ def _refused(root: pathlib.Path, problem: OSError) -> errors.Stalled:
 
 
 @contextlib.asynccontextmanager
-async def _patience(name: str, more: float = 0.0) -> AsyncIterator[None]:
+async def _patience(
+    name: str, more: float = 0.0, told: Callable[[], str] | None = None
+) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(_PATIENCE + more):
             yield
     except TimeoutError as problem:
-        raise _unavailable(name) from problem
+        raise _unavailable(name, told) from problem
 
 
-def _unavailable(name: str) -> errors.Waiting:
-    return errors.Waiting(
-        f'sandbox "{name}" is held by another process', reason="SandboxUnavailable"
-    )
+def _unavailable(name: str, told: Callable[[], str] | None = None) -> errors.Waiting:
+    message = told() if told else f'sandbox "{name}" is held by another process'
+    return errors.Waiting(message, reason="SandboxUnavailable")
 
 
 def _missing(name: str) -> errors.Stalled:

@@ -52,6 +52,14 @@ def made(record: layout.Json) -> Made:
     return Made(**{**found, "shown": tuple(found["shown"]), "notes": tuple(found["notes"])})
 
 
+def unread(name: str) -> layout.Json:
+    """In the place of a spec.json that cannot be read."""
+    spec = {"name": name, "tags": {}, "image": "", "shape": "execution"}
+    return document(
+        spec, Made("", "", (), "", ("its spec.json cannot be read: it can only be ended",), "")
+    )
+
+
 def created(record: layout.Json) -> ports.SandboxStatus:
     """Made, not started."""
     return _status(record, {"state": "created"}, {})

@@ -50,10 +50,15 @@ class Shelf:
             names = sorted(each.name for each in entries if not each.name.startswith("."))
         return [found for name in names if (found := self.look(name)) is not None]
 
+    def holder(self, name: str) -> int | None:
+        """The process id of its supervisor, as that one wrote it."""
+        found = (layout.read(self.folder(name).live) or {}).get("pid")
+        return found if isinstance(found, int) else None
+
     def look(self, name: str) -> ports.SandboxStatus | None:
         """One sandbox; None if it does not exist. Changes nothing."""
         folder = self.folder(name)
-        record = layout.read(folder.spec)
+        record = layout.read(folder.spec) or _what_else_is_known(folder)
         if record is None:
             return None
         # In the order in which they come to be, backwards: a sandbox that ends meanwhile is seen on the second look.
@@ -174,6 +179,11 @@ class Shelf:
     def _verdict(self, reason: str, message: str) -> layout.Json:
         document: layout.Json = {"state": "exited", "reason": reason, "message": message}
         return {**document, "ended_at": time.time(), "boot": self.boot}
+
+
+def _what_else_is_known(folder: layout.Folder) -> layout.Json | None:
+    """Of a sandbox that was started and whose spec.json cannot be read: enough to see it, and to end it."""
+    return records.unread(folder.path.name) if folder.started.exists() else None
 
 
 def _old(path: pathlib.Path) -> bool:
