@@ -116,6 +116,30 @@ async def test_a_run_whose_sandbox_never_comes_ends_at_its_deadline(
     assert await _message(store) == "its command never started: vendor: no room"
 
 
+class _Taken(faulty_provider.FaultySandbox):
+    """A vendor at which somebody else has the name."""
+
+    async def create(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
+        """No."""
+        raise errors.Conflict("vendor: the name is taken", reason="NameTaken")
+
+
+async def test_a_name_that_another_has_fails_the_run(
+    store: postgres.Postgres, vendor: faulty_provider.Vendor
+) -> None:
+    """It is told at once, with what the provider says, and not tried for ever; what has the name stays."""
+    sandbox = _Taken(vendor, (await store.installation()).id)
+    around = await surroundings(store, vendor.folder, sandbox)
+    await emulated_runs.order(store, 1)
+    held = context.Held(around, await claimed(store, "w"))
+    vendor.make(held.sandbox, {ports.INSTALLATION_TAG: "another"})
+    await worker.perform(held)
+
+    assert await _ends(store) == [("failed", "Conflict")]
+    assert await _message(store) == "vendor: the name is taken"
+    assert len(vendor.everything()) == 1
+
+
 class _Booting(faulty_provider.FaultySandbox):
     """A vendor whose machines boot for ever; `asked` is set once one does."""
 

@@ -164,7 +164,10 @@ async def test_no_room_is_waited_for(bench: cluster_sandbox.Bench) -> None:
 
 
 async def test_an_app_has_an_address(bench: cluster_sandbox.Bench) -> None:
-    """A Service with a cluster address; the pod answers at its port; only that port may be reached."""
+    """A Service with a cluster address; the pod answers at its port; only that port may be reached.
+
+    Where somebody else's NetworkPolicy has its name, which may let in everybody, it is refused and nothing of it is left.
+    """
     spec = bench.spec(
         NAME,
         "python",
@@ -176,6 +179,17 @@ async def test_an_app_has_an_address(bench: cluster_sandbox.Bench) -> None:
         ports=(8080,),
         restart="Always",
     )
+    foreign = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": NAME, "namespace": bench.namespace},
+        "spec": {"podSelector": {}, "ingress": [{}]},
+    }
+    bench.cluster.admin.apply(foreign)
+    with pytest.raises(errors.Conflict, match="NetworkPolicy that is not ours"):
+        await bench.sandbox.create(spec)
+    assert bench.left() == [f"NetworkPolicy/{NAME}"]
+    bench.cluster.admin.delete("NetworkPolicy", NAME, bench.namespace)
     status = await bench.begin(spec)
     assert status.urls == {8080: status.url}
     (pod,) = bench.cluster.admin.list("Pod", bench.namespace)

@@ -198,3 +198,5 @@ def test_a_scale_that_nothing_can_be_told() -> None:
     verdict = worlds.verdict(life(chat(scale={"min": 1, "max": 2})).apply(), "ModelDeployment/chat")
     assert (verdict.ready, verdict.reason) == (False, "InvalidSpec")
     assert 'the adapter "ai_gateway" has no endpoints' in verdict.message
+    assert "leave the field out" in verdict.message
+    assert "settings.baseUrl of an InferenceProvider" in verdict.message

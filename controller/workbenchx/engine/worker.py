@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 from workbenchx import errors, ports
+from workbenchx.api import reasons
 from workbenchx.engine import (
     batches,
     context,
@@ -32,6 +33,9 @@ LOOK_SECONDS = 10.0
 _BUG_DELAY = 15.0
 _LATER = 0.05
 _PROVISIONING = frozenset({"SandboxUnavailable"})
+_NAME_TAKEN = (
+    "NameTaken"  # at the provider, by what is not this run's: that does not pass by itself
+)
 
 
 @dataclasses.dataclass(slots=True)
@@ -178,8 +182,10 @@ async def perform(held: context.Held) -> tuple[str, str] | None:
             return None
         done = context.Done(outcomes.timed_out(problem.message), leaves=_leaves_behind(held))
     except errors.Conflict as problem:
-        LOG.info("run %s: dropped: %s", held.run.run_id, problem.message)
-        return None
+        if problem.reason != _NAME_TAKEN:
+            LOG.info("run %s: dropped: %s", held.run.run_id, problem.message)
+            return None
+        done = context.Done(outcomes.failed(reasons.Reason.CONFLICT, problem.message))
     except Exception as bug:
         LOG.exception("run %s: a bug in WorkbenchX", held.run.run_id)
         name = f"internal error: {type(bug).__name__}"

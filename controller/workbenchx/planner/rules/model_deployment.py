@@ -98,7 +98,8 @@ def _revision(
     if subject.spec.get("scale"):
         message = (
             f'spec.scale: the adapter "{provider.spec.get("adapter")}" has no endpoints that could be made more or fewer;'
-            " leave the field out"
+            " leave the field out (a vendor's own models grow by themselves), or scale a server of your own where it runs"
+            " and name it by settings.baseUrl of an InferenceProvider"
         )
         return verdicts.Refusal(reasons.Reason.INVALID_SPEC, message)
     params = dict(subject.spec.get("params") or {})

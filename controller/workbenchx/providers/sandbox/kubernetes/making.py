@@ -86,7 +86,7 @@ class Maker:
                 f'sandbox name is taken by another order: "{spec.name}"', reason="NameTaken"
             )
         if names.STAGED not in statuses.annotations(job):
-            await self._surround(spec, job)
+            await self._surrounded(spec, job)
             pod = await self._running_pod(spec.name)
             header = {"order": self._order(spec), "files": specs.files(spec)}
             await self._inner.stage(pod, header, self._storage)
@@ -126,11 +126,17 @@ class Maker:
             )
         return found
 
+    async def _surrounded(self, spec: ports.SandboxSpec, job: client.Json) -> None:
+        """With what belongs to it; where another's object is in the way, nothing of it is left."""
+        try:
+            await self._surround(spec, job)
+        except errors.Conflict:
+            await self._undo(spec.name)
+            raise
+
     async def _surround(self, spec: ports.SandboxSpec, job: client.Json) -> None:
         """The network policy before anything of the user's runs; the address of its ports."""
-        with contextlib.suppress(client.TakenError):
-            policy = objects.policy(spec, self._installation, job)
-            await self._api.create(names.policies(self._namespace), policy)
+        await self._walled(objects.policy(spec, self._installation, job))
         if not spec.ports:
             return
         found = await self._service(objects.service(spec, self._installation, job))
@@ -138,6 +144,29 @@ class Maker:
         shown = f"[{host}]" if ":" in host else host
         urls = {str(port): f"http://{shown}:{port}" for port in spec.ports}
         await self._note(spec.name, {names.PORTS: json.dumps(urls)})
+
+    async def _walled(self, document: client.Json) -> None:
+        """With its NetworkPolicy: made now, or by an earlier try for this very Job. Another's may let in whom it likes."""
+        with contextlib.suppress(client.TakenError):
+            await self._api.create(names.policies(self._namespace), document)
+            return
+        name = document["metadata"]["name"]
+        try:
+            found = await self._api.get(names.policies(self._namespace, name))
+        except client.MissingError as problem:
+            raise unavailable(
+                f'the NetworkPolicy "{name}" went while it was looked at'
+            ) from problem
+        metadata = found["metadata"]
+        if metadata.get("labels", {}).get(names.INSTALLATION) != self._installation:
+            raise errors.Conflict(
+                f'name is taken by a NetworkPolicy that is not ours: "{name}"; delete it in the namespace'
+                f' "{self._namespace}"',
+                reason="NameTaken",
+            )
+        owners = [each.get("uid") for each in metadata.get("ownerReferences", ())]
+        if document["metadata"]["ownerReferences"][0]["uid"] not in owners:
+            raise unavailable(f'the NetworkPolicy of an earlier sandbox "{name}" is being deleted')
 
     async def _service(self, document: client.Json) -> client.Json:
         """The Service; that of an attempt before this one, while it is being collected, becomes this one's."""

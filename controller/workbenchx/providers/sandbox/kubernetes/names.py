@@ -46,9 +46,9 @@ def services(namespace: str, name: str = "") -> str:
     return _path("api/v1", namespace, "services", name)
 
 
-def policies(namespace: str) -> str:
-    """The path of the network policies."""
-    return _path("apis/networking.k8s.io/v1", namespace, "networkpolicies", "")
+def policies(namespace: str, name: str = "") -> str:
+    """The path of the network policies, or of one."""
+    return _path("apis/networking.k8s.io/v1", namespace, "networkpolicies", name)
 
 
 def events(namespace: str) -> str:

@@ -23,7 +23,7 @@ RULES: tuple[dict[str, Any], ...] = (
     {
         "apiGroups": ["networking.k8s.io"],
         "resources": ["networkpolicies"],
-        "verbs": ["create"],
+        "verbs": ["get", "create"],
     },
 )
 """Not secrets: the adapter neither reads nor writes one."""
