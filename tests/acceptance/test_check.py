@@ -170,6 +170,24 @@ def test_what_destroys_is_held_and_refused(repository: Repository) -> None:
     assert "hold Session/desk" in steps(found)
 
 
+def test_a_month_over_the_budget_is_refused(repository: Repository) -> None:
+    """By the resource that adds most, at its line; what was so before is not the change's fault."""
+    spec = "spec: {project: lab, runtime: python}"
+    cli_tree.write(repository.root, "extra", SESSION.replace(SESSION.splitlines()[-1], spec))
+    repository.edit("platform", "  runtimes:", "  budget: {monthlyUSD: 5}\n  runtimes:")
+
+    found = repository.json("--base", "main", code=1)
+
+    (item,) = (item for item in found["findings"] if item["rule"] == "BudgetExceeded")
+    assert (item["path"], item["line"]) == ("ssot/extra.yaml", 1)
+    assert item["subject"] == "Session/extra"
+    assert "more than spec.budget.monthlyUSD of Project/lab, 5.00" in item["message"]
+    assert "error: ssot/extra.yaml:1: Session/extra: " in repository.check("--base", "main").stdout
+
+    repository.commit("over")
+    assert repository.json("--base", "HEAD", code=0)["plan"]["inputs"]["budget"] == {}
+
+
 def test_hostile_text_stays_text(repository: Repository) -> None:
     """A message that holds a workflow command or Markdown ends up escaped in both."""
     text = cli_tree.dataset("evil").replace("format: csv", 'format: "a\\n::error::b <img> @all"')

@@ -186,7 +186,7 @@ def with_prices() -> worlds.Life:
     life.add(
         worlds.declare(
             "Project/penguins",
-            {"runtimes": ["py"], "budget": {"monthlyUSD": 25}, "quota": {"runs": 1}},
+            {"runtimes": ["py"], "budget": {"monthlyUSD": 1}, "quota": {"runs": 1}},
         )
     )
     return life

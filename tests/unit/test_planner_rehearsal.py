@@ -67,7 +67,7 @@ def test_what_was_refused_before_is_not_the_changes_fault() -> None:
     """Only what a change refuses anew is a finding."""
     rows = [*declared(), worlds.job("lost", runtime="never")]
     settled = rehearsal.settled(world(rows))
-    before = plan.plan(settled).waits
+    before = plan.plan(settled)
     change = [*rows, worlds.job("second", runtime="nowhere")]
 
     found = review.findings(plan.plan(dataclasses.replace(settled, declared=tuple(change))), before)

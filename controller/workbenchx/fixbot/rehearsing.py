@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from workbenchx import errors
+from workbenchx.api import reasons
 from workbenchx.declared import problem
 from workbenchx.fixbot import editing, findings, rules, scenes
 from workbenchx.fixbot.rules import write_fix
@@ -86,9 +87,14 @@ def _stays(then: scenes.Scene, found: Iterable[findings.Finding]) -> str:
 
 
 def _worse(scene: scenes.Scene, then: scenes.Scene) -> str:
-    """What the plan would refuse or hold that it did not before. Who was refused may be refused for the next cause."""
+    """What the plan would refuse or hold that it did not before. Who was refused may be refused for the next cause.
+
+    A month over its budget is for the reviewer, whom the check of the pull request tells.
+    """
     known = {_trouble(each) for each in review.findings(scene.plan)}
-    for each in review.findings(then.plan, scene.plan.waits):
+    for each in review.findings(then.plan, scene.plan):
+        if each.rule == reasons.Reason.BUDGET_EXCEEDED:
+            continue
         if each.level is review.Level.ERROR and _trouble(each) not in known:
             return f"the plan would refuse it: {each.subject}: {each.text}"
     return ""

@@ -4,9 +4,8 @@ import decimal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbenchx.planner import draft, model
+from workbenchx.planner import cost, draft, model
 
-HOURS_A_MONTH = decimal.Decimal(730)
 _CENT = decimal.Decimal("0.000001")
 
 
@@ -14,7 +13,7 @@ def totals(
     writing: draft.Draft, steps: Sequence[model.Step]
 ) -> tuple[decimal.Decimal, decimal.Decimal]:
     """USD per hour before and after the plan."""
-    before = sum((rate for _, rate in writing.rates.values()), model.ZERO)
+    before = sum((rate.usd for rate in writing.rates.values()), model.ZERO)
     after = before
     for step in steps:
         if step.subject not in writing.rates:
@@ -27,12 +26,14 @@ def totals(
 def forecasts(writing: draft.Draft, steps: Sequence[model.Step]) -> dict[str, dict[str, Any]]:
     """For each Project with a budget: its monthly USD, the forecast, and whether it is within."""
     spent: dict[str, decimal.Decimal] = {}
-    for project, rate in writing.rates.values():
-        if project:
-            spent[project] = spent.get(project, model.ZERO) + rate * HOURS_A_MONTH
+    for rate in writing.rates.values():
+        if rate.project:
+            spent[rate.project] = spent.get(rate.project, model.ZERO) + rate.usd * rate.hours
     for step in steps:
         if step.project and step.cost_after != step.cost_before:
-            added = (step.cost_after - step.cost_before) * hours(step)
+            there = writing.rates.get(step.subject)
+            lasts = there.hours if there else hours(step)
+            added = (step.cost_after - step.cost_before) * lasts
             spent[step.project] = spent.get(step.project, model.ZERO) + added
     return {
         subject.key.name: _verdict(subject.spec, spent.get(subject.key.name, model.ZERO))
@@ -42,11 +43,8 @@ def forecasts(writing: draft.Draft, steps: Sequence[model.Step]) -> dict[str, di
 
 
 def hours(step: model.Step) -> decimal.Decimal:
-    """For how long of a month a step costs: a run until its deadline, what is kept alive all month."""
-    if step.operation != "execute":
-        return HOURS_A_MONTH
-    timeout = (step.document or {}).get("timeout") or 3600.0
-    return decimal.Decimal(str(timeout)) / 3600
+    """For how long of a month what a step makes costs."""
+    return cost.hours(step.operation, step.document or {})
 
 
 def _verdict(spec: Mapping[str, Any], spent: decimal.Decimal) -> dict[str, Any]:

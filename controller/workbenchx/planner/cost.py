@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+HOURS_A_MONTH = decimal.Decimal(730)
 _GIB = decimal.Decimal(1 << 30)
 _CENT_FRACTION = decimal.Decimal("0.000001")
 _SIZE = re.compile(r"(\d+)vcpu-(\d+)gb")
@@ -24,6 +25,19 @@ def rate(prices: Iterable[Mapping[str, Any]], needs: Needs) -> decimal.Decimal |
     sizes = [price for price in listed if price.get("unit") == "instance-hour"]
     amount = _of_sizes(sizes, needs) if sizes else _of_parts(listed, needs)
     return None if amount is None else amount.quantize(_CENT_FRACTION)
+
+
+def hours(operation: str | None, order: Mapping[str, Any]) -> decimal.Decimal:
+    """For how long of a month something costs: a run until its deadline, a session until its time is over, else all of it.
+
+    What a schedule brings back counts whole.
+    """
+    if operation == "execute":
+        return decimal.Decimal(str(order.get("timeout") or 3600.0)) / 3600
+    ttl = order.get("ttl")
+    if not ttl or order.get("recurs"):
+        return HOURS_A_MONTH
+    return min(HOURS_A_MONTH, decimal.Decimal(str(ttl)) / 3600)
 
 
 def _of_sizes(sizes: Iterable[Mapping[str, Any]], needs: Needs) -> decimal.Decimal | None:

@@ -3,8 +3,9 @@
 import contextlib
 import dataclasses
 import datetime
+import decimal
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbenchx.planner import (
     allowance,
@@ -16,6 +17,14 @@ from workbenchx.planner import (
     subjects,
     verdicts,
 )
+
+
+class Rate(NamedTuple):
+    """What something costs while it is there: USD an hour, and for how many hours of a month."""
+
+    project: str | None
+    usd: decimal.Decimal
+    hours: decimal.Decimal
 
 
 class Draft:
@@ -32,7 +41,7 @@ class Draft:
         self.consumed: set[str] = set(looked_up.people.superseded)
         self.cancels: set[str] = set()
         self.data_bearing: set[model.Key] = set()
-        self.rates: dict[model.Key, tuple[str | None, Any]] = {}
+        self.rates: dict[model.Key, Rate] = {}
         self.placements: dict[Any, Any] = {}
         self.allowance = allowance.Allowance(looked_up)
         self._muted = False

@@ -8,6 +8,7 @@ from typing import Any
 from workbenchx.api import reasons, states
 from workbenchx.planner import (
     allowance,
+    cost,
     draft,
     executions,
     inputs,
@@ -75,7 +76,9 @@ def under_way(writing: draft.Draft, errand: Errand, run: model.Execution) -> mod
     writing.wait(errand.key, verdicts.Refusal("InProgress", "a run of it is under way"))
     placed = placements.of(writing, errand.owner.project, errand.spec)
     if isinstance(placed, placements.Placement):
-        writing.rates[errand.key] = (errand.owner.project, placed.rate)
+        limit = orders.timeout(errand.spec.get("timeout"), placed.longest)
+        lasts = cost.hours(executions.EXECUTE, {"timeout": limit})
+        writing.rates[errand.key] = draft.Rate(errand.owner.project, placed.rate, lasts)
     return verdicts.of_execution(errand.key, run)
 
 

@@ -10,6 +10,7 @@ from workbenchx.api import reasons, states
 from workbenchx.planner import (
     adopting,
     cases,
+    cost,
     draft,
     endings,
     executions,
@@ -53,7 +54,10 @@ def _placed(case: cases.Case, verdict: model.Verdict) -> model.Verdict:
 def _judge(case: cases.Case, desire: Desire) -> model.Verdict:
     open_ = case.track.open(executions.RECONCILING)
     if (case.living or open_) and case.rate:
-        case.writing.rates[case.subject.key] = (case.subject.project, case.rate)
+        order = case.blueprint.order if isinstance(case.blueprint, cases.Blueprint) else {}
+        case.writing.rates[case.subject.key] = draft.Rate(
+            case.subject.project, case.rate, cost.hours(None, order)
+        )
     if open_:
         return _under_way(case, open_[-1])
     wish = desire(case)

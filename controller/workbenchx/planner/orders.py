@@ -30,7 +30,7 @@ def execution(
         "seed": seed,
         "inputs": [dict(item) for item in inputs],
         "outputs": [dict(item) for item in spec.get("outputs") or ()],
-        "timeout": _timeout(spec.get("timeout"), placed.longest),
+        "timeout": timeout(spec.get("timeout"), placed.longest),
         "metric": metric.get("name") if isinstance(metric, Mapping) else None,
         "retries": int(spec.get("retries") or 0),
         "experiment": experiment,
@@ -77,7 +77,10 @@ def session(
         "pre_stop": before,
         "spare": spare,
     }
-    return order | ({"snapshot": snapshot} if snapshot else {})
+    recurs = bool((spec.get("schedule") or {}).get("start"))
+    return (
+        order | ({"recurs": True} if recurs else {}) | ({"snapshot": snapshot} if snapshot else {})
+    )
 
 
 def teardown(adapter: str, stand_in: str | None, spec: Mapping[str, Any], *, save: bool) -> Order:
@@ -149,7 +152,8 @@ def _health(written: Any, port: int) -> Order | None:
     }
 
 
-def _timeout(written: Any, longest: float | None) -> float | None:
+def timeout(written: Any, longest: float | None) -> float | None:
+    """The time-out in seconds; the Runtime's `longest` is the ceiling."""
     asked = _seconds(written)
     if asked is None or longest is None:
         return longest if asked is None else asked

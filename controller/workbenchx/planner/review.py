@@ -1,12 +1,13 @@
 """What a reviewer of a change must know of its plan: what it holds, what it is refused, what it destroys. Pure."""
 
 import dataclasses
+import decimal
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from workbenchx.api import reasons
-from workbenchx.planner import model, spelling
+from workbenchx.planner import cost, model, spelling
 
 _REFUSING = {
     reasons.Reason.QUOTA_EXCEEDED.value,
@@ -36,10 +37,10 @@ class Finding(NamedTuple):
     text: str
 
 
-def findings(plan: model.Plan, before: Iterable[model.Wait] = ()) -> tuple[Finding, ...]:
-    """What is to be known of a plan; what was refused `before` the change is not the change's fault."""
-    known = {(wait.subject, wait.reason) for wait in before}
-    found = [*_refusals(plan, known), *_steps(plan)]
+def findings(plan: model.Plan, before: model.Plan | None = None) -> tuple[Finding, ...]:
+    """What is to be known of a plan; what is so in the plan `before` the change is not the change's fault."""
+    known = {(wait.subject, wait.reason) for wait in before.waits} if before else set()
+    found = [*_refusals(plan, known), *_budgets(plan, before), *_steps(plan)]
     return tuple(sorted(found, key=lambda item: (item.level, item.subject, item.rule)))
 
 
@@ -47,6 +48,45 @@ def _refusals(plan: model.Plan, known: set[tuple[model.Key, str]]) -> Iterator[F
     for wait in plan.waits:
         if wait.reason in _REFUSING and (wait.subject, wait.reason) not in known:
             yield Finding(wait.subject, wait.reason, Level.ERROR, wait.message or wait.reason)
+
+
+def _budgets(plan: model.Plan, before: model.Plan | None) -> Iterator[Finding]:
+    """Budgets that a month would pass, where the change makes it so or worse; told at what adds most."""
+    known = before.inputs.get("budget", {}) if before else {}
+    for project, found in sorted(plan.inputs.get("budget", {}).items()):
+        if not found["within"] and _worse(found, known.get(project)):
+            text = (
+                f"a month like this costs {_money(found['forecast_usd'])} USD, more than"
+                f" spec.budget.monthlyUSD of Project/{project}, {_money(found['monthly_usd'])}"
+            )
+            reason = reasons.Reason.BUDGET_EXCEEDED.value
+            yield Finding(_dearest(plan, project), reason, Level.ERROR, text)
+
+
+def _worse(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:
+    if known is None or known["within"]:
+        return True
+    forecast, budget = (
+        decimal.Decimal(found[name]) - decimal.Decimal(known[name])
+        for name in ("forecast_usd", "monthly_usd")
+    )
+    return forecast > 0 or budget < 0
+
+
+def _dearest(plan: model.Plan, project: str) -> model.Key:
+    """What of the change costs most of it; the Project, where nothing adds."""
+    added: dict[model.Key, decimal.Decimal] = {}
+    for step in plan.steps:
+        if step.project == project and step.cost_after > step.cost_before:
+            amount = (step.cost_after - step.cost_before) * cost.hours(
+                step.operation, step.document or {}
+            )
+            added[step.subject] = added.get(step.subject, model.ZERO) + amount
+    return min(added, key=lambda key: (-added[key], key), default=model.Key("Project", "", project))
+
+
+def _money(amount: str) -> str:
+    return f"{decimal.Decimal(amount):.2f}"
 
 
 def _steps(plan: model.Plan) -> Iterator[Finding]:
@@ -82,6 +122,13 @@ def only(after: model.Plan, before: model.Plan) -> model.Plan:
     )
 
 
+def anew(after: model.Plan, before: model.Plan) -> model.Plan:
+    """The plan, with those budgets alone that the change does not leave as they were."""
+    return dataclasses.replace(
+        after, inputs={**after.inputs, "budget": _changed_budgets(after.inputs, before.inputs)}
+    )
+
+
 def _named(step: model.Step) -> tuple[Any, ...]:
     return (step.subject, step.action, step.scheduled_for)
 
@@ -92,14 +139,18 @@ def _alike(step: model.Step, other: model.Step | None) -> bool:
 
 def _inputs(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Without what people ordered before, and without budgets that the change leaves as they were."""
-    budgets = before.get("budget", {})
     return {
         **after,
         "applied_interventions": [],
         "cancels": [],
-        "budget": {
-            project: found
-            for project, found in after.get("budget", {}).items()
-            if budgets.get(project) != found
-        },
+        "budget": _changed_budgets(after, before),
+    }
+
+
+def _changed_budgets(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    known = before.get("budget", {})
+    return {
+        project: found
+        for project, found in after.get("budget", {}).items()
+        if known.get(project) != found
     }

@@ -30,7 +30,7 @@ async def with_installation(access: ports.Access, target: pathlib.Path) -> Check
     """What recording the files under `target` would change in an installation."""
     before = await access.plan()
     after, report = await access.preview(target)
-    return Checked(True, None, after, report, review.findings(after, before.waits))
+    return Checked(True, None, review.anew(after, before), report, review.findings(after, before))
 
 
 async def with_base(chosen: settings.Settings, target: pathlib.Path, revision: str) -> Checked:
@@ -56,14 +56,10 @@ async def with_base(chosen: settings.Settings, target: pathlib.Path, revision: s
         now=datetime.datetime.now(datetime.UTC),
     )
     settled = rehearsal.settled(world)
+    before = plan.plan(settled)
     after = plan.plan(mirror.swap(settled, head.reading))
-    return Checked(
-        False,
-        base,
-        after,
-        head.report,
-        review.findings(after, plan.plan(settled).waits),
-    )
+    found = review.findings(after, before)
+    return Checked(False, base, review.anew(after, before), head.report, found)
 
 
 def _code(

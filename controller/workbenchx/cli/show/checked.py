@@ -18,11 +18,14 @@ Remark = remarking.Remark
 
 def remarks(found: checking.Checked) -> list[Remark]:
     """Everything that is wrong or dangerous, by place."""
-    places = {
+    return remarking.of(found.report.problems, found.findings, _places(found))
+
+
+def _places(found: checking.Checked) -> dict[model.Key, tuple[str, int]]:
+    return {
         model.Key(item.kind, item.namespace, item.name): (item.path, item.line)
         for item in found.report.documents
     }
-    return remarking.of(found.report.problems, found.findings, places)
 
 
 def refused(found: checking.Checked) -> int:
@@ -50,8 +53,12 @@ def as_text(found: checking.Checked, paint: style.Style) -> Iterator[str]:
     yield state(found)
     yield from problems.lines(found.report, paint)
     yield text.render(found.plan, colour=paint.colour).rstrip("\n")
+    places = _places(found)
     for item in found.findings:
-        yield f"{item.level.value}: {words.name(item.subject)}: {words.plain(item.text)}"
+        path, line = places.get(item.subject, ("", 0))
+        place = f"{words.plain(path)}:{line}: " if path else ""
+        said = f"{words.name(item.subject)}: {words.plain(item.text)}"
+        yield f"{item.level.value}: {place}{said}"
     yield verdict(found)
 
 

@@ -48,7 +48,7 @@ def judge(
     after = plan.plan(then)
     changed = review.only(after, before)
     places = {row.key: (row.source.path or "", row.source.line or 0) for row in reading.rows}
-    said = remarking.of(found.problems, review.findings(changed, before.waits), places)
+    said = remarking.of(found.problems, review.findings(changed, before), places)
     return Judged(changed, tuple(sorted([*said, *taken, *foreign])))
 
 

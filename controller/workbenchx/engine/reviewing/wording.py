@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from workbenchx import ports
 from workbenchx.api import reasons
 from workbenchx.engine.reviewing import judging, remarking
-from workbenchx.planner import budget, model
+from workbenchx.planner import budget, cost, model
 from workbenchx.planner.render import markdown, words
 
 MOST_BYTES = 65_535
@@ -123,7 +123,7 @@ def _remarks(found: Sequence[remarking.Remark]) -> Iterator[str]:
 def _money(plan: model.Plan) -> Iterator[str]:
     """What a month costs: what is kept alive counts whole, a run until its deadline."""
     if plan.cost_before or plan.cost_after:
-        before = plan.cost_before * budget.HOURS_A_MONTH
+        before = plan.cost_before * cost.HOURS_A_MONTH
         added = sum(
             ((step.cost_after - step.cost_before) * budget.hours(step) for step in plan.steps),
             model.ZERO,
