@@ -101,6 +101,20 @@ def test_a_wrong_option_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str
     assert second == "  wbx plan --help"
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"), [([], "Declare and apply:"), (["session"], "Commands:")]
+)
+def test_who_names_no_command_is_shown_them(
+    words: list[str], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As --help does, line by line; it is not done, so exit 1."""
+    assert main.run(words) == 1
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == " ".join(["Usage: wbx", *words, "[OPTIONS] COMMAND [ARGS]..."])
+    assert shown in lines
+
+
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Make every command raise `error`."""
 

@@ -65,7 +65,10 @@ def _prepare_streams() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; its exit code. Whatever goes wrong is one line on stderr, never a traceback."""
+    """Run one command; its exit code. Whatever goes wrong is one line on stderr, never a traceback.
+
+    Who names no command of several is shown them.
+    """
     try:
         result = wbx.main(args=list(arguments), prog_name="wbx", standalone_mode=False)
         sys.stdout.flush()
@@ -75,6 +78,9 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort) as error:
         click.echo("wbx: interrupted", err=True)
         return edges.exit_code(error)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 1
     except Exception as error:  # noqa: BLE001 - the edge of the program: nothing may pass as a traceback
         return _report(error)
     return result if isinstance(result, int) else 0
