@@ -11,7 +11,7 @@ from store_fixtures import database, server, store
 from workbenchx import errors, ports
 from workbenchx.api import registry
 from workbenchx.planner import model
-from workbenchx.store import postgres, reads
+from workbenchx.store import answers, postgres, reads
 
 __all__ = ["database", "server", "store"]
 
@@ -410,3 +410,32 @@ async def test_a_project_and_its_experiment_in_one_batch(store: postgres.Postgre
     )
     found = {row.key: row.project for row in (await worlds.world(store)).recorded}
     assert found[key] == worlds.PROJECT.name
+
+
+async def test_what_was_declared_before_its_project_belongs_to_it(store: postgres.Postgres) -> None:
+    """Files come in any order: once the project is recorded its members see what named it before; a new one of its name takes in the rest."""
+    epoch = await worlds.lead(store)
+    served = model.Key("ModelDeployment", "iris", "chat")
+    keys = [served, model.Key("Experiment", "iris", "species")]
+    rows = [worlds.declared(key) for key in keys]
+    cell = worlds.declared(model.Key("ExperimentRun", "iris", "one"), {"experiment": "species"})
+    rows.append(dataclasses.replace(cell, project=None))
+    await store.mirror(worlds.SOURCE, rows, complete=False, commit="c1")
+    writes = [worlds.created(row) for row in rows]
+    told = worlds.ready(writes[0], serving=[{"revision": "r1", "weight": 100}])
+    await store.settle(epoch, worlds.batch(rows=writes, verdicts=[told]))
+    asked = answers.Answers(store.connections, "gateway:test")
+    assert await asked.served() == []
+
+    project = worlds.declared(worlds.PROJECT, {"members": []})
+    await store.mirror(worlds.SOURCE, [project, *rows], complete=True, commit="c2")
+    for _ in range(2):
+        made = worlds.created(project)
+        await store.settle(epoch, worlds.batch(rows=[made]))
+        found = {row.key: row.project for row in (await worlds.world(store)).recorded}
+        assert {found[row.key] for row in rows} == {"iris"}
+        (alias,) = await asked.served()
+        assert (alias.project_id, alias.alias, len(alias.serving)) == (made.uid, "chat", 1)
+        gone = (worlds.PROJECT, made.uid, model.Because.NOT_DECLARED, model.Action.DELETE)
+        await store.settle(epoch, worlds.batch(tombstones=[gone]))
+        assert await asked.served() == []

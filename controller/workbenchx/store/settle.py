@@ -54,6 +54,7 @@ async def _all(conn: connections.Connection, batch: ports.Batch, scribe: futures
     for table, some, text in changes:
         await _write_table(conn, table, some, await text, batch)
     await _link_cells(conn, batch)
+    await _take_in(conn, batch)
     await _members(conn, batch)
     await runs.order(conn, batch.orders, batch.commit)
     await runs.cancel(conn, batch.cancels, because="a newer declared version")
@@ -99,6 +100,16 @@ async def _link_cells(conn: connections.Connection, batch: ports.Batch) -> None:
     ]
     if cells:
         await conn.execute(_SQL["link_cells"], {"rows": encode.document(cells)})
+
+
+async def _take_in(conn: connections.Connection, batch: ports.Batch) -> None:
+    """What was recorded before its project was, or under one of that name that is gone, belongs to it from now on."""
+    ids = [row.uid for row in batch.rows if row.declared.key.kind == "Project"]
+    if not ids:
+        return
+    for table in tables.naming_projects():
+        await conn.execute(queries.for_table("settle", "take_in", table), {"ids": ids})
+    await conn.execute(_SQL["take_in_runs"], {"ids": ids})
 
 
 def _by_table(batch: ports.Batch) -> list[tuple[str, _Changes]]:

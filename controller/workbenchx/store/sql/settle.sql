@@ -97,6 +97,19 @@ update ops.experiment_runs t set experiment_id = i.parent, parameters = i.parame
 from json_to_recordset(%(rows)s::json) as i(id uuid, parent uuid, parameters jsonb)
 where t.id = i.id;
 
+-- name: take_in
+-- Rows that name a project which was not there when they were written: without it their members do not see them.
+update {table} t set project_id = p.id from ops.projects p
+where p.id = any(%(ids)s::uuid[]) and p.deleted_at is null and t.spec ->> 'project' = p.name
+  and t.deleted_at is null and t.project_id is distinct from p.id;
+
+-- name: take_in_runs
+-- The same of runs, which name their experiment.
+update ops.experiment_runs t set project_id = e.project_id from ops.experiments e
+where e.project_id = any(%(ids)s::uuid[]) and e.deleted_at is null and t.deleted_at is null
+  and (t.experiment_id = e.id or (t.experiment_id is null and t.namespace = e.namespace and t.experiment = e.name))
+  and t.project_id is distinct from e.project_id;
+
 -- name: bury
 -- Tombstones of one table, with their history.
 with input as (
