@@ -222,6 +222,24 @@ async def test_who_dies_in_the_middle_asks_again_later(bench: Bench) -> None:
     assert answer.state is asked.State.ACCEPTED
 
 
+async def test_a_worker_without_the_models_key_asks_as_soon_as_it_has_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The credential that nobody gave it is named; what was never sent is no try."""
+    await bench.begin()
+    monkeypatch.delenv("KEY_OF_THE_TESTS")
+    for _ in range(4):
+        _, answer = await bench.look()
+        assert answer is not None
+        assert answer.state is asked.State.WAITS
+        assert "env KEY_OF_THE_TESTS" in answer.message
+    monkeypatch.setenv("KEY_OF_THE_TESTS", inference_server.KEY)
+    _, answer = await bench.look()
+    assert answer is not None
+    assert answer.state is asked.State.ACCEPTED
+    assert len(bench.stub.asked) == 1
+
+
 async def test_what_is_not_worth_or_not_safe_to_ask_is_not_asked(bench: Bench) -> None:
     """Too dear, over the day's cap, a secret that cannot be covered, no alias, another rule: told or left alone, for nothing."""
     await bench.begin()

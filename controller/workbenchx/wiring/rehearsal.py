@@ -76,7 +76,8 @@ def _command() -> list[str]:
     }
     for name in sorted(shown):
         walls += ["--ro-bind", name, name]
-    return [program, *walls, "--proc", "/proc", "--dev", "/dev", "--chdir", "/", "--", *inside]
+    # No /proc: a container, whose own hides something, may not mount another, and nothing in here reads it.
+    return [program, *walls, "--dev", "/dev", "--chdir", "/", "--", *inside]
 
 
 def _refused(said: str) -> errors.Stalled:

@@ -20,7 +20,14 @@ from workbenchx.fixbot.rules import write_fix
 _TOKENS = 4096
 _READ = 4 * asked.MOST_LOG
 _NOT_SENT = frozenset(
-    {"BudgetExceeded", "ModelMissing", "PriceMissing", "ProviderMissing", "RateLimited"}
+    {
+        "BudgetExceeded",
+        "ModelMissing",
+        "PriceMissing",
+        "ProviderMissing",
+        "RateLimited",
+        "SecretMissing",
+    }
 )
 
 Rehearse = Callable[[scenes.Scene, findings.Finding], Awaitable[str]]
