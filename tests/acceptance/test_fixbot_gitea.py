@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import pathlib
+import subprocess
 from typing import Any
 
 import cli_tree
@@ -105,9 +106,19 @@ class Following(cli_wbx.Workbench):
         return {"WBX_HOME": str(self.home), "WBX_SECRET_WBX_SYSTEM_TOKEN": self.token}
 
 
-def labelled(pulls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that have the label of wbx.toml by now: a forge is told labels after it opened one."""
+def labelled(
+    process: "subprocess.Popen[str]", repository: gitea_server.Repository
+) -> list[dict[str, Any]]:
+    """Those that have the label of wbx.toml by now (a forge is told labels after it opened one), while wbx serves."""
+    assert process.poll() is None, cli_wbx.ended(process)
+    pulls = repository.ask("GET", "/pulls?state=open")
     return [each for each in pulls if "of-the-night" in {one["name"] for one in each["labels"]}]
+
+
+def stands(made: Following) -> str:
+    """How the source and FixBot's turn at it stand, for whoever reads why there is none."""
+    queries = ("select row_to_json(s) from ops.source_states s", "select * from ops.fix_turns")
+    return "".join(made.run("db", "psql", "--", "-c", query).stdout for query in queries)
 
 
 def test_wbx_up_is_fixbot_of_what_it_follows(
@@ -125,12 +136,15 @@ def test_wbx_up_is_fixbot_of_what_it_follows(
     (root / "wbx.toml").write_text(TOML)
     made = Following(root, tmp_path / "home", repository.gitea.owner.token)
     try:
-        with made.start("up"):
-            (pull,) = made.until(
-                lambda: labelled(repository.ask("GET", "/pulls?state=open")),
-                "the pull request",
-                seconds=300,
-            )
+        with made.start("up") as process:
+            try:
+                (pull,) = made.until(
+                    lambda: labelled(process, repository), "the pull request", seconds=600
+                )
+            except AssertionError as late:
+                process.terminate()
+                told = cli_wbx.ended(process)
+                raise AssertionError(f"{late}\n{told}\n{stands(made)}") from None
     finally:
         made.run("up", "--stop")
 

@@ -331,6 +331,37 @@ async def test_a_crash_after_any_change_is_gone_on_from(bench: Bench, story: str
         assert len(bench.host.pulls) == 1
 
 
+async def test_a_crash_before_the_labels_is_gone_on_from(bench: Bench) -> None:
+    """A forge is told labels after it opened the pull request: what a dead process left without them gets them."""
+    bench.see(given.out_of_memory())
+    bench.labels = ("of-the-night",)
+    bench.host.fail(2)
+    with contextlib.suppress(forge_memory.PowerCutError):
+        await bench.work()
+    (pull,) = bench.host.open
+    bench.host.pulls[pull.number] = dataclasses.replace(pull, labels=())
+    await bench.work()
+
+    (pull,) = bench.host.open
+    assert pull.labels == ("workbenchx", "fixbot", "fixbot/raise-limit", "of-the-night")
+    assert await bench.states() == ["open"]
+
+
+async def test_whoever_pushes_at_the_same_moment_has_it(bench: Bench) -> None:
+    """A commit between our look and our push: the pass goes on without an error, and the next one hands it over."""
+    bench.see(given.out_of_memory())
+    await _revises(bench)
+    bench.host.overtaken = True
+    await bench.work()
+    assert await bench.states() == ["open"]
+    (pull,) = bench.host.open
+    mine = bench.host.branches[pull.branch]
+    await bench.work()
+
+    assert await bench.states() == ["handed_over"]
+    assert bench.host.branches[pull.branch] == mine
+
+
 async def test_it_is_off_unless_somebody_turned_it_on(bench: Bench) -> None:
     """A project's FixBot is its spec's; what is cluster-scoped is the source's; rules may be named."""
     scene = given.out_of_memory()

@@ -1,6 +1,7 @@
 """A forge and its git repository in memory, keeping the laws of `ports.Forge` and `ports.Pushes`.
 
 `fail(n)` lets the process die right after the n-th change from now on: the change is made, the caller never hears of it.
+`overtaken`: a person pushes to the branch just before our next push.
 """
 
 import dataclasses
@@ -38,6 +39,7 @@ class Host:
         self.issues: dict[str, str] = {}
         self.writes: list[str] = []
         self.away: errors.WorkbenchError | None = None
+        self.overtaken = False
         self._left = 0
 
     # --- what people and the world do
@@ -112,6 +114,10 @@ class Host:
         for pull in self.open:
             if pull.branch == wanted.branch:
                 await self.edit_pull(pull.number, title=wanted.title, body=wanted.body)
+                labels = tuple(dict.fromkeys((*pull.labels, *wanted.labels)))
+                self.pulls[pull.number] = dataclasses.replace(
+                    self.pulls[pull.number], labels=labels
+                )
                 return self.pulls[pull.number]
         number = len(self.pulls) + 1
         self.bodies[number] = wanted.body
@@ -174,6 +180,10 @@ class Host:
         """As the port's."""
         self._asked()
         assert url == URL
+        if self.overtaken:
+            self.overtaken = False
+            self.commit(wanted.branch, {"README.md": b"mine"})
+            raise errors.Conflict("push: somebody was faster")
         tip = self._guarded(wanted.branch)
         files = {
             **self.commits[wanted.base].files,

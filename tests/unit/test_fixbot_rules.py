@@ -168,6 +168,33 @@ def test_a_change_that_the_plan_would_refuse_is_not_proposed() -> None:
     assert "stands in no file" in proposal.propose(then, [gone]).refusal
 
 
+def test_a_model_that_nobody_has_asked_yet_did_not_fail() -> None:
+    """A new revision is not Ready until a gateway asked it: nothing to go back from, until the answer is bad."""
+    model_, chat = worlds.key("Model/tiny", "churn"), worlds.key("ModelDeployment/chat", "churn")
+    texts = [
+        written.document("InferenceProvider", "ai", "", "adapter: local_llm\ndefault: true"),
+        written.document(
+            *(model_.kind, model_.name, "churn"),
+            "project: churn\nversions:\n"
+            f"- {{version: '1', artifact: 'wheel://tiny/1/w.gguf', sha256: {'ab' * 32}}}",
+        ),
+        written.document(
+            *(chat.kind, chat.name, "churn"),
+            "project: churn\nmodel: tiny\nprobe: {prompt: ping}",
+        ),
+    ]
+    tree = given.files({given.APPS: "---\n".join(texts)})
+    made = given.life(tree)
+    made.settle()
+    row = made.recorded[chat]
+    assert row.reason == "Unhealthy"
+    assert roll_back.candidates(given.seen(tree, made)) == []
+    made.probes[row.uid, row.facts["revision"]] = ""
+    assert roll_back.candidates(given.seen(tree, made)) == []
+    made.probes[row.uid, row.facts["revision"]] = "it did not answer"
+    assert roll_back.candidates(given.seen(tree, made)) == [chat]
+
+
 def test_only_what_failed_is_looked_up_for_a_roll_back() -> None:
     """The last good version is asked for where a deployment fails, and nowhere else."""
     scene = given.bad_version()

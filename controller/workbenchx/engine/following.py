@@ -135,7 +135,7 @@ class Follower:
             async with asyncio.timeout(pause):
                 await wake.wait()
         except TimeoutError:
-            return due is None or due >= _IDLE_SECONDS
+            return wake.is_set() or due is None or due >= _IDLE_SECONDS
         await asyncio.sleep(_BURST_SECONDS)
         return True
 

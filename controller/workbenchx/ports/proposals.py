@@ -70,7 +70,7 @@ class Proposals(Protocol):
         """Be FixBot of a source for so many seconds; False: it is not due, or somebody else is."""
 
     async def keep_turn(self, source: str, holder: str, *, lease: float) -> bool:
-        """Stay so; False: somebody else is by now."""
+        """Stay so, also where the lease ran out and nobody took it; False: somebody else is by now."""
 
     async def end_turn(self, source: str, holder: str, *, pause: float) -> None:
         """Give it back; it is due again after so many seconds."""

@@ -22,14 +22,21 @@ class Forges:
         self._named = False
 
     async def named(self) -> None:
-        """Return once it is so. Asked at changes, once a second at most."""
+        """Return once it is so. Asked at changes, once a second at most; what the database could not tell is asked again."""
         async with self._asking:
             async for _ in patience.surviving(self._store.changes):
-                with patience.database_pauses():
-                    self._named = self._named or await self._found()
+                await self._look()
                 if self._named:
                     return
                 await asyncio.sleep(_BETWEEN_SECONDS)
+
+    async def _look(self) -> None:
+        """Ask until the database tells: no other change may come, so nobody waits for one instead."""
+        while True:
+            with patience.database_pauses():
+                self._named = self._named or await self._found()
+                return
+            await asyncio.sleep(_BETWEEN_SECONDS)
 
     async def _found(self) -> bool:
         if await self._store.next_review() is not None:

@@ -168,6 +168,8 @@ class Bot:
             head = await self._pushes.push(
                 at.url, records.commit(made, row.branch, at.commit), expected=pull.head
             )
+        except errors.Conflict:
+            return row.state  # somebody pushed just now; the next pass sees whose it is
         except errors.Stalled as refused:
             if refused.reason != _PUSH_REFUSED:
                 raise
@@ -215,10 +217,12 @@ class Bot:
     async def _go_on(self, now: Pass, row: ports.Proposed) -> str:
         """A row without a pull request: a crash came between, or somebody snoozed it at once."""
         there = await self._forge.pull_of_branch(row.branch)
+        made = now.proposal(row.fingerprint)
         if there is not None:
+            if there.open and row.state == "open" and made is not None:
+                await self._forge.open_pull(_asked(now.at, row, made))  # its labels may be missing
             await self._store.opened(row.id, head=there.head, number=there.number, url=there.url)
             return row.state
-        made = now.proposal(row.fingerprint)
         if row.state == "open" and made is not None:
             return (await self._open(now, row, made)).state
         if row.state == "snoozed" or self._gone(now, row):
@@ -266,10 +270,14 @@ class Bot:
             now.done.append(f"{made.title}: {refused.message}")
             return dataclasses.replace(row, state="closed")
         failpoints.reach("fix.pushed")
-        pull = await self._forge.open_pull(
-            ports.NewPull(row.branch, at.branch, made.title, made.body, (*made.labels, *at.labels))
-        )
+        pull = await self._forge.open_pull(_asked(at, row, made))
         failpoints.reach("fix.opened")
         await self._store.opened(row.id, head=head, number=pull.number, url=pull.url)
         now.done.append(f"{made.title}: proposed at {pull.url}")
         return dataclasses.replace(row, head=head, number=pull.number, url=pull.url)
+
+
+def _asked(at: Repository, row: ports.Proposed, made: proposal.Proposal) -> ports.NewPull:
+    """Its pull request, as it is to be."""
+    labels = (*made.labels, *at.labels)
+    return ports.NewPull(row.branch, at.branch, made.title, made.body, labels)

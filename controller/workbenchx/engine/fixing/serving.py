@@ -1,6 +1,7 @@
 """FixBot of a worker: looks after each source in turn, for as long as the worker serves.
 
-One worker at a time is FixBot of a source, by a lease. A pass can be interrupted anywhere; the next one goes on.
+One worker at a time is FixBot of a source, by a lease. A pass can be interrupted anywhere; the next one goes on, and soon:
+only what came to its end, or needs a person, is left alone for long. No pass ends the worker.
 """
 
 import asyncio
@@ -57,6 +58,7 @@ class Keeper:
         self._sites = sites
         self._clock = clock
         self._name = name
+        self._failed: dict[str, int] = {}
 
     async def serve(self) -> None:
         """Look until cancelled."""
@@ -74,27 +76,41 @@ class Keeper:
         return done
 
     async def _turn(self, source: str) -> list[str]:
-        """One pass, while the lease is kept."""
-        pause = PAUSE_SECONDS
+        """One pass, while nobody else is at it; what was done. Interrupted, it is due again soon."""
+        pause = SOON_SECONDS
         work = asyncio.ensure_future(self._pass(source))
         try:
             while not (await asyncio.wait([work], timeout=LEASE_SECONDS / 3))[0]:
                 if not await self._store.keep_turn(source, self._name, lease=LEASE_SECONDS):
                     return []
             pause, done = await work
+            self._failed.pop(source, None)
             return done  # noqa: TRY300 - the pause is for what follows
-        except (errors.Waiting, errors.Stalled) as problem:
+        except errors.WorkbenchError as problem:
             if problem.reason == "DatabaseUnavailable":
                 raise
-            if isinstance(problem, errors.Waiting):
-                pause = min(max(pause, problem.retry_after), _LONGEST_PAUSE)
+            pause = self._rest(source, problem)
             LOG.warning("fixbot of %s: %s", source, problem.message)
+            return []
+        except Exception:
+            pause = PAUSE_SECONDS
+            LOG.exception("fixbot of %s: a bug in WorkbenchX", source)
             return []
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
             with contextlib.suppress(errors.WorkbenchError):
                 await self._store.end_turn(source, self._name, pause=pause)
+
+    def _rest(self, source: str, problem: errors.WorkbenchError) -> float:
+        """For how long to pause: what passes is tried again soon, and less and less soon; as late as a forge asks for."""
+        if isinstance(problem, errors.Stalled):
+            return PAUSE_SECONDS
+        times = self._failed.get(source, 0)
+        self._failed[source] = times + 1
+        pause = min(PAUSE_SECONDS, SOON_SECONDS * 2.0 ** min(times, 10))
+        after = problem.retry_after if isinstance(problem, errors.Waiting) else 0.0
+        return min(max(pause, after), _LONGEST_PAUSE)
 
     async def _pass(self, source: str) -> tuple[float, list[str]]:
         """For how long to pause, and what was done."""

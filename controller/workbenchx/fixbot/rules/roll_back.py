@@ -26,7 +26,18 @@ _KINDS = frozenset({"AppDeployment", "ModelDeployment"})
 
 def candidates(scene: scenes.Scene) -> list[identity.Key]:
     """The resources whose last good version has to be known to judge them."""
-    return [row.key for row, _ in scene.failing(REASONS) if row.key.kind in _KINDS]
+    return [
+        row.key
+        for row, _ in scene.failing(REASONS)
+        if row.key.kind in _KINDS and _failed(scene, row)
+    ]
+
+
+def _failed(scene: scenes.Scene, row: model.Recorded) -> bool:
+    """Whether it is the newest version that does not work. A model that no gateway has asked yet has not failed."""
+    if row.key.kind != "ModelDeployment" or row.reason != "Unhealthy":
+        return True
+    return bool(scene.world.probes.get((row.uid, str(row.facts.get("revision")))))
 
 
 def find(scene: scenes.Scene) -> Iterator[findings.Finding]:

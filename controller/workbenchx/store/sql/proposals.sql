@@ -46,9 +46,9 @@ where t.lease_until < now() and t.due_at <= now()
 returning source;
 
 -- name: keep_turn
--- Hold it longer; no row: somebody else has it.
+-- Hold it longer; no row: somebody else has it. A lease that ran out while the machine was too busy is still ours if nobody took it.
 update ops.fix_turns set lease_until = now() + make_interval(secs => %(lease)s)
-where source = %(source)s and holder = %(holder)s and lease_until >= now() returning source;
+where source = %(source)s and holder = %(holder)s returning source;
 
 -- name: end_turn
 -- Give it back until it is due again.
