@@ -59,6 +59,13 @@ def test_what_does_not_name_one_resource_is_refused(words: tuple[str, ...]) -> N
     assert refusal(*words).hint == "write it as Kind/name"
 
 
+def test_a_name_alone_is_told_what_is_missing() -> None:
+    """Its kind; where the word is like a kind, that one is named."""
+    assert refusal("ingest").message == '"ingest" does not say of which kind it is'
+    assert refusal("ingest").hint.startswith("write it as Kind/ingest;")
+    assert refusal("runerjob").hint == "did you mean RunnerJob?"
+
+
 def test_no_words_ask_for_everything() -> None:
     """`wbx get` alone, a kind alone, and a namespace alone."""
     assert names.matching(names.parse([]), KEYS) == sorted(KEYS)

@@ -40,6 +40,11 @@ def parse(words: Sequence[str], namespace: str | None = None) -> Wanted:
 
 def one(words: Sequence[str], namespace: str | None = None) -> Wanted:
     """Like `parse`, but it must name one resource."""
+    if len(words) == 1 and "/" not in words[0] and not _near(words[0]):
+        raise failure.Failure(
+            f'"{words[0]}" does not say of which kind it is',
+            hint=f"write it as Kind/{words[0]}; wbx get lists what there is",
+        )
     wanted = parse(words, namespace)
     if wanted.name is None:
         raise failure.Failure(
@@ -57,10 +62,17 @@ def kind(word: str) -> str:
     forms = _forms()
     found = forms.get(word.lower())
     if found is None:
-        near = difflib.get_close_matches(word.lower(), forms, n=1)
-        hint = f"did you mean {forms[near[0]]}?" if near else f"kinds: {', '.join(registry.KINDS)}"
+        near = _near(word)
+        hint = f"did you mean {near}?" if near else f"kinds: {', '.join(registry.KINDS)}"
         raise failure.Failure(f'there is no kind "{word}"', hint=hint)
     return found
+
+
+def _near(word: str) -> str | None:
+    """The kind whose name is that, or most like it."""
+    forms = _forms()
+    found = difflib.get_close_matches(word.lower(), forms, n=1)
+    return forms[found[0]] if found else None
 
 
 def _forms() -> dict[str, str]:
