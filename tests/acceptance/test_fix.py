@@ -74,6 +74,8 @@ def test_files_alone_are_judged_and_mended(root: pathlib.Path) -> None:
     assert "RunnerJob/typo  spec.runtime  ssot/typo.yaml:1" in told.stdout
     (found,) = findings(fix(root, "--offline", "--json"))
     assert (found["rule"], found["desired"]) == ("fix-reference", "python")
+    assert found["pull"]["state"] == "off"
+    assert "spec.fixbot of Project/lab does not turn on the rule fix-reference" in told.stdout
 
     git(root, "apply", stdin=fix(root, "--offline", "--diff").stdout)
     assert "runtime: python  # whoever types fast" in (root / "ssot/typo.yaml").read_text()

@@ -79,6 +79,42 @@ def test_suspend_and_resume_are_in_force_when_they_return(both: remote_scene.Bot
     assert all(actor and not actor.startswith("local:") for _, actor in orders(both)[:2])
 
 
+_HEARD = """
+insert into ops.webhook_deliveries (forge, delivery_id, event, action, repository, number, branch, after_commit, handled_at)
+values ('github', '0123-one', 'pull_request', 'opened', 'forge.example.test/x/y', 7, 'change', repeat('a', 40), now()),
+  ('gitea', '0124-two', 'push', null, 'forge.example.test/x/y', null, 'main', repeat('b', 40), null);
+insert into ops.webhook_tallies (forge, outcome, why, last_repository)
+values ('github', 'refused', 'it is not signed', 'forge.example.test/x/z');
+"""
+
+
+def test_webhooks_are_shown_and_handled_anew(both: remote_scene.Both) -> None:
+    """As embedded: what was handled, what waits, what was refused and why; one that is wanted anew waits again, and says who wanted it."""
+    both.bench.ok("db", "psql", "-c", _HEARD)
+    shown = good(both, "source", "deliveries")
+    assert "#7 change aaaaaaaaaaaa" in shown
+    assert "it is not signed" in shown
+    there = json.loads(good(both, "source", "deliveries", "--json"))
+    cli_schemas.check("source-deliveries", there)
+    assert there == both.bench.json("source", "deliveries", "--json")
+    assert {each["id"]: each["state"] for each in there["deliveries"]} == {
+        "0123-one": "handled",
+        "0124-two": "waiting",
+    }
+
+    several = remotely(both, "source", "redeliver", "012")
+    assert (several.returncode, "begins 2 ids" in several.stderr) == (1, True)
+    assert remotely(both, "source", "redeliver", "unknown").returncode == 1
+    assert remotely(both, "source", "deliveries", "Dataset/x").returncode == 1
+    ordered = json.loads(good(both, "source", "redeliver", "0123", "--json"))
+    cli_schemas.check("source-redeliver", ordered)
+    left = both.bench.json("source", "deliveries", "--waiting", "--json")
+    assert {each["id"] for each in left["deliveries"]} == {"0123-one", "0124-two"}
+    assert left["others"] == []
+    (again,) = [each for each in left["deliveries"] if each["again_at"]]
+    assert (again["id"], again["again_by"].partition(":")[0]) == ("0123-one", "user")
+
+
 def test_logs_are_followed_live_and_a_run_is_cancelled(both: remote_scene.Both) -> None:
     """`logs -f` prints while the run goes on and ends with it; `cancel` returns once the process tree is gone."""
     bench = both.bench

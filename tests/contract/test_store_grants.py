@@ -20,7 +20,6 @@ VERBS = (READ, ADD, CHANGE, REMOVE, "truncate", "references", "trigger")
 ROLES = ("anon", "authenticated", "service_role", "wbx_engine", "wbx_api")
 # What differs from the rule: callers read, the engine reads, adds and changes, nobody removes.
 CLOSED_TO_CALLERS = {
-    "fix_answers",
     "fix_turns",
     "plans",
     "removals",
@@ -31,7 +30,6 @@ CLOSED_TO_CALLERS = {
     "review_states",
     "runners",
     "source_objects",
-    "webhook_deliveries",
 }
 APPEND_ONLY = {
     "anchors",
@@ -47,6 +45,8 @@ REMOVABLE = {
     "declared",
     "declared_epochs",
     "documents",
+    "fix_answers",
+    "fix_waits",
     "log_chunks",
     "merge_bounds",
     "observations",
@@ -61,10 +61,12 @@ REMOVABLE = {
     "runners",
     "source_objects",
     "webhook_deliveries",
+    "webhook_tallies",
 }
 WRITING = {
     "cancel": "uuid",
     "confirm": "text",
+    "deliver_again": "text, text",
     "intervene": "text, text, text, text, jsonb",
     "receive_delivery": "jsonb",
     "rerun": "uuid",
@@ -79,6 +81,7 @@ WRITING = {
     "resume": "text, text, text, boolean",
     "snooze": "uuid, timestamp with time zone",
     "suspend": "text, text, text",
+    "tally_delivery": "jsonb",
 }
 ASKING = {
     "compare_runs",
@@ -94,6 +97,7 @@ ASKING = {
 HELPERS = {
     "applied_migrations",
     "caller_id",
+    "deliver_again",
     "intervene",
     "is_member",
     "is_platform",
@@ -117,6 +121,7 @@ HELPERS = {
     "runner_heartbeat",
     "runner_logs",
     "runner_upload",
+    "tally_delivery",
     "vector_missing",
     "vector_schema",
     "verify_visible",
@@ -339,7 +344,6 @@ _A_COLUMN = {
     "merge_bounds": "commit",
     "observation_epochs": "at",
     "provider_gates": "message",
-    "fix_answers": "alias",
     "fix_turns": "source",
     "plans": "commit",
     "pull_reviews": "title",
@@ -349,7 +353,6 @@ _A_COLUMN = {
     "runner_requests": "key",
     "runners": "state",
     "source_objects": "line",
-    "webhook_deliveries": "event",
 }
 
 

@@ -352,6 +352,39 @@ async def test_snooze_quiets_a_proposal(
     ) == [("snoozed", True)]
 
 
+async def test_a_webhook_is_handled_anew(
+    store: postgres.Postgres, callers: store_callers.Callers
+) -> None:
+    """By an editor of the project of its Source, who is written down; what belongs to none is the platform team's. Whoever handles them wakes."""
+    async with store.connections.transaction() as conn:
+        await conn.execute(
+            "insert into ops.webhook_deliveries (forge, delivery_id, event, repository, project_id, handled_at)"
+            " select 'github', 'd-' || name, 'push', 'host/x/y', id, now() from ops.projects where name = 'iris'"
+            " union all select 'github', 'd-none', 'push', 'host/x/y', null, now()"
+        )
+    again = "select ops.deliver_again('github', %s)"
+    await refused(callers.viewer, FORBIDDEN, again, "d-iris")
+    for stranger in (callers.foreign, callers.nobody):
+        await refused(stranger, MISSING, again, "d-iris")
+    for other in ("d-none", "d-unknown"):
+        await refused(callers.admin, MISSING, again, other)
+    listening = store.delivered()
+    await anext(listening)
+    assert await callers.editor.one(again, "d-iris")
+    await anext(listening)
+    assert await callers.platform.one(again, "d-none")
+
+    (mine,) = await callers.viewer.rows(
+        "select delivery_id, handled_at, again_by like 'user:%%' from ops.webhook_deliveries"
+    )
+    assert mine == ("d-iris", None, True)
+    waiting = await store.open_deliveries()
+    assert {each.id for each in waiting} == {"d-iris", "d-none"}
+    await store.deliver_again("github", "d-iris", actor="user:else")
+    await store.handle_deliveries(waiting)
+    assert [each.id for each in await store.open_deliveries()] == ["d-iris"]
+
+
 async def test_rerun_promises_an_id_and_the_engine_keeps_it(
     store: postgres.Postgres, callers: store_callers.Callers
 ) -> None:
@@ -431,6 +464,10 @@ async def test_the_implementations_are_closed(server: embedded.Server, database:
         )
         names = [name for (name,) in await callable_ones.fetchall()]
         of_runners = [name for name in names if name.startswith("runner_")]  # these ask for a token
-        of_console = ["receive_delivery"]  # this one asks for the console's own claims
-        assert sorted({*names} - {*of_runners, *of_console}) == ["intervene", "rerun"]
+        of_console = [
+            "receive_delivery",
+            "tally_delivery",
+        ]  # these ask for the console's own claims
+        ordering = sorted({*names} - {*of_runners, *of_console})
+        assert ordering == ["deliver_again", "intervene", "rerun"]
         assert len(of_runners) == 8

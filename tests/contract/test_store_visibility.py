@@ -32,7 +32,6 @@ OF_THE_INSTALLATION = {
 BY_NAME = {"declared", "declared_history", "declared_timeline"}
 CLOSED = {
     "commit_reports",
-    "fix_answers",
     "fix_turns",
     "plans",
     "pull_reviews",
@@ -42,7 +41,6 @@ CLOSED = {
     "runner_requests",
     "runners",
     "source_objects",
-    "webhook_deliveries",
 }
 # An artifact belongs to a project, or nobody reads it.
 NEVER_SHARED = {"artifacts"}
@@ -283,6 +281,7 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         "cancel": (run,),
         "compare_runs": ("seed-" + str(place.theirs)[:8],),
         "confirm": ("a" * 12,),
+        "deliver_again": ("github", f"seed-{str(place.theirs)[:8]}"),
         "intervene": ("suspend", "RunnerJob", "other", "job", "{}"),
         "lineage": (store_seed.DIGEST,),
         "plans_for_me": ("b",),
@@ -302,6 +301,7 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         "search_documents": ("other", "{1,0,0,0}", 5, "x"),
         "snooze": (proposal, "2090-01-01T00:00:00Z"),
         "suspend": ("RunnerJob", "other", "job"),
+        "tally_delivery": ('{"forge": "gitea", "outcome": "refused", "why": "x"}',),
         "verify_run": (run,),
         "verify_runs": ([run],),
         "webhook_sources": (),
@@ -323,7 +323,7 @@ async def test_no_function_reaches_into_another_project(place: Place) -> None:
         assert '"other"' not in json.dumps(rows), name
         assert name in {"resources_at", "lineage", "plans_page"} or rows == [], name
     by_token = {name for name in probes if name.startswith("runner_")}
-    by_token |= {"receive_delivery", "webhook_sources"}
+    by_token |= {"receive_delivery", "tally_delivery", "webhook_sources"}
     assert {refused.pop(name) for name in by_token} == {"42501"}
     assert set(refused.values()) == {"PT404"}, refused
 

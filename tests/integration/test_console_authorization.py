@@ -89,6 +89,18 @@ def suspend(_: console_world.World) -> list[Asked]:
     ]
 
 
+def again(_: console_world.World) -> list[Asked]:
+    """The webhook of each project, and one that is not."""
+    return [
+        Asked(
+            "/api/v1/deliveries/again",
+            f"select ops.deliver_again('github', '{name}')",
+            body={"forge": "github", "id": name},
+        )
+        for name in ("d-iris", "d-other", "d-none")
+    ]
+
+
 MEMBER = "select 1 where ops_private.is_member()"
 RUN = "select 1 from ops.runs where run_id = {}"
 BLOB = "select 1 from ops.artifacts where sha256 = {}"
@@ -153,6 +165,19 @@ QUESTIONS: dict[str, Question] = {
     ),
     "POST /api/v1/interventions": suspend,
     "POST /api/v1/runs/{run_id}/reproduce": rerun,
+    "GET /api/v1/deliveries": listed(
+        "/api/v1/deliveries", "id", "select delivery_id from ops.webhook_deliveries"
+    ),
+    "GET /api/v1/deliveries/tallies": listed(
+        "/api/v1/deliveries/tallies", "why", "select why from ops.webhook_tallies"
+    ),
+    "POST /api/v1/deliveries/again": again,
+    "GET /api/v1/fix-waits": listed(
+        "/api/v1/fix-waits", "fingerprint", "select fingerprint from ops.fix_waits"
+    ),
+    "GET /api/v1/fix-answers": listed(
+        "/api/v1/fix-answers", "cause", "select cause from ops.fix_answers"
+    ),
     "GET /api/v1/held": listed(
         "/api/v1/held", "name", "select name from ops.resources where state = 'Held'"
     ),

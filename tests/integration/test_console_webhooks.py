@@ -22,7 +22,7 @@ from store_fixtures import database, server, store
 from workbenchx import ports
 from workbenchx.console import limits
 from workbenchx.engine import secrets
-from workbenchx.store import embedded, postgres
+from workbenchx.store import embedded, postgres, reads
 
 __all__ = ["auth", "database", "gitea", "repository", "server", "store"]
 
@@ -65,6 +65,11 @@ class Place:
     async def kept(self) -> list[ports.Delivery]:
         """What is put down, the oldest first."""
         return list(await self.store.open_deliveries())
+
+    async def counted(self) -> dict[str, tuple[str, int, str]]:
+        """What is not put down, by why: outcome, how often, repository."""
+        found = await reads.Reads(self.store.connections).delivery_tallies()
+        return {row["why"]: (row["outcome"], row["times"], row["repository"]) for row in found}
 
     async def told(self, event: str, action: str | None) -> None:
         """Return once that is put down."""
@@ -144,6 +149,45 @@ async def test_what_is_no_webhook_is_refused(place: Place) -> None:
     assert await place.kept() == []
 
 
+async def test_what_is_not_kept_is_counted_with_why(place: Place) -> None:
+    """For whoever sets a webhook up: which were genuine and ignored, which were refused, of which repository; one row a sort."""
+    ours = "forge.example.test/team/platform"
+    await place.follow(f"https://{ours}")
+    stranger = json.loads(push())
+    stranger["repository"] = {"clone_url": "https://forge.example.test/team/unknown.git"}
+    ping = json.dumps({"zen": "x", "repository": json.loads(push())["repository"]}).encode()
+
+    for secret in ("guessed", "guessed again"):
+        assert (await place.send(push(), secret=secret)).status_code == 401
+    assert (await place.send(json.dumps(stranger).encode())).status_code == 401
+    assert (await place.send(b'{"zen": "of an App"}', event="ping")).status_code == 401
+    async with httpx.AsyncClient(timeout=120) as client:
+        headers = {"X-GitHub-Event": "push", "X-GitHub-Delivery": "d"}
+        where = f"{place.url}/webhooks/github"
+        assert (await client.post(where, content=push(), headers=headers)).status_code == 401
+    assert (await place.send(b"{")).status_code == 400
+    assert (await place.send(ping, event="ping")).json() == {"kept": False}
+    for _ in range(2):
+        assert (await place.send(push())).status_code == 202
+
+    assert await place.counted() == {
+        "it is signed with another secret than spec.webhookSecret": ("refused", 2, ours),
+        "no Source with a webhookSecret follows the repository": ("refused", 1, ""),
+        "it names no repository, as the ping of a GitHub App": ("refused", 1, ""),
+        "it is not signed: give the webhook the secret that spec.webhookSecret names": (
+            "refused",
+            1,
+            "",
+        ),
+        "it is of no form that we know": ("refused", 1, ""),
+        "nothing is done about such an event": ("ignored", 1, ours),
+        "it was seen before, or another with the same content": ("ignored", 1, ours),
+    }
+    (kept,) = await reads.Reads(place.store.connections).deliveries()
+    assert (kept["repository"], kept["handled_at"]) == (ours, None)
+    assert str(kept["source"]).startswith("wbx-system/s")
+
+
 async def test_a_secret_that_is_not_there(place: Place) -> None:
     """503: the forge may send it again; neither genuine nor forged is said."""
     await place.follow("https://forge.example.test/team/platform", "WBX_SECRET_WBX_SYSTEM_NONE")
@@ -152,6 +196,8 @@ async def test_a_secret_that_is_not_there(place: Place) -> None:
 
     assert answer.status_code == 503
     assert answer.json()["reason"] == "SecretMissing"
+    (why,) = await place.counted()
+    assert why == "the secret that spec.webhookSecret names cannot be read"
 
 
 async def test_ping_and_tags_are_answered_and_not_kept(place: Place) -> None:

@@ -15,7 +15,7 @@ from workbenchx import errors
 from workbenchx.engine.fixing import allowing, bot
 from workbenchx.fixbot import proposal, rules, scenes
 from workbenchx.planner import model
-from workbenchx.store import postgres
+from workbenchx.store import postgres, reads
 
 __all__ = ["database", "server", "store"]
 EVERYTHING = allowing.Allowed({"enabled": True})
@@ -77,6 +77,11 @@ class Bench:
         hands = bot.Hands(self.host, self.host, self.host.tip)
         working = bot.Bot(self.store, hands, self.clock, self.limits)
         return await working.work(at, self.allowed)
+
+    async def waits(self) -> list[tuple[str, str, str]]:
+        """Rule, state and reason of what is not proposed."""
+        found = await reads.Reads(self.store.connections).fix_waits()
+        return [(row["rule"], row["state"], row["why"]) for row in found]
 
     async def states(self) -> list[str]:
         """The states of all rows, the oldest first."""
@@ -244,7 +249,15 @@ async def test_a_rebase_comes_of_a_conflict_alone(bench: Bench) -> None:
 
 
 async def test_caps_hold(bench: Bench) -> None:
-    """No more are open at once, and no more made within an hour, than allowed; later the others come."""
+    """No more are open at once, and no more made within an hour, than allowed; later the others come.
+
+    Dashboard and rows say of each of the others why it waits, and of none any more once it is proposed.
+    """
+    async with bench.store.connections.transaction() as conn:
+        await conn.execute(
+            "insert into ops.projects (id, kind, namespace, name, spec)"
+            " values (gen_random_uuid(), 'Project', '', 'churn', '{}')"
+        )
     jobs = [written.job(f"job-{n}").replace("runtime: python", "runtime: pyton") for n in range(5)]
     tree = given.files({given.JOBS: "---\n".join(jobs)})
     made = given.life(tree)
@@ -254,14 +267,21 @@ async def test_caps_hold(bench: Bench) -> None:
     for _ in range(2):
         await bench.work()
     assert len(bench.host.open) == 2
+    waits = await bench.waits()
+    assert [each[:2] for each in waits] == [("fix-reference", "capped")] * 3
+    assert {"2 (the setting fixbot_open)" in why for _, _, why in waits} == {True}
+    (issue,) = bench.host.issues.values()
+    assert issue.count("the setting fixbot") == 3
     bench.limits = allowing.Limits(open=10, hourly=3)
     for _ in range(2):
         await bench.work()
     assert len(bench.host.open) == 3
+    assert {"3 (the setting fixbot_hourly)" in why for _, _, why in await bench.waits()} == {True}
     bench.clock.moved = datetime.timedelta(hours=2)
     await bench.work()
 
     assert len(bench.host.open) == 5
+    assert await bench.waits() == []
 
 
 async def test_a_branch_of_somebody_else_is_left_alone(bench: Bench) -> None:

@@ -122,6 +122,42 @@ async def test_who_is_stopped_gives_the_chore_back(audit: store_audit.Audit) -> 
     assert "plans" in await keeper(audit, clock, "w2").look()
 
 
+async def test_old_answers_of_models_are_forgotten(audit: store_audit.Audit) -> None:
+    """After 90 days, with what was never sent; not while a pull request rests on them. What FixBot no longer looks at goes, too."""
+    clock = Clock()
+    async with audit.store.connections.transaction() as conn:
+        for cause, asked in (
+            ("a", "-infinity"),
+            ("b", "2020-01-01"),
+            ("c", "2020-01-01"),
+            ("d", "now"),
+        ):
+            await conn.execute(
+                "insert into ops.fix_answers (source, cause, project_id, kind, name, alias, asked_at)"
+                " values ('s', repeat(%s, 64), gen_random_uuid(), 'RunnerJob', 'x', 'y', %s::timestamptz)",
+                [cause, asked],
+            )
+        await conn.execute(
+            "insert into ops.fix_proposals (source, fingerprint, state) values ('s', repeat('c', 64), 'snoozed')"
+        )
+        for source, due in (("seen", "now"), ("left", "2020-01-01")):
+            await conn.execute(
+                "insert into ops.fix_turns (source, due_at) values (%s, %s::timestamptz)",
+                [source, due],
+            )
+            await conn.execute(
+                "insert into ops.fix_waits (source, fingerprint, rule, kind, name, state, why)"
+                " values (%s, 'f', 'r', 'RunnerJob', 'x', 'manual', 'w')",
+                [source],
+            )
+    await keeper(audit, clock).look()
+    ((told,),) = await audit.rows("select message from ops.chores where name = 'plans'")
+    assert str(told).endswith("2 answers of models")
+    kept = await audit.rows("select left(cause, 1) from ops.fix_answers order by 1")
+    assert kept == [("c",), ("d",)]
+    assert await audit.rows("select source from ops.fix_waits") == [("seen",)]
+
+
 async def test_old_plans_are_forgotten(audit: store_audit.Audit) -> None:
     """Those that were last made more than ninety days ago; others stay."""
     for mark, days in (("a", 91), ("b", 89)):

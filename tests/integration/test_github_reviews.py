@@ -2,21 +2,23 @@
 
 import asyncio
 import pathlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import console_lab
 import declared_files as files
 import forge_scenes
 import github_double
 import github_pulls
+import github_reruns
 import httpx
 import pytest
 import review_lab as labs
 from store_fixtures import database, server, store
 
-from workbenchx import ports
+from workbenchx import errors, ports
 from workbenchx.api import canonical
-from workbenchx.engine import secrets
+from workbenchx.engine import failpoints, secrets
 from workbenchx.forge import github
 from workbenchx.planner import model
 from workbenchx.store import embedded, postgres
@@ -50,7 +52,7 @@ class Place:
     async def look(self) -> int:
         """What was sent is heard, and a worker looks; at how many deliveries and Sources."""
         await asyncio.to_thread(self.hooks.settle)
-        heard = await reviewing.hearer(self.lab.store).look()
+        heard = await reviewing.hearer(self.lab.store, "prod").look()
         return heard + await self.lab.reviewer().look()
 
     async def later(self) -> None:
@@ -67,6 +69,16 @@ class Place:
             if check["head_sha"] == commit
             for verdict, title, _ in check["history"]
         ]
+
+    def checks(self, commit: str) -> list[dict[str, Any]]:
+        """Its check runs, the oldest first."""
+        return [each for each in self.scene.state.checks if each["head_sha"] == commit]
+
+    async def taken_over(self) -> None:
+        """The lease of who died has run out, and another worker looks."""
+        async with self.lab.store.connections.transaction() as conn:
+            await conn.execute("update ops.review_states set held_until = now() - interval '1 s'")
+        await self.later()
 
     def fault(self, verb: str, path: str, status: int, **headers: str) -> None:
         """The next question of that kind is answered so."""
@@ -162,6 +174,63 @@ async def test_a_webhook_that_comes_twice(place: Place) -> None:
     assert await place.rows() == before == 2
     assert {each.answer for each in place.hooks.sent} == {202}
     assert place.said(head) == [("success", "1 to create")]
+
+
+async def test_somebody_wants_a_check_anew(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Re-run: the same is said anew, as one fresh check run for each press, whoever dies in between; of another check nothing.
+
+    So it is of a commit that was settled, and when a person has a webhook handled anew.
+    """
+    world, state = place.double.world, place.scene.state
+    _, head = await place.propose("c")
+    await place.look()
+    (check,) = place.checks(head)
+    good = ("success", "1 to create")
+
+    await asyncio.to_thread(github_reruns.rerun, world, state, check, name="somebody's")
+    await place.look()
+    assert place.said(head) == [good]
+
+    await asyncio.to_thread(github_reruns.rerun, world, state, check)
+    with monkeypatch.context() as patched:
+        patched.setattr(failpoints, "reach", dying_at("review.said"))
+        with pytest.raises(BaseExceptionGroup):
+            await place.look()
+    await place.taken_over()
+    assert place.said(head) == [good, good]
+    assert place.checks(head)[1]["external_id"] != check["external_id"]
+    place.hooks.send(place.hooks.sent[-1])
+    await place.look()
+    assert place.said(head) == [good, good], "the same webhook again is no new wish"
+
+    first = state.commit_of("main")
+    before = place.said(first)
+    await asyncio.to_thread(github_reruns.rerun_all, world, state, first)
+    await place.look()
+    assert place.said(first) == [*before, ("pending", "In force"), ("success", "4 of 4 Ready")]
+    assert place.said(head) == [good, good]
+
+    opened = next(each for each in place.hooks.sent if each.event == "pull_request")
+    await place.lab.store.deliver_again("github", opened.id, actor="user:ada")
+    assert await place.look() >= 1
+    assert place.said(head) == [good, good, good]
+    assert await place.lab.store.open_deliveries() == []
+    with pytest.raises(errors.Stalled):
+        await place.lab.store.deliver_again("github", "unknown", actor="user:ada")
+
+
+class Killed(BaseException):
+    """The worker dies here."""
+
+
+def dying_at(place: str) -> Callable[[str], None]:
+    """What stands in for failpoints.reach."""
+
+    def reach(name: str) -> None:
+        if name == place:
+            raise Killed
+
+    return reach
 
 
 async def test_webhooks_out_of_order(place: Place) -> None:

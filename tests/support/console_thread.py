@@ -74,6 +74,7 @@ class _Thread(threading.Thread):
             async with store_server.opened(engine) as store:
                 world = await console_world.fill(store, storage)
             world.proposals.extend(await console_world.propose(engine))
+            await console_world.told(engine)
             async with console_lab.lab(self._server, name, self._auth, self._folder) as lab:
                 self.served = Served(lab, world, name, self._server.url_for("wbx_api", name))
                 self.ready.set()

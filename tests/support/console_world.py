@@ -126,5 +126,35 @@ async def propose(url: str) -> list[str]:
     return made
 
 
+async def told(url: str) -> None:
+    """Webhooks, refusals and what FixBot keeps, of each project, as the engine's login would write them."""
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        for name in PROJECTS:
+            for statement in _TOLD:
+                await conn.execute(statement.encode(), {"name": name})
+
+
+_TOLD = (
+    (
+        "insert into ops.webhook_deliveries (forge, delivery_id, event, repository, source, project_id)"
+        " select 'github', 'd-' || name, 'push', 'forge.example.test/x/y', name || '/s', id from ops.projects where name = %(name)s"
+    ),
+    (
+        "insert into ops.webhook_tallies (forge, outcome, why, source, project_id)"
+        " select 'gitea', 'refused', 'why ' || name, name || '/s', id from ops.projects where name = %(name)s"
+    ),
+    "insert into ops.webhook_tallies (forge, outcome, why) values ('github', 'refused', 'of a stranger of ' || %(name)s)",
+    (
+        "insert into ops.fix_waits (source, fingerprint, project_id, rule, kind, namespace, name, state, why)"
+        " select name || '/s', name || '-w', id, 'r', 'RunnerJob', name, 'job', 'manual', 'w' from ops.projects where name = %(name)s"
+    ),
+    (
+        "insert into ops.fix_answers (source, cause, project_id, kind, namespace, name, alias, asked_at)"
+        " select name || '/s', encode(sha256(name::bytea), 'hex'), id, 'RunnerJob', name, 'job', 'a', '-infinity'"
+        " from ops.projects where name = %(name)s"
+    ),
+)
+
+
 async def _bytes(content: bytes) -> AsyncIterator[bytes]:
     yield content

@@ -155,7 +155,8 @@ def _combined(asking: Asking) -> Answer:
     return 200, {"sha": commit, "statuses": shown, "repository": state.about()}
 
 
-def _check(asking: Asking, found: Mapping[str, Any]) -> dict[str, Any]:
+def shown_check(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A check run, in answers and webhooks."""
     output = found.get("output", {})
     shown = {name: found.get(name) for name in ("details_url", "external_id", "conclusion")}
     return {
@@ -185,7 +186,7 @@ def _new_check(asking: Asking) -> Answer:
     made["annotations"] += asking.body.get("output", {}).get("annotations", [])
     made["history"] = [_said(made)]
     asking.state.checks.append(made)
-    return 201, _check(asking, made)
+    return 201, shown_check(made)
 
 
 def _edit_check(asking: Asking) -> Answer:
@@ -199,7 +200,7 @@ def _edit_check(asking: Asking) -> Answer:
     found["annotations"] += asking.body.get("output", {}).get("annotations", [])
     if found["history"][-1] != _said(found):
         found["history"].append(_said(found))
-    return 200, _check(asking, found)
+    return 200, shown_check(found)
 
 
 def _said(found: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -216,7 +217,7 @@ def _checks(asking: Asking) -> Answer:
         found = [each for each in found if each["name"] == wanted["check_name"]]
     if wanted.get("filter", "latest") == "latest":
         found = list({each["name"]: each for each in found}.values())
-    return 200, {"total_count": len(found), "check_runs": [_check(asking, each) for each in found]}
+    return 200, {"total_count": len(found), "check_runs": [shown_check(each) for each in found]}
 
 
 def add_comment(

@@ -15,6 +15,7 @@ import github_schema
 import httpx
 
 _SECONDS = 120.0
+_GROUPS = ("pull-request", "check-run", "check-suite")
 _ZEN = "Keep it logically awesome."
 
 
@@ -90,7 +91,7 @@ class Hooks:
         """Something happened; `name` is that of the description, such as `pull-request-opened`. Violation: not of it."""
         payload = github_schema.webhook(name, {**values, "repository": repository})
         body = json.dumps(payload).encode()
-        event = "pull_request" if name.startswith("pull-request-") else name
+        event = next((each for each in _GROUPS if name.startswith(each)), name).replace("-", "_")
         for hook in self._hooks.get(repository["full_name"], ()):
             self._post(Delivery(hook, event, body))
 

@@ -33,6 +33,9 @@ BY_NAME: Mapping[str, str] = {
     "role": "viewer",
     "email": "seed@x.org",
     "operation": "execute",
+    "forge": "github",
+    "outcome": "refused",
+    "fix_waits.state": "capped",
     "observations.state": "running",
     "resource_history.state": "Pending",
 }
@@ -107,7 +110,8 @@ def _value(table: str, column: str, kind: str, project: str) -> sql.Composable:
         "embedding": sql.SQL("'[1,0,0,0]'"),
         "end_at": sql.SQL("2"),
         **dict.fromkeys(
-            ("name", "source", "external_id", "fingerprint"), sql.Literal(f"seed-{project[:8]}")
+            ("name", "source", "external_id", "fingerprint", "delivery_id", "why"),
+            sql.Literal(f"seed-{project[:8]}"),
         ),
     }
     if column in named:

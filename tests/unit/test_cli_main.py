@@ -16,7 +16,7 @@ from workbenchx.cli import catalog, failure, lazy, main
 SECTIONS = ("Declare and apply", "Know", "Order", "Operate")
 ISSUE = (
     "up validate plan check fix apply confirm get why diff runs logs cancel reproduce artifact adopt forget "
-    "suspend resume sync run session search login console gateway operator worker runner provider db"
+    "suspend resume sync run session search login console gateway operator worker runner provider source db"
 )
 
 

@@ -23,7 +23,7 @@ def test_there_is_one_for_every_json_output() -> None:
     """Every command that has `--json`."""
     expected = (
         "artifact-url artifact-verify artifacts cancel check db-anchor db-status db-verify diff diff-at fix get login plan provider-check reproduce "
-        "resource run run-again runs search session-snapshot validate why"
+        "resource run run-again runs search session-snapshot source-deliveries source-redeliver validate why"
     )
 
     assert expected.split() == NAMES

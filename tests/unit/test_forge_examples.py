@@ -1,8 +1,10 @@
 """The examples of Sources: they are valid, and what they tell people of a GitHub App is what the program asks of GitHub."""
 
+import json
 import pathlib
 import re
 
+import github_schema
 import pytest
 
 from workbenchx.declared import validate
@@ -38,6 +40,10 @@ def test_rights_and_events_are_those_that_are_used() -> None:
         % (b"1" * 40, b"2" * 40),
         "pull_request": b'{"action": "opened", "pull_request":'
         b' {"number": 1, "head": {"ref": "change", "sha": "%s"}}}' % (b"1" * 40),
+        **{
+            event: json.dumps(github_schema.examples(event)[0]).encode()
+            for event in ("check_run", "check_suite")
+        },
     }
     assert sorted(events) == sorted(payloads)
     assert all(webhooks.handled(webhooks.parse(each, payloads[each])) for each in events)

@@ -1,6 +1,7 @@
 """Webhooks: genuine or not, and the little that is kept of them."""
 
 import json
+from typing import Any
 
 import github_schema
 import pytest
@@ -36,6 +37,39 @@ def test_published_pull_requests(payload: dict[str, object]) -> None:
     assert found.after == pull["head"]["sha"]
     assert "github.com/codertocat/hello-world" in found.addresses
     assert webhooks.handled(found)
+
+
+@pytest.mark.parametrize("event", ["check_run", "check_suite"])
+def test_published_requests_to_check_anew(event: str) -> None:
+    """GitHub's examples of a Re-run tell the commit, and of one check its name; another action of the same is not handled."""
+    (payload,) = github_schema.examples(event)
+
+    found = webhooks.parse(event, json.dumps(payload).encode())
+
+    about = payload[event]
+    assert (found.action, found.after) == ("rerequested", about["head_sha"])
+    assert found.check == (about["name"] if event == "check_run" else None)
+    assert webhooks.handled(found)
+    other = webhooks.parse(event, json.dumps(payload | {"action": "completed"}).encode())
+    assert not webhooks.handled(other)
+    with pytest.raises(webhooks.Malformed):
+        webhooks.parse(event, json.dumps({"action": "rerequested", event: {}}).encode())
+
+
+@pytest.mark.parametrize("event", ["check_run", "check_suite"])
+def test_requests_to_check_anew_as_github_describes_them(event: str) -> None:
+    """What is made by GitHub's own description, with a branch that GitHub does not name, is understood."""
+    suite = {"head_branch": None, "head_sha": "a" * 40}
+    about: dict[str, Any] = (
+        suite if event == "check_suite" else {"name": "x/y", "head_sha": "a" * 40}
+    )
+    about |= {"check_suite": suite} if event == "check_run" else {}
+    said = {"action": "rerequested", event: about}
+    payload = github_schema.webhook(f"{event.replace('_', '-')}-rerequested", said)
+
+    found = webhooks.parse(event, json.dumps(payload).encode())
+
+    assert (found.after, found.branch, webhooks.handled(found)) == ("a" * 40, None, True)
 
 
 @pytest.mark.parametrize("action", ["opened", "synchronize", "reopened", "closed"])

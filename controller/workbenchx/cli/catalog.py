@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "gateway": Entry("gateway", "Serve models under their aliases; any number of them."),
         "console": Entry("console", "Serve the HTTP API and its pages."),
         "operator": Entry("operator", "Reconcile custom resources of a Kubernetes cluster."),
+        "source": Entry("source", "Show webhooks of followed repositories, and handle one anew."),
         "provider": Entry("provider", "Try a provider with its real credentials, and undo it."),
         "db": Entry("db", "The database: migrate, psql, verify, anchor, status, bootstrap."),
     },

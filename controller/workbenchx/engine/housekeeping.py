@@ -51,7 +51,8 @@ async def _plans(house: House) -> str:
     before = house.clock.now() - PLANS
     plans = await house.store.prune_plans(before)
     returned = await house.store.prune_reservations(before)
-    return f"{plans} plans forgotten, {returned} reservations that were given back"
+    answers = await house.store.prune_fixes(before)
+    return f"{plans} plans forgotten, {returned} reservations that were given back, {answers} answers of models"
 
 
 async def _retention(house: House) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from workbenchx import ports
 from workbenchx.forge import addresses
 
 FORGES = ("github", "gitea")
@@ -22,6 +23,7 @@ _ACTIONS = {
     "synchronize": "synchronized",
     "synchronized": "synchronized",
 }
+_CHECKS = ("check_run", "check_suite")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCH = "refs/heads/"
 _LETTERS = 1024
@@ -33,7 +35,10 @@ class Malformed(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Hint:
-    """What a webhook tells. `event`: push, pull_request or ping; `addresses`: of its repository (addresses.Address.key)."""
+    """What a webhook tells. `event`: push, pull_request or ping; `addresses`: of its repository (addresses.Address.key).
+
+    With the action ports.RERUN, somebody wants the check of the commit `after` anew; `check`: its name, None: all of ours.
+    """
 
     event: str
     addresses: tuple[str, ...]
@@ -42,6 +47,7 @@ class Hint:
     branch: str | None = None
     before: str | None = None
     after: str | None = None
+    check: str | None = None
 
 
 def signed(secret: str, body: bytes, signature: str | None) -> bool:
@@ -85,14 +91,16 @@ def parse(event: str, body: bytes) -> Hint:
             return _push(found, payload)
         if event == "pull_request":
             return _pull(found, payload)
+        if event in _CHECKS:
+            return _check(found, payload)
     except (KeyError, TypeError, ValueError) as problem:
         raise Malformed(f"its {event} is not of the form that we know") from problem
     return found
 
 
 def handled(hint: Hint) -> bool:
-    """Whether anything is done about it: a push to a branch, or a pull request that changed."""
-    return hint.branch is not None
+    """Whether anything is done about it: a push to a branch, a pull request that changed, a check that is wanted anew."""
+    return hint.branch is not None or hint.action == ports.RERUN
 
 
 def _push(found: Hint, payload: Mapping[str, Any]) -> Hint:
@@ -118,6 +126,22 @@ def _pull(found: Hint, payload: Mapping[str, Any]) -> Hint:
         number=int(pull["number"]),
         branch=_text(pull["head"]["ref"]),
         after=_commit(pull["head"]["sha"]),
+    )
+
+
+def _check(found: Hint, payload: Mapping[str, Any]) -> Hint:
+    """GitHub sends this to the App alone whose check it is."""
+    if payload["action"] != ports.RERUN:
+        return found
+    about = payload[found.event]
+    suite = about["check_suite"] if found.event == "check_run" else about
+    branch = suite["head_branch"]
+    return dataclasses.replace(
+        found,
+        action=ports.RERUN,
+        branch=None if branch is None else _text(branch),
+        after=_commit(about["head_sha"]),
+        check=_text(about["name"]) if found.event == "check_run" else None,
     )
 
 

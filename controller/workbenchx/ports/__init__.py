@@ -32,6 +32,7 @@ from workbenchx.ports.clock import Clock
 from workbenchx.ports.documents import Chunk, ChunkBatch, Documents, IndexCounts, IndexDue
 from workbenchx.ports.embedding import Embedder
 from workbenchx.ports.forges import (
+    RERUN,
     Annotation,
     Deliveries,
     Delivery,
@@ -57,7 +58,7 @@ from workbenchx.ports.landing import (
     MergeBound,
     Placed,
 )
-from workbenchx.ports.proposals import NewProposal, Proposals, Proposed
+from workbenchx.ports.proposals import NewProposal, Proposals, Proposed, Unproposed
 from workbenchx.ports.reads import TREE, Reads, Row
 from workbenchx.ports.repositories import Checkout, Codes, Repositories, Wanted
 from workbenchx.ports.reviews import (
@@ -131,6 +132,7 @@ __all__ = [
     "METRICS_FILE",
     "OUTPUT_LIMIT",
     "PIN_LIMIT",
+    "RERUN",
     "RESOURCE_TAG",
     "SYSTEM_NAMESPACE",
     "TREE",
@@ -242,6 +244,7 @@ __all__ = [
     "Storages",
     "Store",
     "Try",
+    "Unproposed",
     "Upload",
     "Verdict",
     "Verification",

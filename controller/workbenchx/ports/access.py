@@ -56,6 +56,13 @@ class Access(Protocol):
     async def reproduce(self, run_id: str) -> str:
         """Queue the order of an ended run again; the new run's id."""
 
+    async def deliver_again(self, forge: str, id_: str) -> None:
+        """Let whoever works there handle a webhook that was put down anew.
+
+        Raises:
+            errors.Stalled: reason NotFound or Forbidden.
+        """
+
     async def log(self, run: questions.Row, offset: int, *, wait: float) -> LogPart:
         """Output of a run (of a service: of its sandbox) from `offset` on; for up to `wait` seconds if there is none yet.
 

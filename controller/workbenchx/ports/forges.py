@@ -10,6 +10,9 @@ import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+RERUN = "rerequested"
+"""What happened to a check that somebody wants anew."""
+
 
 class Verdict(enum.StrEnum):
     """How a check or a reconciliation stands."""
@@ -173,7 +176,9 @@ class Delivery:
     """What a forge told by a webhook: a hint to look there. Its signature was good when it was received.
 
     `repository` is host/path in small letters (forge/addresses). `action` is of a pull request: opened, synchronized,
-    reopened, closed; `branch` is its own, or the one that was pushed to; `after` is where that branch was then.
+    reopened, closed; `branch` is its own, or the one that was pushed to; `after` is where that branch was then. With the
+    action rerequested somebody wants the check of `after` anew: `context`, or all. `again_at`: when a person wanted the
+    delivery handled anew.
     """
 
     forge: str
@@ -187,6 +192,17 @@ class Delivery:
     after: str | None
     received_at: datetime.datetime
     handled_at: datetime.datetime | None
+    context: str | None = None
+    again_at: datetime.datetime | None = None
+
+    @property
+    def anew(self) -> str:
+        """Names the wish that what was said is said anew, the same each time it is asked; empty: there is none."""
+        if self.after is None or (self.action != RERUN and self.again_at is None):
+            return ""
+        return f"{self.forge}/{self.id}" + (
+            f"/{self.again_at.isoformat()}" if self.again_at else ""
+        )
 
 
 class Deliveries(Protocol):
@@ -199,7 +215,14 @@ class Deliveries(Protocol):
         """The latest ones, handled or not."""
 
     async def handle_deliveries(self, done: Sequence[Delivery]) -> None:
-        """Say that these need no more care."""
+        """Say that these need no more care; one that a person wanted anew in the meantime still does."""
+
+    async def deliver_again(self, forge: str, id_: str, *, actor: str) -> datetime.datetime:
+        """Let one be handled anew; when that was wanted.
+
+        Raises:
+            errors.Stalled: reason NotFound.
+        """
 
     def delivered(self) -> AsyncIterator[None]:
         """One item at start, then one per burst of deliveries."""

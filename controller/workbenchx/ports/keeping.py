@@ -69,6 +69,12 @@ class Chores(Protocol):
     async def prune_reservations(self, before: datetime.datetime) -> int:
         """Forget money that was given back before then; how many times. What is still set aside stays, however old."""
 
+    async def prune_fixes(self, before: datetime.datetime) -> int:
+        """Forget what models answered before then, unless it is still proposed; how many.
+
+        What FixBot found where it has not looked for a day is forgotten, too.
+        """
+
     async def prune_probes(self, before: datetime.datetime, *, keep: int) -> int:
         """Forget runs of probes that ended before then, but the last `keep` good and bad ones each; how many.
 

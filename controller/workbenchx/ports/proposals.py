@@ -5,6 +5,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from workbenchx.api import identity
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Proposed:
@@ -43,6 +45,19 @@ class NewProposal:
     document: Mapping[str, Any]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unproposed:
+    """A finding without a pull request. `state`: capped, manual (a person must mend it), refused; `why`: in a sentence."""
+
+    fingerprint: str
+    project: str | None
+    rule: str
+    key: identity.Key
+    field: str
+    state: str
+    why: str
+
+
 class Proposals(Protocol):
     """Rows of proposals. At most one of a fingerprint is open."""
 
@@ -65,6 +80,9 @@ class Proposals(Protocol):
         self, row: Proposed, state: str, *, snoozed_until: datetime.datetime | None = None
     ) -> None:
         """It has another state now; if it has one by somebody else already, that one stays."""
+
+    async def note_waits(self, source: str, found: Sequence[Unproposed]) -> None:
+        """What was found at this look and is not proposed: in place of what was noted before. The same again writes nothing."""
 
     async def take_turn(self, source: str, holder: str, *, lease: float) -> bool:
         """Be FixBot of a source for so many seconds; False: it is not due, or somebody else is."""

@@ -141,5 +141,19 @@ class Reads(Protocol):
     async def proposals(self) -> list[Row]:
         """What FixBot proposes, the latest first."""
 
+    async def fix_waits(self) -> list[Row]:
+        """What FixBot found at its last look and has no pull request for, with `why`, the oldest first."""
+
+    async def fix_answers(self) -> list[Row]:
+        """What models answered about failed runs, the latest first: `state`, `message`, `cost`, `reply` (None: none is to be used)."""
+
+    async def deliveries(
+        self, *, source: str | None = None, waiting: bool = False, limit: int = 50
+    ) -> list[Row]:
+        """Webhooks that were put down, the latest first: of one Source (namespace/name), or only those that wait."""
+
+    async def delivery_tallies(self, *, source: str | None = None, limit: int = 50) -> list[Row]:
+        """Webhooks that were not put down, counted by `why`, what came last first."""
+
     async def chains(self, run_id: str | None = None) -> list[Row]:
         """How the chains of events stand, of one run (or a beginning of its id) or of all: `wbx db verify`."""

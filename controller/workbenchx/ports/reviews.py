@@ -66,6 +66,7 @@ class Review:
     """The latest review of a pull request. `digest` is of what is to be said, `posted` of what was said last.
 
     `epochs`: what was declared when it was judged (`reviewed_at`); `destroys`: what the plan destroys, or would if it were not held.
+    `again`: the wish that it is said anew; with it, what is to be said has another digest.
     """
 
     number: int
@@ -80,11 +81,12 @@ class Review:
     destroys: tuple[model.Key, ...] = ()
     plan_id: str | None = None
     reviewed_at: datetime.datetime | None = None
+    again: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CommitReport:
-    """What a commit was told last of what has come of it. `ended_at`: its last word was said."""
+    """What a commit was told last of what has come of it. `ended_at`: its last word was said; `again`: as of a Review."""
 
     commit: str
     context: str
@@ -93,6 +95,7 @@ class CommitReport:
     posted: str
     posted_at: datetime.datetime | None
     ended_at: datetime.datetime | None
+    again: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,6 +146,12 @@ class Reviews(Protocol):
     async def ask_reviews(self, url: str) -> int:
         """Look soon at every Source of this repository; how many. Webhooks call it."""
 
+    async def say_again(self, source: str, context: str | None, *, commit: str, again: str) -> int:
+        """At the next look, say of this commit anew what is to be said, even if it is the same; of how many things.
+
+        `context`: of what follows the commit, only what was told under this name. The same wish again changes nothing.
+        """
+
     async def epochs(self, source: Reviewable) -> str:
         """What a review of this source rests on: what it declares, BESIDE, what else is declared; each text changes with it."""
 
@@ -154,8 +163,10 @@ class Reviews(Protocol):
     ) -> None:
         """What is to be said, and the plan that it tells of, before it is said."""
 
-    async def review_posted(self, worker: str, source: str, number: int, digest: str) -> None:
-        """The forge took it."""
+    async def review_posted(
+        self, worker: str, source: str, number: int, digest: str, *, again: str = ""
+    ) -> None:
+        """The forge took it; if somebody wants it anew since (another `again`), it is still to be said."""
 
     async def commit_in_force(self, source: str) -> str | None:
         """The commit whose documents the source declares now."""
@@ -177,7 +188,7 @@ class Reviews(Protocol):
     async def reported(
         self, worker: str, source: str, report: CommitReport, *, digest: str, ended: bool
     ) -> None:
-        """The forge took it."""
+        """The forge took it; as of `review_posted`, if nobody wants it anew since."""
 
     async def bound_commit(self, source: str) -> str | None:
         """The commit for which it was last decided what it may destroy."""

@@ -145,6 +145,27 @@ class Reads:
         """What FixBot proposes, the latest first."""
         return await self._api.pages("proposals")
 
+    async def fix_waits(self) -> list[ports.Row]:
+        """What FixBot found and has no pull request for, the oldest first."""
+        return await self._api.pages("fix-waits")
+
+    async def fix_answers(self) -> list[ports.Row]:
+        """What models answered about failed runs, the latest first."""
+        return await self._api.pages("fix-answers")
+
+    async def deliveries(
+        self, *, source: str | None = None, waiting: bool = False, limit: int = 50
+    ) -> list[ports.Row]:
+        """Webhooks that were put down, the latest first."""
+        wanted = {"source": source, "waiting": "true" if waiting else None}
+        return await self._api.pages("deliveries", most=limit, **wanted)
+
+    async def delivery_tallies(
+        self, *, source: str | None = None, limit: int = 50
+    ) -> list[ports.Row]:
+        """Webhooks that were not put down, counted by why."""
+        return await self._api.pages("deliveries/tallies", most=limit, source=source)
+
     async def chains(self, run_id: str | None = None) -> list[ports.Row]:
         """How the chains of events stand."""
         if run_id is None:

@@ -60,6 +60,12 @@ class Chores:
         """Forget money that was given back before then; how many times."""
         return await self._prune("prune_reservations", before)
 
+    async def prune_fixes(self, before: datetime.datetime) -> int:
+        """See ports.Chores.prune_fixes."""
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["prune_waits"])
+        return await self._prune("prune_answers", before)
+
     async def prune_probes(self, before: datetime.datetime, *, keep: int) -> int:
         """See ports.Chores.prune_probes."""
         params = {"before": before, "keep": keep}

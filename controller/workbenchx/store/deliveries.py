@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
+import datetime
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from workbenchx import ports
+from workbenchx import errors, ports
 from workbenchx.store import callers, connections, encode, notify, queries
 
 _SQL = queries.load("deliveries")
@@ -31,9 +32,22 @@ class Deliveries:
 
     async def handle_deliveries(self, done: Sequence[ports.Delivery]) -> None:
         """See ports.Deliveries.handle_deliveries."""
-        params = {"forges": [each.forge for each in done], "ids": [each.id for each in done]}
+        params = {
+            "forges": [each.forge for each in done],
+            "ids": [each.id for each in done],
+            "again": [each.again_at for each in done],
+        }
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["handled"], params)
+
+    async def deliver_again(self, forge: str, id_: str, *, actor: str) -> datetime.datetime:
+        """See ports.Deliveries.deliver_again."""
+        params = {"forge": forge, "id": id_, "actor": encode.text(actor)}
+        async with self._db.transaction() as conn:
+            found = await connections.fetch(conn, _SQL["again"], params)
+        if not found:
+            raise errors.Stalled(f'webhook: "{id_}" is not known', reason="NotFound")
+        return _moment(found)
 
     async def delivered(self) -> AsyncIterator[None]:
         """See ports.Deliveries.delivered."""
@@ -76,3 +90,22 @@ class Received:
             params = {"told": encode.document(dict(told))}
             ((kept,),) = await connections.fetch(conn, _SQL["receive"], params)
         return bool(kept)
+
+    async def tally(self, told: Mapping[str, Any]) -> None:
+        """Count one that is not kept, with why."""
+        async with self._caller.transaction(pipelined=True) as conn:
+            await conn.execute(_SQL["tally"], {"told": encode.document(dict(told))})
+
+
+async def order_again(conn: connections.Connection, forge: str, id_: str) -> datetime.datetime:
+    """Let one be handled anew, as the caller; when that was wanted.
+
+    Raises:
+        errors.Stalled: reason NotFound or Forbidden.
+    """
+    return _moment(await connections.fetch(conn, _SQL["order_again"], {"forge": forge, "id": id_}))
+
+
+def _moment(found: Sequence[Sequence[Any]]) -> datetime.datetime:
+    at: datetime.datetime = found[0][0]
+    return at

@@ -65,6 +65,24 @@ class Proposals:
         async with self._db.transaction() as conn:
             await conn.execute(_SQL["conclude"], params)
 
+    async def note_waits(self, source: str, found: Sequence[ports.Unproposed]) -> None:
+        """As the port's."""
+        each = {item.fingerprint: item for item in found}.values()
+        params = {
+            "source": source,
+            "fingerprints": [item.fingerprint for item in each],
+            "projects": [item.project for item in each],
+            "rules": [item.rule for item in each],
+            "kinds": [item.key.kind for item in each],
+            "namespaces": [item.key.namespace for item in each],
+            "names": [item.key.name for item in each],
+            "fields": [item.field for item in each],
+            "states": [item.state for item in each],
+            "whys": [encode.text(item.why) for item in each],
+        }
+        async with self._db.transaction() as conn:
+            await conn.execute(_SQL["note_waits"], params)
+
     async def fixbot_projects(self) -> bool:
         """Whether FixBot is on for any project."""
         async with self._db.transaction() as conn:

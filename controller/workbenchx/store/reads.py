@@ -284,6 +284,30 @@ class Reads:
         told = f'proposal: "{proposal_id}" is not known'
         return await self._one("proposals", told, id=proposal_id, after=None, limit=1)
 
+    async def fix_waits(self, *, after: Place = None, limit: int | None = None) -> list[Row]:
+        """What FixBot found and has no pull request for, the oldest first."""
+        return await self._all("fix_waits", after=after, limit=limit)
+
+    async def fix_answers(self, *, after: Place = None, limit: int | None = None) -> list[Row]:
+        """What models answered about failed runs, the latest first."""
+        return await self._all("fix_answers", after=after, limit=limit)
+
+    async def deliveries(
+        self,
+        *,
+        source: str | None = None,
+        waiting: bool = False,
+        after: Place = None,
+        limit: int = 50,
+    ) -> list[Row]:
+        """Webhooks that were put down, the latest first."""
+        wanted = {"source": source, "waiting": waiting}
+        return await self._all("deliveries", **wanted, after=after, limit=limit)
+
+    async def delivery_tallies(self, *, source: str | None = None, limit: int = 50) -> list[Row]:
+        """Webhooks that were not put down, counted by why."""
+        return await self._all("delivery_tallies", source=source, limit=limit)
+
     async def my_plans(self, prefix: str | None = None, *, limit: int = 20) -> list[Row]:
         """Kept plans as a caller may see them, the latest first."""
         return await self._all("my_plans", prefix=prefix, limit=limit)

@@ -66,6 +66,14 @@ class Reviews:
             await conn.execute(_SQL["enrol"])
             return (await conn.execute(_SQL["ask"], {"url": url})).rowcount
 
+    async def say_again(self, source: str, context: str | None, *, commit: str, again: str) -> int:
+        """See ports.Reviews.say_again."""
+        params = {"source": source, "context": context, "commit": commit, "again": again}
+        async with self._db.transaction() as conn:
+            pulls = await conn.execute(_SQL["pull_again"], params)
+            commits = await conn.execute(_SQL["commit_again"], params)
+            return pulls.rowcount + commits.rowcount
+
     async def epochs(self, source: ports.Reviewable) -> str:
         """See ports.Reviews.epochs."""
         asked = {
@@ -106,10 +114,12 @@ class Reviews:
                 await plans.keep(conn, plan, commit=review.head)
             await conn.execute(_SQL["record"], said)
 
-    async def review_posted(self, worker: str, source: str, number: int, digest: str) -> None:
+    async def review_posted(
+        self, worker: str, source: str, number: int, digest: str, *, again: str = ""
+    ) -> None:
         """See ports.Reviews.review_posted."""
         async with self._held(worker, source) as conn:
-            params = {"source": source, "number": number, "digest": digest}
+            params = {"source": source, "number": number, "digest": digest, "again": again}
             await conn.execute(_SQL["posted"], params)
 
     async def commit_in_force(self, source: str) -> str | None:
@@ -162,6 +172,7 @@ class Reviews:
             "verdict": report.verdict,
             "digest": digest,
             "ended": ended,
+            "again": report.again,
         }
         async with self._held(worker, source) as conn:
             await conn.execute(_SQL["reported"], params)
@@ -215,4 +226,5 @@ def _review(row: tuple[Any, ...]) -> ports.Review:
         destroys=tuple(model.Key(*key) for key in row[9]),
         plan_id=row[10],
         reviewed_at=row[11],
+        again=row[12],
     )

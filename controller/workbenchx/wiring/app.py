@@ -163,6 +163,10 @@ class App:
         """Queue the order of an ended run again; the new run's id."""
         return await reproduction.queue(self.store, run_id, installation=self.installation.id)
 
+    async def deliver_again(self, forge: str, id_: str) -> None:
+        """Let a webhook be handled anew."""
+        await self.store.deliver_again(forge, id_, actor=_actor())
+
     async def log(self, run: ports.Row, offset: int, *, wait: float) -> ports.LogPart:
         """Output of a run from `offset` on."""
         return await output.part(

@@ -80,6 +80,10 @@ class Remote:
         """Queue the order of an ended run again; the new run's id."""
         return self._member(await self.api.post(f"runs/{run_id}/reproduce", {}), "run_id")
 
+    async def deliver_again(self, forge: str, id_: str) -> None:
+        """Let a webhook be handled anew."""
+        await self.api.post("deliveries/again", {"forge": forge, "id": id_}, safe=True)
+
     def _member(self, answer: Any, name: str) -> str:
         found = answer.get(name) if isinstance(answer, dict) else None
         if not isinstance(found, str):

@@ -60,6 +60,9 @@ def command(
     git apply` makes the changes in the work tree. Where nothing was ever started, or with WBX_API_URL, only the files are
     judged, and the answer says "state: not read".
 
+    Of each finding it says why no pull request is open, or where it is; below that what FixBot keeps: its pull requests, what
+    it found and does not propose, and what models answered about failed runs.
+
     Exit 0: nothing is wrong; 1: something is.
     """
     chosen = invocation.settings_of(context)
@@ -101,29 +104,37 @@ def _look(
     offline: bool,
 ) -> Any:
     """Everything that is wrong, and what is proposed of it."""
-    from workbenchx.cli.show import fixes  # noqa: PLC0415 - the same
+    from workbenchx.cli.show import fixes, standing  # noqa: PLC0415 - the same
     from workbenchx.wiring import fixing, lookups  # noqa: PLC0415 - the same
 
     answers: list[fixes.Found] = []
 
-    async def judged(scene: "scenes.Scene", rows: list[Any], *, read: bool) -> int:
+    async def judged(
+        scene: "scenes.Scene", ground: standing.Ground, kept: standing.Kept, *, read: bool
+    ) -> int:
         unknown: list[str] = []
         if not offline:
             credentials = lookups.Credentials(chosen.fixbot_registry_auth)
             scene, unknown = await fixing.asked(scene, moved=moved, credentials=credentials)
-        answers.append(fixes.judge(scene, rules, unknown, rows, read=read))
+        answers.append(fixes.judge(scene, rules, unknown, kept, ground, read=read))
         return 0
 
     async def of_installation(opened: Any) -> int:
         scene = await fixing.with_good(await opened.scene(target), opened.reads)
-        return await judged(scene, await opened.reads.proposals(), read=True)
+        states = await opened.store.source_states()
+        forges = [state.spec for state in states if state.spec.get("forge")]
+        ground = standing.Ground(standing.otherwise(chosen), forges)
+        return await judged(scene, ground, await standing.kept(opened.reads), read=True)
 
     async def of_api(access: "ports.Access") -> int:
         scene = await fixing.of_files(chosen.root, target)
-        return await judged(scene, await access.reads.proposals(), read=False)
+        kept = await standing.kept(access.reads)
+        return await judged(scene, standing.Ground(), kept, read=False)
 
     async def of_files() -> int:
-        return await judged(await fixing.of_files(chosen.root, target), [], read=False)
+        scene = await fixing.of_files(chosen.root, target)
+        ground = standing.Ground(standing.otherwise(chosen), ())
+        return await judged(scene, ground, standing.Kept(), read=False)
 
     if chosen.api_url:
         code = invocation.with_access(chosen, of_api)

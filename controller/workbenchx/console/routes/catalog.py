@@ -3,6 +3,7 @@
 from workbenchx.console.routes import (
     artifacts,
     chat,
+    deliveries,
     events,
     fixes,
     health,
@@ -30,6 +31,7 @@ ROUTERS = (
     plans.router,
     orders.router,
     records.router,
+    deliveries.router,
     search.router,
     models.router,
     chat.router,

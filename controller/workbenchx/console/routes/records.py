@@ -2,7 +2,8 @@
 
 import datetime
 import uuid
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import fastapi
 import pydantic
@@ -15,6 +16,7 @@ from workbenchx.console.routes import resources
 router = fastapi.APIRouter(prefix="/api/v1", tags=["records"])
 _KEY = (paging.text, paging.text, paging.text)
 _CHAINS = 500
+_NEVER = "-infinity"
 
 
 class Held(words.Key):
@@ -59,6 +61,36 @@ class Proposal(pydantic.BaseModel):
     created_at: datetime.datetime
     updated_at: datetime.datetime
     closed_at: datetime.datetime | None
+
+
+class FixWait(words.Key):
+    """What FixBot found and has no pull request for; `why` in a sentence."""
+
+    source: str
+    fingerprint: str
+    project: str | None
+    rule: str
+    field: str
+    state: Literal["capped", "manual", "refused"]
+    why: str
+    since: datetime.datetime
+
+
+class FixAnswer(words.Key):
+    """What a model answered about a failed run; `reply` is the change that it wrote, where that may be used."""
+
+    source: str
+    cause: str
+    project: str | None
+    alias: str
+    state: Literal["asked", "refused", "accepted"]
+    tries: int
+    message: str
+    asked_at: datetime.datetime | None
+    run_id: str | None
+    run_state: str | None
+    cost: words.Money | None
+    reply: words.Document | None
 
 
 class Chain(pydantic.BaseModel):
@@ -120,6 +152,31 @@ async def proposal(
     return wire.answer(request, row)
 
 
+@router.get("/fix-waits", response_model=paging.Page[FixWait], summary="What is not proposed")
+async def fix_waits(
+    request: fastapi.Request, asks: asking.Asks, window: paging.Asked
+) -> responses.Response:
+    """By FixBot at its last look, with why; the oldest first."""
+    after = window.after(paging.moment, paging.text, paging.text)
+    async with asks.reading() as ask:
+        rows = await ask.fix_waits(after=after, limit=window.limit + 1)
+    return wire.answer(
+        request,
+        window.page(rows, lambda row: (row["since"], row["source"], row["fingerprint"])),
+    )
+
+
+@router.get("/fix-answers", response_model=paging.Page[FixAnswer], summary="What models answered")
+async def fix_answers(
+    request: fastapi.Request, asks: asking.Asks, window: paging.Asked
+) -> responses.Response:
+    """Of FixBot's questions about failed runs, the latest first."""
+    after = window.after(_when, paging.text, paging.text)
+    async with asks.reading() as ask:
+        rows = await ask.fix_answers(after=after, limit=window.limit + 1)
+    return wire.answer(request, window.page(rows, _asked))
+
+
 @router.get("/chains", response_model=paging.Page[Chain], summary="Verdicts on all chains")
 async def chains(
     request: fastapi.Request, asks: asking.Asks, window: paging.Asked
@@ -140,3 +197,20 @@ async def chain(
     async with asks.reading() as ask:
         rows = await ask.chains(run_id)
     return wire.answer(request, rows[0])
+
+
+def _asked(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The place of an answer; what was never sent is behind all others."""
+    at = row["asked_at"]
+    return (at.isoformat() if at else _NEVER, row["source"], row["cause"])
+
+
+def _when(part: Any) -> str:
+    """A time, or never.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if part != _NEVER:
+        paging.moment(part)
+    return str(part)

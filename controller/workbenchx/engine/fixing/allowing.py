@@ -17,7 +17,15 @@ class Limits:
 
     def room(self, opened: int, lately: int) -> bool:
         """Whether one more may be made."""
-        return opened < self.open and lately < self.hourly
+        return not self.full(opened, lately)
+
+    def full(self, opened: int, lately: int) -> str:
+        """Why no more may be made now, the same sentence for as long as it is so; "": one may."""
+        if opened >= self.open:
+            return f"as many pull requests are open in the repository as FixBot may have: {self.open} (the setting fixbot_open)"
+        if lately >= self.hourly:
+            return f"FixBot made as many pull requests within an hour as it may: {self.hourly} (the setting fixbot_hourly)"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

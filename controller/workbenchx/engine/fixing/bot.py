@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from workbenchx import errors, ports
 from workbenchx.engine import failpoints
-from workbenchx.engine.fixing import allowing, records, telling
+from workbenchx.engine.fixing import allowing, records, telling, waiting
 from workbenchx.fixbot import findings, judging, proposal, rules, scenes
 
 SNOOZE = datetime.timedelta(days=30)
@@ -31,12 +31,13 @@ class Repository:
 
 @dataclasses.dataclass(slots=True)
 class Pass:
-    """What one pass knows and has done. `done` are sentences for the log."""
+    """What one pass knows and has done. `done` are sentences for the log; `full`: why no more is proposed, "": more would be."""
 
     at: Repository
     found: Sequence[findings.Finding]
     wanted: Mapping[str, proposal.Proposal]
     done: list[str] = dataclasses.field(default_factory=list)
+    full: str = ""
 
     def proposal(self, fingerprint: str) -> proposal.Proposal | None:
         """What is to be proposed for a cause now; None: nothing, or it may not."""
@@ -84,7 +85,9 @@ class Bot:
         now = Pass(at, found, {each.fingerprint: each for each in made})
         living = [row for row in rows if await self._follow(now, row) not in OVER]
         await self._begin(now, living, {name for row in rows for name in records.causes(row)})
-        await telling.keep_dashboard(self._forge, now.found, now.wanted, living)
+        waits = waiting.of(now.found, now.wanted, living, now.full)
+        await self._store.note_waits(at.source, waits)
+        await telling.keep_dashboard(self._forge, now.found, now.wanted, living, waits)
         return now
 
     async def _follow(self, now: Pass, row: ports.Proposed) -> str:
@@ -243,7 +246,8 @@ class Bot:
         for made in now.wanted.values():
             if made.refusal or made.fingerprint in quiet:
                 continue
-            if not self._limits.room(opened, lately):
+            if full := self._limits.full(opened, lately):
+                now.full = full
                 break
             row = await self._store.propose(records.new(made, now.at.source, now.at.commit))
             if row is None:

@@ -31,16 +31,18 @@ async def keep_dashboard(
     found: Sequence[findings.Finding],
     wanted: Mapping[str, proposal.Proposal],
     living: Sequence[ports.Proposed],
+    waits: Sequence[ports.Unproposed],
 ) -> None:
     """One issue with everything; none is made before there is something to say, and then it also says that nothing is wrong."""
     said = bool(found or living)
-    await forge.keep_issue(DASHBOARD, _TITLE, body(found, wanted, living), make=said)
+    await forge.keep_issue(DASHBOARD, _TITLE, body(found, wanted, living, waits), make=said)
 
 
 def body(
     found: Sequence[findings.Finding],
     wanted: Mapping[str, proposal.Proposal],
     living: Sequence[ports.Proposed],
+    waits: Sequence[ports.Unproposed] = (),
 ) -> str:
     """What is proposed, what a person must mend, what waits."""
     parts = [DASHBOARD, "FixBot keeps this list. It reads nothing that is written here."]
@@ -49,6 +51,7 @@ def body(
         ("Snoozed or handed over", _quiet(living)),
         ("For a person", _manual(found)),
         ("Not proposed", _refused(wanted)),
+        ("Waiting", _waiting(waits)),
     ):
         kept = list(lines)
         if kept:
@@ -85,6 +88,13 @@ def _refused(wanted: Mapping[str, proposal.Proposal]) -> Iterator[str]:
     for made in wanted.values():
         if made.refusal:
             yield f"- {_plain(made.title)}: {_plain(made.refusal)}"
+
+
+def _waiting(waits: Sequence[ports.Unproposed]) -> Iterator[str]:
+    for item in waits:
+        if item.state == "capped":
+            where = f"{item.key}: {item.field}" if item.field else str(item.key)
+            yield f"- {_plain(item.rule)}: {_plain(where)}: {_plain(item.why)}"
 
 
 def _plain(text: str) -> str:

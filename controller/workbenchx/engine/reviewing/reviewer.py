@@ -206,6 +206,7 @@ class Reviewer:
         """Write down what is to be said, say it unless it was said, write down that it was."""
         pull, judged = answer.pull, answer.judged
         said = self._said(source, pull, ground, judged)
+        again = old.again if old else ""
         review = ports.Review(
             number=pull.number,
             head=pull.head,
@@ -214,17 +215,20 @@ class Reviewer:
             tree=answer.change.tree,
             verdict=said.verdict.value,
             title=said.title,
-            digest=said.digest,
+            digest=wording.anew(said.digest, again),
             posted=old.posted if old else "",
             destroys=_destroys(judged.plan),
+            again=again,
         )
         plan = judged.plan if judged.plan and judged.plan.steps else None
         await self._store.record_review(self._name, source.source, review, plan)
         failpoints.reach("review.recorded")
         if review.posted != review.digest:
-            await self._post(source, forge, pull, judged, said)
+            await self._post(source, forge, answer, said, review.digest)
             failpoints.reach("review.said")
-            await self._store.review_posted(self._name, source.source, pull.number, review.digest)
+            await self._store.review_posted(
+                self._name, source.source, pull.number, review.digest, again=again
+            )
 
     def _said(
         self,
@@ -241,11 +245,12 @@ class Reviewer:
         self,
         source: ports.Reviewable,
         forge: ports.Forge,
-        pull: ports.Pull,
-        judged: judging.Judged,
+        answer: _Answer,
         said: wording.Said,
+        name: str,
     ) -> None:
         """A report with sentences at the lines; where there is no place for them, the one comment says them."""
+        pull, judged = answer.pull, answer.judged
         context = wording.context(self._settings.environment, source.name)
         report = ports.Report(
             commit=pull.head,
@@ -255,7 +260,7 @@ class Reviewer:
             summary=said.body,
             annotations=said.annotations,
             url=self._settings.link(judged.plan.id) if judged.plan and judged.plan.steps else None,
-            external_id=said.digest,
+            external_id=name,
         )
         if not forge.annotates:
             await forge.say(pull.number, context, said.body)

@@ -72,6 +72,12 @@ def superseded(commit: str) -> Outcome:
     return Outcome(ports.Verdict.ERROR, title, f"{title}.\n")
 
 
+def past(commit: str) -> Outcome:
+    """What is said of a commit that was settled when another one came in force."""
+    title = f"Was settled; {commit[:12]} is in force now"
+    return Outcome(ports.Verdict.SUCCESS, title, f"{title}.\n")
+
+
 def _wrong(row: ports.SourceStanding) -> bool:
     """Only a person ends it."""
     if row.problem is not None:

@@ -64,12 +64,10 @@ class Teller:
         for report in reports:
             if report.ended_at is not None:
                 continue
-            superseded = report.commit != commit
-            outcome = (
-                standing.superseded(commit) if superseded else await self._outcome(source.source)
-            )
+            over = report.commit != commit
+            outcome = _over(report, commit) if over else await self._outcome(source.source)
             if outcome is not None:
-                await self._say(worker, source, forge, report, outcome, last=superseded)
+                await self._say(worker, source, forge, report, outcome, last=over)
 
     async def _outcome(self, source: str) -> standing.Outcome | None:
         """How it stands. All is well only where the planner has nothing to do for it, and held is only what it holds now.
@@ -112,11 +110,12 @@ class Teller:
     ) -> None:
         """Only what is new, and news of what only goes on not too often: a forge takes a thousand words a commit."""
         ended = last or outcome.verdict is ports.Verdict.SUCCESS
-        if report.posted == outcome.digest and not ended:
+        digest = wording.anew(outcome.digest, report.again)
+        if report.posted == digest and not ended:
             return
         if self._too_soon(report, outcome) and not ended:
             return
-        if report.posted != outcome.digest:
+        if report.posted != digest:
             if not (last or report.posted or outcome.verdict is ports.Verdict.PENDING):
                 await self._begin(worker, source, forge, report)
             if report.number is not None and not forge.annotates:
@@ -126,7 +125,7 @@ class Teller:
             await forge.report(_report(report, outcome))
             failpoints.reach("report.sent")
         said = dataclasses.replace(report, verdict=outcome.verdict.value)
-        await self._store.reported(worker, source.source, said, digest=outcome.digest, ended=ended)
+        await self._store.reported(worker, source.source, said, digest=digest, ended=ended)
 
     async def _begin(
         self,
@@ -140,7 +139,8 @@ class Teller:
         await forge.report(_report(report, outcome))
         failpoints.reach("report.begun")
         said = dataclasses.replace(report, verdict=outcome.verdict.value)
-        await self._store.reported(worker, source.source, said, digest=outcome.digest, ended=False)
+        digest = wording.anew(outcome.digest, report.again)
+        await self._store.reported(worker, source.source, said, digest=digest, ended=False)
 
     def _too_soon(self, report: ports.CommitReport, outcome: standing.Outcome) -> bool:
         if report.posted_at is None or report.verdict != outcome.verdict.value:
@@ -174,6 +174,13 @@ class Teller:
         return max(alike, default=None)
 
 
+def _over(report: ports.CommitReport, commit: str) -> standing.Outcome:
+    """The last word on a commit that is not in force: one that somebody wants anew may have been settled before."""
+    if report.verdict == ports.Verdict.SUCCESS.value:
+        return standing.past(commit)
+    return standing.superseded(commit)
+
+
 def _comment(report: ports.CommitReport, outcome: standing.Outcome) -> str:
     heading = f"### WorkbenchX: after the merge ({outcome.verdict.value})"
     return wording.fitted(
@@ -188,5 +195,5 @@ def _report(report: ports.CommitReport, outcome: standing.Outcome) -> ports.Repo
         verdict=outcome.verdict,
         title=outcome.title,
         summary=outcome.summary,
-        external_id=outcome.digest,
+        external_id=wording.anew(outcome.digest, report.again),
     )

@@ -69,6 +69,11 @@ def context(environment: str, source: str) -> str:
     return f"workbenchx/{environment}/{source}"
 
 
+def anew(digest: str, again: str) -> str:
+    """The name of the same said for another wish: to a forge it is another report. Without a wish, as it was."""
+    return hashlib.sha256(f"{digest}\0{again}".encode()).hexdigest() if again else digest
+
+
 def _verdict(judged: judging.Judged) -> str:
     if judged.plan is None:
         return "cannot be read" if judged.unread else "cannot be merged"

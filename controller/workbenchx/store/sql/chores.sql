@@ -29,6 +29,19 @@ delete from ops.plans where id in (select id from ops.plans where last_seen_at <
 delete from ops.reservations where id in (
   select id from ops.reservations where released_at < %(before)s limit %(limit)s);
 
+-- name: prune_answers
+-- What a pull request that is not over rests on stays, whatever its age.
+delete from ops.fix_answers a where (a.source, a.cause) in (
+  select d.source, d.cause from ops.fix_answers d where d.asked_at < %(before)s and not exists (
+    select 1 from ops.fix_proposals p where p.source = d.source and p.fingerprint = d.cause
+      and p.state in ('open', 'handed_over', 'snoozed'))
+  limit %(limit)s);
+
+-- name: prune_waits
+-- Of sources that FixBot has not looked at for a day: it is off there now, or they are not followed any more.
+delete from ops.fix_waits w where not exists (
+  select 1 from ops.fix_turns t where t.source = w.source and t.due_at > now() - interval '1 day');
+
 -- name: prune_probes
 -- A thousand at most.
 select ops_private.forget_probes(%(keep)s, %(before)s);

@@ -37,6 +37,24 @@ where id = %(id)s and state = %(was)s;
 update ops.fix_proposals set state = 'snoozed', snoozed_until = %(until)s::timestamptz, updated_at = now()
 where id::text = %(id)s and state in ('open', 'snoozed') returning id;
 
+-- name: note_waits
+-- All of a source at once; what is noted already is not written again.
+with told as (
+  select f.*, p.id as project_id
+  from unnest(%(fingerprints)s::text[], %(projects)s::text[], %(rules)s::text[], %(kinds)s::text[], %(namespaces)s::text[],
+    %(names)s::text[], %(fields)s::text[], %(states)s::text[], %(whys)s::text[])
+    as f (fingerprint, project, rule, kind, namespace, name, field, state, why)
+  left join ops.projects p on p.name = f.project and p.deleted_at is null
+  where f.project is null or p.id is not null
+), gone as (
+  delete from ops.fix_waits w where w.source = %(source)s and not exists (
+    select 1 from told t where t.fingerprint = w.fingerprint)
+)
+insert into ops.fix_waits as w (source, fingerprint, project_id, rule, kind, namespace, name, field, state, why)
+select %(source)s, fingerprint, project_id, rule, kind, namespace, name, field, state, why from told
+on conflict (source, fingerprint) do update set project_id = excluded.project_id, state = excluded.state, why = excluded.why
+where (w.project_id, w.state, w.why) is distinct from (excluded.project_id, excluded.state, excluded.why);
+
 -- name: turn
 -- Hold a source, if it is due and nobody does.
 insert into ops.fix_turns as t (source, holder, lease_until)

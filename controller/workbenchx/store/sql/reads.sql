@@ -221,3 +221,38 @@ where (%(id)s::uuid is null or f.id = %(id)s)
   and (%(after)s::text[] is null
        or (f.created_at, f.id) < ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2]::uuid))
 order by f.created_at desc, f.id desc limit %(limit)s;
+
+-- name: fix_answers
+-- What models were asked about failed runs, the latest first; what was never sent (asked_at is -infinity) last.
+select a.source, a.cause, p.name as project, a.kind, a.namespace, a.name, a.alias, a.state, a.tries, a.message,
+  case when a.asked_at > '-infinity' then a.asked_at end as asked_at, r.run_id::text, r.cost, r.state as run_state,
+  nullif(a.document -> 'reply', 'null') as reply
+from ops.fix_answers a left join ops.projects p on p.id = a.project_id
+left join ops.runs r on r.run_id::text = a.document ->> 'run_id'
+where %(after)s::text[] is null
+  or (a.asked_at, a.source, a.cause) < ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2], (%(after)s::text[])[3])
+order by a.asked_at desc, a.source desc, a.cause desc limit %(limit)s;
+
+-- name: deliveries
+-- Webhooks that were put down, the latest first; of one Source, or only those that nobody has handled.
+select forge, delivery_id as id, event, action, repository, source, number, branch, after_commit as "commit", context,
+  received_at, handled_at, again_at, again_by
+from ops.webhook_deliveries
+where repository is not null and (%(source)s::text is null or source = %(source)s) and (handled_at is null or not %(waiting)s)
+  and (%(after)s::text[] is null
+       or (received_at, forge, delivery_id) < ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2], (%(after)s::text[])[3]))
+order by received_at desc, forge desc, delivery_id desc limit %(limit)s;
+
+-- name: delivery_tallies
+-- Webhooks that were not put down, by why, what came last first. There are few sorts.
+select forge, outcome, why, event, repository, source, times, first_at, last_at, last_id, last_repository
+from ops.webhook_tallies where %(source)s::text is null or source = %(source)s
+order by last_at desc, forge, outcome, why, event, repository limit %(limit)s;
+
+-- name: fix_waits
+-- What FixBot found and has no pull request for, the oldest first.
+select w.source, w.fingerprint, p.name as project, w.rule, w.kind, w.namespace, w.name, w.field, w.state, w.why, w.since
+from ops.fix_waits w left join ops.projects p on p.id = w.project_id
+where %(after)s::text[] is null
+  or (w.since, w.source, w.fingerprint) > ((%(after)s::text[])[1]::timestamptz, (%(after)s::text[])[2], (%(after)s::text[])[3])
+order by w.since, w.source, w.fingerprint limit %(limit)s;

@@ -50,6 +50,16 @@ from ops.declared d
 where d.kind = 'Source' and d.namespace || '/' || d.name = s.source
   and regexp_replace(d.spec ->> 'url', '(\.git)?/*$', '') = regexp_replace(%(url)s, '(\.git)?/*$', '');
 
+-- name: pull_again
+-- Somebody wants it said anew, once for each wish.
+update ops.pull_reviews set again = %(again)s, posted = ''
+where source = %(source)s and head = %(commit)s and again <> %(again)s;
+
+-- name: commit_again
+-- The same of what has come of a commit: it has no last word now.
+update ops.commit_reports set again = %(again)s, posted = '', posted_at = null, ended_at = null
+where source = %(source)s and "commit" = %(commit)s and context = coalesce(%(context)s::text, context) and again <> %(again)s;
+
 -- name: epochs
 -- What a review of a source rests on: what it declares itself, and what else is declared that its documents can have to do
 -- with. Two texts that change with them: a row that is written gets the number of its reading, one that goes is missing.
@@ -71,7 +81,7 @@ select 1 from ops.review_states where source = %(source)s and held_by = %(worker
 
 -- name: reviews
 -- The latest review of each pull request of a source.
-select number, head, base, epochs, tree, verdict, title, digest, posted, destroys, plan_id, reviewed_at from ops.pull_reviews
+select number, head, base, epochs, tree, verdict, title, digest, posted, destroys, plan_id, reviewed_at, again from ops.pull_reviews
 where source = %(source)s;
 
 -- name: record
@@ -84,8 +94,9 @@ on conflict (source, number) do update set head = excluded.head, base = excluded
   title = excluded.title, digest = excluded.digest, reviewed_at = now();
 
 -- name: posted
--- The forge took it.
-update ops.pull_reviews set posted = %(digest)s, posted_at = now() where source = %(source)s and number = %(number)s;
+-- The forge took it. What somebody wants anew since is still to be said.
+update ops.pull_reviews set posted = %(digest)s, posted_at = now()
+where source = %(source)s and number = %(number)s and again = %(again)s;
 
 -- name: in_force
 -- The commit whose documents a source declares now; nothing where it has none. In a cluster it declares nothing itself.
@@ -100,7 +111,7 @@ select kind, namespace, name, source from ops.source_objects;
 
 -- name: open_reports
 -- Commits that wait for their last word, the oldest first.
-select "commit", context, number, verdict, posted, posted_at, ended_at from ops.commit_reports
+select "commit", context, number, verdict, posted, posted_at, ended_at, again from ops.commit_reports
 where source = %(source)s and (ended_at is null or "commit" = %(commit)s) order by created_at, "commit";
 
 -- name: begin_report
@@ -109,10 +120,10 @@ insert into ops.commit_reports (source, "commit", context, number)
 values (%(source)s, %(commit)s, %(context)s, %(number)s) on conflict (source, "commit", context) do nothing;
 
 -- name: reported
--- The forge took it. `ended`: it was the last word.
+-- The forge took it. `ended`: it was the last word. The same as of `posted`.
 update ops.commit_reports set verdict = %(verdict)s, posted = %(digest)s, posted_at = now(),
   ended_at = case when %(ended)s then now() end
-where source = %(source)s and "commit" = %(commit)s and context = %(context)s;
+where source = %(source)s and "commit" = %(commit)s and context = %(context)s and again = %(again)s;
 
 -- name: bound
 -- Which commit was decided on last.
