@@ -14,7 +14,7 @@ from workbenchx.store import callers, orders, reads
 router = fastapi.APIRouter(prefix="/api/v1", tags=["orders"])
 Verb = Literal[
     "suspend", "resume", "confirm", "cancel", "snooze", "adopt", "forget", "start", "stop",
-    "extend", "snapshot", "rerun", "backfill",
+    "extend", "snapshot", "rerun", "backfill", "sync",
 ]  # fmt: skip
 
 
