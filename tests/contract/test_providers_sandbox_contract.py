@@ -1,6 +1,7 @@
 """What every `ports.SandboxProvider` promises. Adapters are in support.FACTORIES."""
 
 import asyncio
+import dataclasses
 import datetime
 import os
 import pathlib
@@ -251,11 +252,10 @@ async def test_a_deadline_ends_the_run(bench: support.Bench) -> None:
 
 async def test_a_deadline_can_be_moved(bench: support.Bench) -> None:
     """Extend moves the deadline of a run, before its start and while it runs: it lives on when both old ones are over."""
-    first, second = soon(3 * bench.pace), soon(6 * bench.pace)
-    await bench.sandbox.create(bench.spec(NAME, "sleep", "600", deadline=first))
-    await bench.sandbox.extend(NAME, second)
-    await bench.sandbox.start(NAME, {})
-    await bench.sandbox.extend(NAME, soon(600))
+    seconds = 1.5 * bench.pace
+    while (second := await moved_twice(bench, seconds)) is None:
+        seconds *= 2
+        assert seconds < 1000, "this machine is too slow to move a deadline before it is over"
 
     async def over() -> bool:
         return soon(-0.5) > second
@@ -265,6 +265,23 @@ async def test_a_deadline_can_be_moved(bench: support.Bench) -> None:
     assert status is not None
     assert status.state == "running"
     await bench.sandbox.delete(NAME)
+
+
+async def moved_twice(bench: support.Bench, seconds: float) -> datetime.datetime | None:
+    """A run whose deadline was moved twice; the later of the old ones. None: the first one was over before that was done."""
+    first, second = soon(seconds), soon(1.3 * seconds)
+    try:
+        await bench.sandbox.create(bench.spec(NAME, "sleep", "3600", deadline=first))
+        await bench.sandbox.extend(NAME, second)
+        await bench.sandbox.start(NAME, {})
+        await bench.sandbox.extend(NAME, soon(1800))
+    except errors.WorkbenchError:
+        if soon(0) < first:
+            raise
+    if soon(0) < first:
+        return second
+    await bench.sandbox.delete(NAME)
+    return None
 
 
 async def test_stop_asks_then_kills(bench: support.Bench) -> None:
@@ -334,17 +351,15 @@ async def test_a_signal_is_told(bench: support.Bench) -> None:
     assert (ended.exit_code, ended.reason) == (139, "Signalled")
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [{"name": "../x"}, {"name": ""}, {"name": ".hidden"}, {"shape": "other"}, {"command": ()}],
-)
-async def test_a_bad_order_is_stalled(bench: support.Bench, fields: dict[str, object]) -> None:
+async def test_a_bad_order_is_stalled(bench: support.Bench) -> None:
     """An order that cannot be is refused with a reason, before anything is made."""
-    values = {"name": NAME, "command": ("true",), "shape": "execution", **fields}
-    spec = ports.SandboxSpec(tags={}, image="x", **values)  # type: ignore[arg-type]
-    with pytest.raises(errors.Stalled):
-        await bench.sandbox.create(spec)
-    assert (await bench.sandbox.observe()).objects == ()
+    good = ports.SandboxSpec(name=NAME, command=("true",), shape="execution", tags={}, image="x")
+    bad = [dataclasses.replace(good, name=name) for name in ("../x", "", ".hidden")]
+    bad += [dataclasses.replace(good, shape="other"), dataclasses.replace(good, command=())]
+    for spec in bad:
+        with pytest.raises(errors.Stalled):
+            await bench.sandbox.create(spec)
+        assert (await bench.sandbox.observe()).objects == (), spec
 
 
 async def test_local_costs_nothing_or_a_price_is_known(bench: support.Bench) -> None:

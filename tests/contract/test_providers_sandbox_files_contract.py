@@ -58,37 +58,37 @@ def _device(name: str) -> tarfile.TarInfo:
     return header
 
 
-@pytest.mark.parametrize(
-    "archive",
-    [
-        support.tar(("../out", b"x")),
-        support.tar(("/out", b"x")),
-        support.tar(_link("l", "/etc"), ("l/out", b"x")),
-        support.tar(_link("l", "../../.."), ("l/out", b"x")),
-        support.tar(_link("here", "."), _link("e", "here/.."), ("e/out", b"x")),
-        support.tar(_device("null")),
-        b"this is no archive at all" * 100,
-    ],
-    ids=["dots", "absolute", "link", "relative-link", "two-links", "device", "garbage"],
-)
-async def test_hostile_archives_are_refused(bench: support.Bench, archive: bytes) -> None:
+HOSTILE = {
+    "dots": support.tar(("../out", b"x")),
+    "absolute": support.tar(("/out", b"x")),
+    "link": support.tar(_link("l", "/etc"), ("l/out", b"x")),
+    "relative-link": support.tar(_link("l", "../../.."), ("l/out", b"x")),
+    "two-links": support.tar(_link("here", "."), _link("e", "here/.."), ("e/out", b"x")),
+    "device": support.tar(_device("null")),
+    "garbage": b"this is no archive at all" * 100,
+}
+
+
+async def test_hostile_archives_are_refused(bench: support.Bench) -> None:
     """An archive cannot write outside of the working folder; nothing of the sandbox is left then."""
-    sha256 = await bench.blob(archive)
-    spec = bench.spec(NAME, "true", files=(ports.StagedFile(".", sha256, unpack=True),))
-    with pytest.raises(errors.Stalled) as caught:
-        await bench.sandbox.create(spec)
-    assert caught.value.reason == "InvalidArchive"
-    assert (await bench.sandbox.observe()).objects == ()
-    await support.nothing_left(bench)
+    for what, archive in HOSTILE.items():
+        sha256 = await bench.blob(archive)
+        spec = bench.spec(NAME, "true", files=(ports.StagedFile(".", sha256, unpack=True),))
+        with pytest.raises(errors.Stalled) as caught:
+            await bench.sandbox.create(spec)
+        assert caught.value.reason == "InvalidArchive", what
+        assert (await bench.sandbox.observe()).objects == (), what
+        await support.nothing_left(bench)
 
 
-@pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x"])
-async def test_files_are_staged_inside_only(bench: support.Bench, path: str) -> None:
+async def test_files_are_staged_inside_only(bench: support.Bench) -> None:
     """A path of the order that leads out is refused."""
-    spec = bench.spec(NAME, "true", files=(ports.StagedFile(path, await bench.blob(b"")),))
-    with pytest.raises(errors.Stalled) as caught:
-        await bench.sandbox.create(spec)
-    assert caught.value.reason == "InvalidPath"
+    sha256 = await bench.blob(b"")
+    for path in ("/etc/x", "../x", "a/../../x"):
+        spec = bench.spec(NAME, "true", files=(ports.StagedFile(path, sha256),))
+        with pytest.raises(errors.Stalled) as caught:
+            await bench.sandbox.create(spec)
+        assert caught.value.reason == "InvalidPath", path
 
 
 async def test_a_missing_blob_is_said(bench: support.Bench) -> None:
@@ -108,14 +108,13 @@ async def test_outputs_are_read(bench: support.Bench) -> None:
     assert b"".join(chunks) == b"m" * 3000000
 
 
-@pytest.mark.parametrize(
-    "path", ["none", "folder", "link", "out/passwd", "fifo", "../spec.json", "/etc/passwd", ""]
-)
-async def test_only_regular_files_inside_are_outputs(bench: support.Bench, path: str) -> None:
+async def test_only_regular_files_inside_are_outputs(bench: support.Bench) -> None:
     """Links, folders, pipes and paths out of the working folder are OutputMissing, and nothing blocks."""
     setup = "mkdir folder; ln -s /etc/passwd link; ln -s /etc out; mkfifo fifo"
     await bench.run(bench.spec(NAME, "sh", "-c", setup))
-    with pytest.raises(errors.Stalled) as caught:
-        async with asyncio.timeout(120):
-            [chunk async for chunk in bench.sandbox.read_file(NAME, path)]
-    assert caught.value.reason == "OutputMissing"
+    inside = ("none", "folder", "link", "out/passwd", "fifo")
+    for path in (*inside, "../spec.json", "/etc/passwd", ""):
+        with pytest.raises(errors.Stalled) as caught:
+            async with asyncio.timeout(120):
+                [chunk async for chunk in bench.sandbox.read_file(NAME, path)]
+        assert caught.value.reason == "OutputMissing", path

@@ -12,9 +12,11 @@ from typing import Any
 import providers_sandbox as support
 import pytest
 import workspace_backend
+from cluster_fixtures import cluster
 from pydantic_ai import workspaces
 from pydantic_ai.workspaces import conformance
 
+__all__ = ["cluster"]
 SHARED = "wbx-test-1"
 LONG = f"sleep {os.getpid() + 7_000_000}"
 ADAPTERS = ("kubernetes", "local-isolated", "vercel_sandbox")
@@ -40,18 +42,33 @@ _NUMBERS = itertools.count(2)
 
 
 @pytest.fixture(scope="module")
-def shared(
+def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[support.Bench]:
-    """An adapter, with the session that the rules share."""
-    with support.FACTORIES[request.param](request, tmp_path_factory.mktemp("workspace")) as made:
+) -> Iterator[Callable[[str], support.Bench]]:
+    """An adapter, with the session that the rules share. Kept for the whole file: the rules come in any order."""
+    kept: dict[str, support.Bench] = {}
+    with contextlib.ExitStack() as stack:
 
-        async def begin() -> None:
-            await made.begin(made.spec(SHARED, shape="session"))
-            await made.rest()
+        def open_(name: str) -> support.Bench:
+            if name not in kept:
+                folder = tmp_path_factory.mktemp("workspace")
+                made = stack.enter_context(support.FACTORIES[name](request, folder))
+                asyncio.run(_begun(made))
+                kept[name] = made
+            return kept[name]
 
-        asyncio.run(begin())
-        yield made
+        yield open_
+
+
+async def _begun(bench: support.Bench) -> None:
+    await bench.begin(bench.spec(SHARED, shape="session"))
+    await bench.rest()
+
+
+@pytest.fixture
+def shared(request: pytest.FixtureRequest, opened: Callable[[str], support.Bench]) -> support.Bench:
+    """One adapter, with the session that the rules share."""
+    return opened(request.param)
 
 
 @pytest.fixture

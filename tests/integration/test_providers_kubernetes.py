@@ -338,31 +338,37 @@ async def test_kubectl_shows_the_output_and_the_exit_code(bench: cluster_sandbox
 
 async def test_a_session_says_since_when_nobody_uses_it(bench: cluster_sandbox.Bench) -> None:
     """A look shows it once nobody does; a shell that somebody opened in the container is use, and so is a file."""
-
-    async def idle_since() -> str:
-        (seen,) = (await bench.sandbox.observe()).objects
-        return str(seen.fields.get("idle_since", ""))
-
-    async def idle() -> bool:
-        return await idle_since() != ""
+    shell, written = "wbx-shell", "wbx-written"
+    for name in (shell, written):
+        await bench.begin(bench.spec(name, shape="session"))
+        assert await _idle_since(bench, name) == ""
+    before = {name: await _until_idle(bench, name) for name in (shell, written)}
+    script = "while [ ! -e /wbx/box/work/enough ]; do :; done"
+    working = asyncio.create_task(bench.inside(shell, "sh", "-c", script))
+    await bench.touch(written, "file")
 
     async def used() -> bool:
-        return await idle_since() == ""
+        return await _idle_since(bench, shell) == ""
 
-    await bench.begin(bench.spec(NAME, shape="session"))
-    assert await used()
-    await providers_sandbox.until(idle, 300)
-    script = "while [ ! -e /wbx/box/work/enough ]; do :; done"
-    working = asyncio.create_task(bench.inside(NAME, "sh", "-c", script))
-    await providers_sandbox.until(used, 300)
-    await bench.touch(NAME, "enough")
+    await providers_sandbox.until(used)
+    await bench.touch(shell, "enough")
     await working
-    await providers_sandbox.until(idle, 300)
-    first = await idle_since()
-    await bench.touch(NAME, "file")
+    for name in (shell, written):
+        await _until_idle(bench, name, later=before[name])
+        await bench.sandbox.delete(name)
 
-    async def later() -> bool:
-        return await idle_since() > first
 
-    await providers_sandbox.until(later, 300)
-    await bench.sandbox.delete(NAME)
+async def _idle_since(bench: cluster_sandbox.Bench, name: str) -> str:
+    """What a look shows of it; empty: somebody uses it."""
+    seen = (await bench.sandbox.observe()).objects
+    return next(str(each.fields.get("idle_since", "")) for each in seen if each.name == name)
+
+
+async def _until_idle(bench: cluster_sandbox.Bench, name: str, *, later: str = "") -> str:
+    """Since when nobody uses it, later than that."""
+
+    async def idle() -> bool:
+        return await _idle_since(bench, name) > later
+
+    await providers_sandbox.until(idle)
+    return await _idle_since(bench, name)
