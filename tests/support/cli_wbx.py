@@ -1,5 +1,6 @@
 """Runs the real `wbx` in a folder of its own."""
 
+import asyncio
 import contextlib
 import dataclasses
 import json
@@ -10,9 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
 from typing import Any
 
 import cli_tree
+import store_homes
 import store_server
 
 WBX = (sys.executable, "-m", "workbenchx.cli.main")
@@ -122,10 +125,12 @@ class Workbench:
 
 @contextlib.contextmanager
 def workbench(folder: pathlib.Path) -> Iterator[Workbench]:
-    """A small repository with a home of its own; whatever happens, nothing of it runs on afterwards."""
+    """A small repository with a home of its own, whose database is there; whatever happens, nothing of it runs on afterwards."""
     store_server.reachable(folder)
     made = Workbench(cli_tree.make(folder / "repository"), folder / "home")
     try:
+        with futures.ThreadPoolExecutor(1) as thread:  # a loop may run in this one
+            thread.submit(asyncio.run, store_homes.furnish(made.home)).result()
         yield made
     finally:
         stopped = made.run("up", "--stop")

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import store_homes
 import store_server
 
 from workbenchx import ports
@@ -108,11 +109,15 @@ class Lab:
 async def lab(folder: pathlib.Path, **environ: str) -> AsyncIterator[Lab]:
     """An installation in `folder`, stopped at the end. `environ`: settings of its own."""
     store_server.reachable(folder)
+    await store_homes.furnish(folder / ".wbx")
     given = {"WBX_HOME": str(folder / ".wbx"), **environ}
     chosen = settings.load(folder=folder, environ=given)
-    async with app.open(chosen) as opened:
-        yield Lab(opened)
-        await stopping.sandboxes(opened)
+    try:
+        async with app.open(chosen) as opened:
+            yield Lab(opened)
+            await stopping.sandboxes(opened)
+    finally:
+        await embedded.stop(folder / ".wbx")
 
 
 @contextlib.asynccontextmanager
@@ -125,4 +130,3 @@ async def with_project(folder: pathlib.Path, platform: str) -> AsyncIterator[Lab
     (folder / "ssot" / "platform.yaml").write_text(platform)
     async with lab(folder) as made:
         yield made
-    await embedded.stop(folder / ".wbx")
