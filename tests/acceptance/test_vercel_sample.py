@@ -47,7 +47,10 @@ def kinds(emulator: vercel_emulator.Emulator) -> set[str]:
 def test_one_line_moves_what_lives_there(
     bench: evidence_worlds.Bench, emulator: vercel_emulator.Emulator
 ) -> None:
-    """The plan says what moves; applied, the app is here, and the session, whose files would go, is held and stays there."""
+    """The plan says what moves; applied, the app is here, and the session, whose files would go, is held and stays there.
+
+    Where Vercel does not answer, `wbx up --stop` says so and exits 1; what is here, Postgres included, is ended.
+    """
     bench.ok("up", "--once", timeout=evidence_worlds.LONG)
     assert emulator.made >= 5
     assert kinds(emulator) == {"Session", "AppDeployment"}
@@ -65,6 +68,12 @@ def test_one_line_moves_what_lives_there(
     moved = "select provider from ops.app_deployments where deleted_at is null"
     assert evidence.rows(bench, moved) == [{"provider": "local"}]
 
+    emulator.fault("list", "expired", times=1000)
+    stopped = bench.run("up", "--stop", timeout=evidence_worlds.LONG)
+    assert stopped.returncode == 1, stopped.stderr
+    assert "not all sandboxes at vercel_sandbox are ended" in stopped.stderr
+    assert "stopped Postgres" in stopped.stderr
+
 
 def test_a_provider_without_its_credentials_is_said(bench: evidence_worlds.Bench) -> None:
     """What runs there fails and names the reference; everything else is in force."""
@@ -78,15 +87,3 @@ def test_a_provider_without_its_credentials_is_said(bench: evidence_worlds.Bench
     query = "select reason, message from ops.runner_jobs where name = 'ingest'"
     (told,) = evidence.rows(bench, query)
     assert "NOT_SET_ANYWHERE" in told["message"]
-
-
-def test_stopping_does_not_depend_on_a_provider(
-    bench: evidence_worlds.Bench, emulator: vercel_emulator.Emulator
-) -> None:
-    """Where Vercel does not answer, `wbx up --stop` says so and exits 1; what is here, Postgres included, is ended."""
-    bench.ok("up", "--once", timeout=evidence_worlds.LONG)
-    emulator.fault("list", "expired", times=1000)
-    stopped = bench.run("up", "--stop", timeout=evidence_worlds.LONG)
-    assert stopped.returncode == 1, stopped.stderr
-    assert "not all sandboxes at vercel_sandbox are ended" in stopped.stderr
-    assert "stopped Postgres" in stopped.stderr

@@ -138,8 +138,8 @@ async def test_from_the_pull_request_to_the_cluster(
 
     A merge that would delete more than was reviewed holds that, until somebody confirms; FixBot proposes from here, too.
     """
-    monkeypatch.setattr(serving, "LOOK_SECONDS", 1.0)
-    monkeypatch.setattr(serving, "PAUSE_SECONDS", 1.0)
+    for name in ("LOOK_SECONDS", "SOON_SECONDS", "PAUSE_SECONDS"):
+        monkeypatch.setattr(serving, name, 1.0)
     monkeypatch.setenv("WBX_SECRET_LAB_TOKEN", gitea.owner.token)
     space, admin = lab.namespace, lab.cluster.admin
     declare(lab, repository)

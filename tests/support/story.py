@@ -18,8 +18,9 @@ import pytest
 import store_server
 import vercel_emulator
 
-from workbenchx.engine import observer
+from workbenchx.engine import following, observer
 from workbenchx.engine.fixing import serving
+from workbenchx.engine.reviewing import reviewer
 from workbenchx.planner import model
 from workbenchx.store import embedded
 
@@ -354,11 +355,13 @@ class Story:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at providers and for findings every moment, instead of every minute or two."""
+    """Look at providers, for findings and for what nobody told of every moment, instead of every minute or two."""
     monkeypatch.setattr(observer, "EVERY_SECONDS", 1.0)
     monkeypatch.setattr(observer, "_LATELY", 0.0)
-    monkeypatch.setattr(serving, "LOOK_SECONDS", 1.0)
-    monkeypatch.setattr(serving, "PAUSE_SECONDS", 1.0)
+    for name in ("LOOK_SECONDS", "SOON_SECONDS", "PAUSE_SECONDS"):
+        monkeypatch.setattr(serving, name, 1.0)
+    for each in (reviewer, following):
+        monkeypatch.setattr(each, "_IDLE_SECONDS", 1.0)
 
 
 @contextlib.asynccontextmanager
