@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from concurrent import futures
 
 import harness
 
@@ -37,22 +38,30 @@ def main() -> None:
     # As pip leaves it where it installs it, and the packages of the peers: Python may be told to write nothing itself.
     compileall.compile_dir(harness.ROOT / "controller", quiet=1)
     subjects = asked.subjects or list(known)
-    found = {subject: run(known[subject], small=asked.small) for subject in subjects}
-    failed = [subject for subject, rows in found.items() if rows is None]
+    # With little data nothing is measured, so they need not be alone on the machine.
+    with futures.ThreadPoolExecutor(os.cpu_count() if asked.small else 1) as pool:
+        rows = pool.map(lambda subject: run(known[subject], small=asked.small), subjects)
+        found = dict(zip(subjects, rows, strict=True))
+    failed = [subject for subject, each in found.items() if each is None]
     if not asked.small:
-        write({subject: rows for subject, rows in found.items() if rows is not None})
+        write({subject: each for subject, each in found.items() if each is not None})
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
     print(f"{len(found)} benchmarks ran" + (", small: answers checked" if asked.small else ""))
 
 
 def run(path: pathlib.Path, *, small: bool) -> list[harness.Row] | None:
-    """The rows of one benchmark; None if it failed."""
-    print(f"== {path.stem}", flush=True)
+    """The rows of one benchmark; None if it failed. What a small one says is shown when it has ended: several run at once."""
+    if not small:
+        print(f"== {path.stem}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "rows.json"
         command = [sys.executable, str(path), f"--json={output}", *(["--small"] if small else [])]
-        if subprocess.run(command, check=False).returncode:
+        out, err = (subprocess.PIPE, subprocess.STDOUT) if small else (None, None)
+        done = subprocess.run(command, check=False, text=True, stdout=out, stderr=err)
+        if small:
+            print(f"== {path.stem}\n{done.stdout}", end="", flush=True)
+        if done.returncode:
             return None
         return [harness.Row(**row) for row in json.loads(output.read_text(encoding="utf-8"))]
 
