@@ -4,8 +4,10 @@ A test that needs a tool calls `tools.need(...)` (tests/support/tools.py). Where
 skipped, the end of the run lists it with the way to get it, and in CI (CI=true) it is a failure.
 """
 
+import gc
 import os
 import pathlib
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -13,9 +15,11 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
 _ORDER = {name: at for at, name in enumerate(("integration", "acceptance", "contract", "property"))}
+_begun: set[pathlib.Path] = set()
 hypothesis.settings.register_profile("workbenchx", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("workbenchx")
 
+gc.disable()  # thousands of tests are collected and none is let go: each look for garbage among them is in vain
 for _name in [name for name in os.environ if name.startswith("WBX_")]:
     del os.environ[_name]
 
@@ -33,8 +37,29 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Folders whose files take longest come first, so that no long file is left for the end, when all others are done."""
-    items.sort(key=lambda item: _ORDER.get(item.path.parent.name, len(_ORDER)))
+    """Files that need a cluster come first, then folders whose files take longest: no long file is left for the end."""
+    items.sort(
+        key=lambda item: (not _clustered(item), _ORDER.get(item.path.parent.name, len(_ORDER)))
+    )
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end, and is not looked through again."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A file that needs no cluster has none beside it: an idle one takes a part of a core."""
+    nodes = sys.modules.get("cluster_node")
+    if nodes and item.path not in _begun and not _clustered(item):
+        nodes.let_go()
+    _begun.add(item.path)
+
+
+def _clustered(item: pytest.Item) -> bool:
+    """Whether the file of a test has the fixture `cluster`."""
+    return hasattr(getattr(item, "module", None), "cluster")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,9 +15,11 @@ import evidence_sample
 import evidence_worlds
 import pytest
 import store_server
+from cluster_fixtures import cluster
 
 from workbenchx.planner import abilities
 
+__all__ = ["cluster"]
 AT_ONCE = 2
 CODE = ("AppDeployment", "ExperimentRun", "RunnerJob", "Session")
 ADAPTERS = ("do_runner", "kubernetes", "local", "vercel_sandbox")

@@ -261,6 +261,13 @@ def shared(config: pytest.Config, cluster: cluster_server.Cluster) -> Node:
     return _kept[0]
 
 
+def let_go() -> None:
+    """End the node of this test process, and its cluster after it; who needs one later gets another."""
+    while _kept:
+        _kept.pop().close()
+    cluster_server.let_go()
+
+
 def busybox(node: Node) -> str:
     """An image with a shell and some of what comes with it (Debian's wget is no use: it cannot look up names without libraries)."""
     names = (

@@ -148,17 +148,17 @@ def account(cluster: cluster_server.Cluster, namespace: str) -> str:
     return str(made["status"]["token"])
 
 
-_pushed: dict[int, tuple[str, str]] = {}
+_pushed: dict[pathlib.Path, tuple[str, str]] = {}
 
 
 def images(node: cluster_node.Node) -> tuple[str, str]:
     """Our own image, and one of a Runtime with a shell and Python; pushed once for each node."""
-    if id(node) not in _pushed:
+    if node.folder not in _pushed:
         base = system(node.tools["busybox"])
         ours = node.push("workbenchx", oci_images.make(base | _package()))
         theirs = node.push("runtime", oci_images.make(base))
-        _pushed[id(node)] = ours, theirs
-    return _pushed[id(node)]
+        _pushed[node.folder] = ours, theirs
+    return _pushed[node.folder]
 
 
 def system(busybox: pathlib.Path) -> dict[str, bytes | str]:
@@ -170,7 +170,8 @@ def system(busybox: pathlib.Path) -> dict[str, bytes | str]:
     files |= {f"usr/bin/{name}": "python3.11" for name in ("python", "python3")}
     for path in sorted(_LIBRARY.rglob("*")):
         parts = path.relative_to(_LIBRARY).parts
-        if path.suffix in {".py", ".so"} and path.is_file() and parts[0] not in _LEFT_OUT:
+        left_out = parts[0] in _LEFT_OUT or parts[0].startswith("config-")
+        if path.suffix in {".py", ".so"} and path.is_file() and not left_out:
             files[str(path).lstrip("/")] = path.read_bytes()
     for library in _libraries():
         files[str(library).lstrip("/")] = library.read_bytes()

@@ -245,6 +245,12 @@ def shared(config: pytest.Config) -> Cluster:
     return _kept[0]
 
 
+def let_go() -> None:
+    """End the cluster of this test process; who needs one later gets another."""
+    while _kept:
+        _kept.pop().close()
+
+
 def definitions() -> list[dict[str, Any]]:
     """The documents of crds/."""
     paths = sorted(path for path in tree.under("crds", ".yaml") if path.stem != "kustomization")
