@@ -1,12 +1,14 @@
 """A Source in a cluster: commit → applied, commit → all Ready, and passes that find nothing or one change made behind its back.
 
-Beside it, in the same cluster: bare server-side apply of the same documents under other names (through the same HTTP client,
-32 in flight, the operator at work as it is for us), and Flux's kustomize-controller 1.9.6, which gets them as an artifact that is
-ready (flux.py). It runs after our operator has ended, so nothing of ours slows it, while ours is measured with the operator
-at work. Where Flux is not built (`--small`), its times are those of an earlier machine (reference/anchors.md).
+Beside it, in the same cluster, the operator at work as it is for us: bare server-side apply of the same documents under other
+names (through the same HTTP client, 32 in flight), and Flux's kustomize-controller 1.9.6, which gets them as an artifact that is
+ready (flux.py). Each begins when all that came before is Ready (decision 203). Where Flux is not built (`--small`), its
+times are those of an earlier machine (reference/anchors.md).
 
-Commit → all Ready is of objects that change among many that stand. Its twin is what bench_converge measures, for as many
-objects: created while no operator runs, from the start of its process to the last Ready, in a cluster that is otherwise empty.
+Commit → all Ready is of objects that change among many that stand. Its twin writes the same to the same objects when the
+operator has ended: each document and then its status, bare, 32 in flight; nobody can be faster. Beside that stands what bench_converge
+measures, for as many objects: created while no operator runs, from the start of its process to the last Ready, in a
+cluster that is otherwise empty.
 
 `WBX_BENCH_OBJECTS=5000` chooses one number of new objects instead of 1,000 and 5,000; 0 leaves them out.
 `WBX_BENCH_STANDING=10000` is how many stand when a tenth of them changes; 0 leaves that out.
@@ -70,13 +72,17 @@ class Scene:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """Seconds that were measured in a scene. `twin`: until as many as are changed are Ready from nothing."""
+    """Seconds that were measured in a scene.
+
+    `twin`: until as many as are changed are Ready from nothing; `writes`: of what makes them Ready, by a bare client.
+    """
 
     applied: float
     idle: float
     mended: float
     ready: float
     twin: float
+    writes: float
     bare: float
     peer: Peer
 
@@ -126,8 +132,11 @@ def _rows(scene: Scene) -> list[harness.Row]:
     found = cluster_site.on("landing", lambda site: _played(site, scene))
     rows = _compared(scene, found) if scene.compared else []
     if scene.changed:
-        what = f"{scene.changed:,} changed of {scene.count:,}: commit to all Ready, against as many from nothing"
-        rows.append(harness.Row(what, found.ready, found.twin, "s", 1.5))
+        what = f"{scene.changed:,} changed of {scene.count:,}: commit to all Ready, against"
+        rows.append(
+            harness.Row(f"{what} bare writes of the same", found.ready, found.writes, "s", 1.5)
+        )
+        rows.append(harness.Row(f"{what} as many from nothing", found.ready, found.twin, "s"))
     return rows
 
 
@@ -164,10 +173,14 @@ async def _played(site: cluster_site.Site, scene: Scene) -> Found:
             applied, idle, mended = await _looks(followed, scene.count)
             if scene.changed:
                 ready = await _change(followed, scene.count, scene.changed)
-        bare = await _bare(site, scene.count) if scene.compared else 0.0
-    if scene.flux:
-        peer = await asyncio.to_thread(_flux, site, scene.flux, scene.count)
-    return Found(applied, idle, mended, ready, twin, bare, peer)
+        if scene.compared:
+            await _settled(site, "d", scene.count)
+            bare = await _bare(site, scene.count)
+            await _settled(site, "bare-", scene.count)
+        if scene.flux:
+            peer = await asyncio.to_thread(_flux, site, scene.flux, scene.count)
+    writes = await _writes(site, scene.changed)
+    return Found(applied, idle, mended, ready, twin, writes, bare, peer)
 
 
 def _project(site: cluster_site.Site) -> None:
@@ -205,8 +218,7 @@ def _twin(number: int) -> dict[str, Any]:
 
 async def _change(followed: Followed, count: int, changed: int) -> float:
     """Seconds from a commit that changes some to the last Ready of them; before it all are Ready, and nothing is under way."""
-    keys = [("Dataset", SPACE, f"d{number:05}") for number in range(count)]
-    await asyncio.to_thread(followed.site.lab.until_ready, keys, timeout=600)
+    await _settled(followed.site, "d", count)
     followed.commit(count, changed=changed)
     since = await cluster_site.version(followed.site, "Dataset")
     looking = asyncio.create_task(_all_ready(followed.site, followed.process, "d", changed, since))
@@ -284,20 +296,53 @@ async def _meddled(lab: operator_lab.Lab, name: str) -> None:
     await asyncio.to_thread(operator_lab.until, lambda: lab.rows(seen, name), lambda: "the change")
 
 
+async def _settled(site: cluster_site.Site, prefix: str, count: int) -> None:
+    """All of a name are Ready."""
+    keys = [("Dataset", SPACE, f"{prefix}{number:05}") for number in range(count)]
+    await asyncio.to_thread(site.lab.until_ready, keys, timeout=600)
+
+
+async def _writes(site: cluster_site.Site, count: int) -> float:
+    """Another document and the status that it then has, as the managers that own them, by a client that does nothing else."""
+    names = [f"d{number:05}" for number in range(count)]
+    found = [await site.api.get(client.path("Dataset", SPACE, name)) for name in names]
+    source = f"wbx-source.{accounts.mark(f'{SPACE}/team')}"
+
+    async def one(number: int) -> None:
+        item = found[number]
+        await _patched(site, source, _changed(item, {"spec": item["spec"] | {"format": "json"}}))
+        told = item["status"] | {"observedGeneration": item["metadata"]["generation"] + 1}
+        await _patched(site, client.MANAGER, _changed(item, {"status": told}), "status")
+
+    return await cluster_site.each(count, one)
+
+
+def _changed(item: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: item["metadata"][name] for name in ("name", "namespace", "labels")}
+    return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": kept} | part
+
+
+async def _patched(
+    site: cluster_site.Site, manager: str, document: dict[str, Any], sub: str = ""
+) -> None:
+    """One server-side apply, as cheap as ours."""
+    answer = await site.api.send(
+        "PATCH",
+        client.path(document["kind"], SPACE, document["metadata"]["name"], sub),
+        data=json.dumps(document).encode(),
+        headers={"Content-Type": "application/apply-patch+yaml"},
+        params={"fieldManager": manager, "force": "true", "fieldValidation": "Ignore"},
+    )
+    assert answer.done, answer.message
+
+
 async def _bare(site: cluster_site.Site, count: int) -> float:
     """The same documents under other names, by a client that does nothing else."""
 
     async def one(number: int) -> None:
         name = f"bare-{number:05}"
         spec = {"project": "lab", "uri": f"https://example.com/{name}.csv", "format": "csv"}
-        answer = await site.api.send(
-            "PATCH",
-            client.path("Dataset", SPACE, name),
-            data=json.dumps(operator_lab.manifest("Dataset", name, spec, SPACE)).encode(),
-            headers={"Content-Type": "application/apply-patch+yaml"},
-            params={"fieldManager": "bare"},
-        )
-        assert answer.done, answer.message
+        await _patched(site, "bare", operator_lab.manifest("Dataset", name, spec, SPACE))
 
     return await cluster_site.each(count, one)
 

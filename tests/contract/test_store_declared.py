@@ -153,10 +153,12 @@ async def test_the_sweep_knows_what_may_go(store: postgres.Postgres) -> None:
     assert await store.standing("local", ["sb"]) == {"sb": "quarantined"}
 
 
-async def next_one(changes: AsyncIterator[None]) -> None:
-    """Wait for the next burst."""
+async def next_one(
+    changes: AsyncIterator[frozenset[str] | None],
+) -> frozenset[str] | None:
+    """Wait for the next burst, and say of which kinds it tells."""
     async with asyncio.timeout(120):
-        await anext(changes)
+        return await anext(changes)
 
 
 async def test_changes_wake_and_quiet_does_not(store: postgres.Postgres) -> None:

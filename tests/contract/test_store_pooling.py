@@ -65,8 +65,8 @@ async def refusals(url_of: store_pgbouncer.Pooler, database: str) -> dict[str, e
 
 
 async def _first(engine: postgres.Postgres) -> AsyncGenerator[None, None]:
-    async for change in engine.changes():
-        yield change
+    async for _ in engine.changes():
+        yield
 
 
 async def test_a_transaction_pooler_is_found_by_how_it_behaves(

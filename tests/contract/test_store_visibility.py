@@ -341,8 +341,8 @@ async def test_notifications_tell_nothing(
     assert {(note.channel, note.payload) for note in heard} == {("ops_changed", "")}
 
 
-async def test_nothing_notifies_with_a_payload(server: embedded.Server, database: str) -> None:
-    """Every pg_notify in the functions of the schema has a channel of all and an empty payload."""
+async def test_nothing_notifies_with_a_name(server: embedded.Server, database: str) -> None:
+    """Every pg_notify in the functions of the schema has a channel of all, and a payload that is empty or the word Source."""
     owner_url = server.url_for("wbx_migrate", database)
     async with await psycopg.AsyncConnection.connect(owner_url) as conn:
         found = await conn.execute(
@@ -354,4 +354,5 @@ async def test_nothing_notifies_with_a_payload(server: embedded.Server, database
     assert len(calls) >= 3
     told = {call.strip() for _, call in calls}
     channels = ("ops_changed", "ops_events", "ops_logs", "ops_runners", "ops_webhooks")
-    assert told == {f"pg_notify('{channel}', '')" for channel in channels}
+    empty = {f"pg_notify('{channel}', '')" for channel in channels}
+    assert told == empty | {"pg_notify('ops_changed', 'source')"}

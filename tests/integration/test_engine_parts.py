@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 
 import store_worlds as worlds
 from store_fixtures import database, server, store
 
+from workbenchx import ports
 from workbenchx.engine import clock, loop
 from workbenchx.planner import model
 from workbenchx.store import cluster, postgres
@@ -16,6 +18,9 @@ __all__ = ["database", "server", "store"]
 IRIS = worlds.declared(worlds.PROJECT, {"members": []})
 LAB = worlds.declared(model.Key("Project", "", "lab"), {"members": []})
 A = worlds.declared(model.Key("Dataset", "iris", "a"), {"project": "iris", "version": "1"})
+TEAM = worlds.declared(
+    model.Key("Source", "iris", "team"), {"project": "iris", "url": "https://example.com/team.git"}
+)
 LATER = worlds.declared(model.Key("Dataset", "iris", "b"), {"project": "later"})
 
 
@@ -60,8 +65,9 @@ class Told:
 
 
 def written(done: loop.Pass) -> set[model.Key]:
-    """The rows of a pass."""
-    return {row.declared.key for row in done.batch.rows}
+    """The rows of a pass, and what else was concluded anew."""
+    rows = {row.declared.key for row in done.batch.rows}
+    return rows | {verdict.key for _, verdict in done.batch.verdicts}
 
 
 @contextlib.asynccontextmanager
@@ -140,6 +146,43 @@ async def test_only_others_wake_it(store: postgres.Postgres) -> None:
     assert {row.key: row.reason for row in (await worlds.world(store)).recorded}[
         A.key
     ] == "Suspended"
+
+
+async def test_what_a_worker_saw_of_a_source_is_judged_alone(store: postgres.Postgres) -> None:
+    """A look at a repository is told as such, whatever it found: nothing else is planned anew."""
+    other = postgres.Postgres(store.connections.url)
+    async with serving(store) as told:
+        await told.declare(TEAM)
+        await told.recorded(TEAM)
+        await other.due_sources("w1", lease=600, limit=1)
+        for number in itertools.count():
+            told.passes.clear()
+            problem = ports.Problem("GitRefused", f"refused {number}", waits=False)
+            assert await other.looked(
+                "w1", "iris/team", seen=f"{number:040}", pause=0, problem=problem
+            )
+            if (await told.recorded(TEAM)).world.part == frozenset({TEAM.key}):
+                break
+            await other.due_sources("w1", lease=600, limit=1)
+    await other.close()
+
+    assert {row.key: row.message for row in (await worlds.world(store)).recorded}[
+        TEAM.key
+    ] == f"refused {number}"
+    assert await named(store) == {frozenset({"Source"})}
+
+
+async def named(store: postgres.Postgres) -> set[frozenset[str] | None]:
+    """What is heard of a failed look, whose run and whose state are written at once."""
+    changes = aiter(store.changes())
+    async with asyncio.timeout(120):
+        assert await anext(changes) is None
+        await store.due_sources("w2", lease=600, limit=1)
+        problem = ports.Problem("GitRefused", "refused again", waits=False)
+        assert await store.looked("w2", "iris/team", seen="f" * 40, pause=0, problem=problem)
+        heard = {await anext(changes)}
+    await changes.aclose()  # type: ignore[attr-defined] # an async generator
+    return heard
 
 
 async def test_a_part_is_read_as_in_the_whole(store: postgres.Postgres) -> None:

@@ -209,6 +209,17 @@ def test_in_an_open_world_a_missing_target_is_only_told() -> None:
     assert len(found.notices) == 2
 
 
+def test_of_an_open_world_no_more_is_told_than_is_wanted() -> None:
+    """The first targets by place; what is an error is told however many there are."""
+    jobs = "---\n".join(files.job(f"j{n:03}") for n in range(5))
+    one = {"a.yaml": jobs.encode()}
+    found = validate.check(one, open_world=True, told=3)
+
+    assert found.valid
+    assert len(found.notices) == 3
+    assert len(validate.check(one, told=3).problems) == 10
+
+
 def test_a_target_in_an_unreadable_file_is_only_told() -> None:
     """One broken file does not make errors of everything that refers to it."""
     broken = files.runtime("rust").replace("image:", "\timage:")

@@ -40,6 +40,7 @@ def check(
     known: Mapping[identity.Key, Mapping[str, Any]] | None = None,
     found: Iterable[problem.Problem] = (),
     open_world: bool = False,
+    told: int | None = None,
     jobs: int | None = None,
     specs: bool = True,
     begun: workers.Begun | None = None,
@@ -52,6 +53,7 @@ def check(
         known: specs of resources that exist besides, such as recorded ones, when only a part of the tree is checked.
         found: problems that the caller met before, such as folders that it could not read.
         open_world: more may exist than is known; a missing target is then a notice.
+        told: how many missing targets of an open world are told, the first of them; None: all.
         jobs: processes to use. None: all cores, if there is enough to do.
         specs: False leaves `Document.spec` empty, which is faster when only the problems are asked for.
         begun: the reading of `files`, where it was begun before; `jobs` and `specs` were said there.
@@ -62,7 +64,7 @@ def check(
     twins = [item for item in ordered if documents.setdefault(item.key, item) is not item]
     broken = frozenset(read.broken) | {item.path for item in found if item.severity == _ERROR}
     unread = [] if open_world else _texts(files, broken)
-    world = whole.Whole(documents, known or {}, open_world, unread)
+    world = whole.Whole(documents, known or {}, open_world, unread, told)
     findings = [*_twins(twins, documents), *_findings(world)]
     problems = sorted({*found, *read.problems, *_placed(files, findings)})
     for twin in twins:

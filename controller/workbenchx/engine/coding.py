@@ -39,7 +39,7 @@ class Coder:
         self._known: _Known = {}
         self._told: dict[str, str] = {}
 
-    async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
+    async def serve(self, changes: Callable[[], AsyncIterator[object]]) -> None:
         """Look at once, when something changed that is wanted, and every minute, until cancelled."""
         wake = asyncio.Event()
         listening = asyncio.create_task(patience.wake(changes, wake))

@@ -19,6 +19,7 @@ from workbenchx.planner import model
 LOG = logging.getLogger(__name__)
 LEASE_SECONDS = 30.0
 AT_ONCE = 4
+TOLD = 20
 _IDLE_SECONDS = 60.0
 _BURST_SECONDS = 0.05
 _LONGEST_PAUSE = 600.0
@@ -101,7 +102,7 @@ class Follower:
         self._name = name
         self._credential = credential or self._named
 
-    async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
+    async def serve(self, changes: Callable[[], AsyncIterator[object]]) -> None:
         """Look at what is due, until cancelled; what is held then is given back."""
         wake = asyncio.Event()
         listening = asyncio.create_task(patience.wake(changes, wake))
@@ -228,24 +229,16 @@ def applying_of(
     skipped = [_place(row) for row in look.reading.rows if not may(followed, row.key)]
     keys = {row.key for row in allowed}
     refused = [text for of, text in look.refused.items() if isinstance(of, str) or of in keys]
-    source = followed.source
-    rows = [
-        dataclasses.replace(
-            row,
-            source=dataclasses.replace(row.source, source=source, repo=str(followed.spec["url"])),
-        )
-        for row in allowed
-    ]
     found = {
-        "documents": len(rows),
-        "skipped": skipped[:20],
-        "refused": refused[:20],
-        "notices": list(look.notices)[:20],
+        "documents": len(allowed),
+        "skipped": skipped[:TOLD],
+        "refused": refused[:TOLD],
+        "notices": list(look.notices)[:TOLD],
         "signer": signer,
     }
     return ports.Applying(
         commit=fetched.commit,
-        rows=rows,
+        rows=allowed,
         complete=look.reading.complete,
         broken=look.reading.broken,
         code=look.reading.code,

@@ -87,7 +87,7 @@ class Engine:
     """The reconcile loop of one process. `reading`: declared files that its first pass records.
 
     Where whoever writes in this process tells (`told`), a pass judges no more of the world than what was touched
-    reaches, as long as that is row-only; all else, and what others write, is a pass over the whole.
+    reaches, as long as that is row-only; all else, and what others write of any other kind than a Source, is a pass over the whole.
 
     `turned`: when it last began a pass; `reached`: when the database last answered; both by the monotonic clock.
     """
@@ -224,9 +224,10 @@ class Engine:
 
     def _pause(self, done: Pass) -> float:
         """Seconds until time alone changes the plan, or what was written must be looked at."""
-        if done.wrote and not (self._told and done.rows_alone):
+        part = done.world.part is not None
+        if done.wrote and not (self._told and (part or done.rows_alone)):
             return 0.0
-        if done.world.part is None:
+        if not part:
             self._due = min((wait.until for wait in done.plan.waits if wait.until), default=None)
         left = (self._due - self._clock.now()).total_seconds() if self._due else math.inf
         return max(0.05, min(self._touches.patience, left))
@@ -251,8 +252,9 @@ class Engine:
 
     async def _listen(self) -> None:
         changes = functools.partial(self._store.changes, others=self._told)
-        async for _ in patience.surviving(changes):
-            self.wake()
+        async for changed in patience.surviving(changes):
+            self._touches.add_kinds(changed if self._told else None)
+            self._wake.set()
 
     async def _renew(self) -> None:
         """Keep the lease; where another holds it, look again as soon as it may have run out."""

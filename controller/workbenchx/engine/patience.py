@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
 
 from workbenchx import errors
 
 LOG = logging.getLogger(__name__)
+_Change = TypeVar("_Change")
 
 
 @contextlib.contextmanager
@@ -19,18 +21,18 @@ def database_pauses() -> Iterator[None]:
         LOG.warning("waiting: %s", problem.message)
 
 
-async def surviving(changes: Callable[[], AsyncIterator[None]]) -> AsyncIterator[None]:
+async def surviving(changes: Callable[[], AsyncIterator[_Change]]) -> AsyncIterator[_Change]:
     """The change stream, begun anew whenever the database comes back."""
     while True:
         try:
-            async for _ in changes():
-                yield
+            async for change in changes():
+                yield change
         except errors.Waiting as problem:
             LOG.warning("waiting: %s", problem.message)
             await asyncio.sleep(problem.retry_after)
 
 
-async def wake(changes: Callable[[], AsyncIterator[None]], sleeper: asyncio.Event) -> None:
+async def wake(changes: Callable[[], AsyncIterator[object]], sleeper: asyncio.Event) -> None:
     """Set an event at each change, until cancelled."""
     async for _ in surviving(changes):
         sleeper.set()

@@ -17,6 +17,7 @@ class Touches:
 
     def __init__(self) -> None:
         self._keys: set[model.Key] = set()
+        self._kinds: set[str] = set()
         self._everything = True
         self._reach: parts.Reach | None = None
         self._look_seconds = LOOK_SECONDS
@@ -39,13 +40,20 @@ class Touches:
         else:
             self._keys.update(keys)
 
+    def add_kinds(self, kinds: Collection[str] | None) -> None:
+        """Something of these kinds changed, whichever it was; None: anything may have."""
+        if kinds is None:
+            self._everything = True
+        else:
+            self._kinds.update(kinds)
+
     def take(self) -> frozenset[model.Key] | None:
         """All that a pass must judge; None: the whole world. Whoever then fails to look adds None."""
-        keys, everything = self._keys, self._everything or self._overdue
-        self._keys, self._everything = set(), False
-        if everything or not keys or self._reach is None:
+        keys, kinds, everything = self._keys, self._kinds, self._everything or self._overdue
+        self._keys, self._kinds, self._everything = set(), set(), False
+        if everything or not (keys or kinds) or self._reach is None:
             return None
-        return self._reach.of(keys)
+        return self._reach.of(keys.union(*map(self._reach.known, kinds)))
 
     def judged(self, looked_up: index.Index) -> None:
         """What was taken was looked at."""

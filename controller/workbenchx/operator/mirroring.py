@@ -18,7 +18,7 @@ from workbenchx.store import cluster
 LOG = logging.getLogger(__name__)
 AGAIN_SECONDS = 1.0
 MOST = 2000
-GATHER_SECONDS = 2.0
+GATHER_SECONDS = 0.5
 
 
 class Mirror:

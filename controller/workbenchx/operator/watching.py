@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import aiohttp
+import uvloop
 
 from workbenchx.api import registry
 from workbenchx.operator import kubeconfig, permissions, source, watches
@@ -99,7 +100,7 @@ class Watcher:
             self.watches.begun()
             self._new = time.monotonic()
             try:
-                with contextlib.closing(asyncio.new_event_loop()) as loop:
+                with contextlib.closing(uvloop.new_event_loop()) as loop:
                     _to_its_end(loop, self._watch())
             except Exception as error:  # noqa: BLE001 - whatever ends kopf, the watch goes on
                 told = " ".join(str(error).split())[:300]

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable
 
 from workbenchx.planner import index, model, subjects
 
-# Their rules look at nothing but the document and the standing of what it refers to.
-JUDGED_ALONE = frozenset({"App", "Dataset", "Project", "Runtime", "Template"})
+# Their rules look at nothing but the document, the standing of what it refers to, and, of a Source, what a worker saw.
+JUDGED_ALONE = frozenset({"App", "Dataset", "Project", "Runtime", "Source", "Template"})
+# What others write of these changes nothing else; there are few.
+TOLD = frozenset({"Source"})
 
 
 class Reach:
@@ -17,15 +19,22 @@ class Reach:
 
     def __init__(self, looked_up: index.Index) -> None:
         self._users: dict[model.Key, set[model.Key]] = {}
+        self._told: dict[str, set[model.Key]] = {}
         # A resource that is no longer declared may be the old name of one that comes.
         self._whole = all(
             subject.phase is subjects.Phase.DECLARED for subject in looked_up.resources.values()
         )
         self.note(looked_up.resources.values())
 
+    def known(self, kind: str) -> Collection[model.Key]:
+        """All of a kind that is told as such (`TOLD`)."""
+        return self._told.get(kind, ())
+
     def note(self, known: Iterable[subjects.Subject]) -> None:
         """Learn what these refer to. Nothing is unlearned: at worst too much is judged."""
         for subject in known:
+            if subject.key.kind in TOLD:
+                self._told.setdefault(subject.key.kind, set()).add(subject.key)
             for reference in subject.references:
                 self._users.setdefault(reference.target, set()).add(subject.key)
 

@@ -352,8 +352,8 @@ class Store(Protocol):
         """The order of a person is a run now; None: it cannot be carried out. Again changes nothing."""
 
     # waiting
-    def changes(self, *, others: bool = False) -> AsyncIterator[None]:
+    def changes(self, *, others: bool = False) -> AsyncIterator[frozenset[str] | None]:
         """One item at start, then one per burst of NOTIFYs (state changed somewhere).
 
-        `others`: of those that this store did not cause itself.
+        An item is the kinds of which alone something changed; None: anything may have. `others`: of what this store did not cause itself.
         """

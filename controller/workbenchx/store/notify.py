@@ -22,17 +22,20 @@ class Changes:
 
     _db: connections.Connections
 
-    async def changes(self, *, others: bool = False) -> AsyncIterator[None]:
+    async def changes(self, *, others: bool = False) -> AsyncIterator[frozenset[str] | None]:
         """One item at start, then one per burst of NOTIFYs. `others`: of those that this store did not cause itself.
+
+        An item is the kinds of which alone something changed, where all of the burst says so; None: anything may have.
 
         Raises:
             errors.Waiting: reason DatabaseUnavailable: begin anew when the database is back.
             errors.Stalled: reason TransactionPooler: nobody would ever be heard.
         """
         ours = self._db.backends if others else _nobody
-        async with contextlib.aclosing(listen(self._db.url, CHANGED, ours=ours)) as bursts:
-            async for _ in bursts:
-                yield
+        async with contextlib.aclosing(_heard(self._db.url, CHANGED, ours=ours)) as bursts:
+            async for told in bursts:
+                kinds = frozenset(payload for _, payload in told)
+                yield None if "" in kinds else kinds
 
     async def printed(self) -> AsyncIterator[None]:
         """The same, and whenever output of a program was recorded."""
@@ -56,6 +59,15 @@ async def listen(
         errors.Waiting: as `Changes.changes`.
         errors.Stalled: reason TransactionPooler: nobody would ever be heard.
     """
+    async with contextlib.aclosing(_heard(url, *channels, ours=ours)) as bursts:
+        async for told in bursts:
+            yield frozenset(channel for channel, _ in told)
+
+
+async def _heard(
+    url: str, *channels: str, ours: Callable[[], Container[int]] = _nobody
+) -> AsyncGenerator[frozenset[tuple[str, str]], None]:
+    """The same, each channel with what was said on it; at the start nothing was."""
     pooling.refuse_port(url)
     with connections.meaning():
         conn = await psycopg.AsyncConnection.connect(
@@ -71,18 +83,20 @@ async def _listen(
     url: str,
     channels: Sequence[str],
     ours: Callable[[], Container[int]],
-) -> AsyncGenerator[frozenset[str], None]:
+) -> AsyncGenerator[frozenset[tuple[str, str]], None]:
     try:
         with connections.meaning():
             await pooling.refuse(conn, url)
             for channel in channels:
                 await conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-            yield frozenset(channels)
+            yield frozenset((channel, "") for channel in channels)
             while True:
                 told = [one async for one in conn.notifies(stop_after=1)]
                 told += [one async for one in conn.notifies(timeout=_BURST_SECONDS)]
                 known = ours()
-                heard = frozenset(one.channel for one in told if one.pid not in known)
+                heard = frozenset(
+                    (one.channel, one.payload) for one in told if one.pid not in known
+                )
                 if heard:
                     yield heard
     except psycopg.Error as error:

@@ -123,7 +123,7 @@ class Sources:
             done = ports.Applied(written.changed, written.removed, kept, taken)
             found = _found(applying, done)
             await applied(conn, held, applying.commit, run_id=run_id, pause=pause, found=found)
-            await confirm(conn, source, applying.tokens, commit=applying.commit)
+            await _confirm(conn, source, applying)
         return done
 
 
@@ -208,18 +208,16 @@ async def _tell(
     await events.append(conn, [events.entry(event)])
 
 
-async def confirm(
-    conn: connections.Connection, source: str, tokens: Sequence[str], *, commit: str
-) -> None:
-    """What a commit's trailers confirm. It counts for what this source declared, and for nothing else."""
-    for token in tokens:
+async def _confirm(conn: connections.Connection, source: str, applying: ports.Applying) -> None:
+    """What the commit's trailers confirm. It counts for what this source declared, and for nothing else."""
+    for token in applying.tokens:
         params = {
             "verb": "confirm",
             "kind": None,
             "namespace": "",
             "name": None,
             "args": encode.document({"token": token, "source": source}),
-            "actor": f"commit:{commit}",
+            "actor": f"commit:{applying.commit}",
             "at_once": False,
         }
         await conn.execute(_ORDER, params)

@@ -315,7 +315,7 @@ class EmbeddedStore(postgres.Postgres):
         super().__init__(server.url_for("wbx_engine"))
         self._home = home
 
-    async def changes(self, *, others: bool = False) -> AsyncIterator[None]:
+    async def changes(self, *, others: bool = False) -> AsyncIterator[frozenset[str] | None]:
         """As `ports.Store.changes`; a server that is gone is started before the caller hears of it."""
         try:
             async for change in super().changes(others=others):

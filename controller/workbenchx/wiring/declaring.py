@@ -3,16 +3,26 @@
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbenchx import ports
 from workbenchx.declared import document, problem, remembering, validate, workers
-from workbenchx.engine import mirror, snapshots
+from workbenchx.engine import following, mirror, snapshots
 from workbenchx.forge import checkout, worktree
 from workbenchx.planner import model
 from workbenchx.wiring import readahead
 
 REMEMBERED = 20_000
+
+
+class Origin(NamedTuple):
+    """The source that declares, and its repository where it has one."""
+
+    source: str
+    repo: str | None
+
+
+_WORKTREE = Origin(mirror.EMBEDDED_SOURCE, None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,17 +72,23 @@ def of_next(
     *,
     known: Mapping[model.Key, Mapping[str, Any]],
     open_world: bool,
+    origin: Origin,
 ) -> Declaration:
     """What the tree of a commit declares, read in this process, which remembers the files of the commit before.
 
-    Absence means something for all that its source declared.
+    Of what an open world may hold besides, the first few are told. Absence means something for all that its source declared.
     """
     with workers.begin(tree.files, jobs=1, read=before) as begun:
         report = validate.check(
-            tree.files, known=known, found=tree.problems, open_world=open_world, begun=begun
+            tree.files,
+            known=known,
+            found=tree.problems,
+            open_world=open_world,
+            told=following.TOLD,
+            begun=begun,
         )
     before.turn(REMEMBERED)
-    return Declaration(report, _reading(report, tree, ".", tree.commit, {}))
+    return Declaration(report, _reading(report, tree, ".", tree.commit, {}, origin=origin))
 
 
 def of_tree(
@@ -94,9 +110,11 @@ def _reading(
     scope: str,
     commit: str | None,
     code: Mapping[str, model.Code],
+    *,
+    origin: Origin = _WORKTREE,
 ) -> mirror.Reading:
     return mirror.Reading(
-        rows=tuple(_row(found, commit) for found in report.documents),
+        rows=tuple(_row(found, commit, origin) for found in report.documents),
         broken=_faults(report),
         scope=None if scope == "." else scope,
         commit=commit,
@@ -119,15 +137,13 @@ def _first(path: str, errors: Sequence[str]) -> str:
     return f"{errors[0]}{more}" if errors else f"{path}: could not be read"
 
 
-def _row(found: document.Document, commit: str | None) -> model.Declared:
+def _row(found: document.Document, commit: str | None, origin: Origin) -> model.Declared:
     return model.Declared(
         key=model.Key(found.kind, found.namespace, found.name),
         project=found.project,
         spec=found.spec,
         hash=found.hash,
-        source=model.SourceRef(
-            source=mirror.EMBEDDED_SOURCE, commit=commit, path=found.path, line=found.line
-        ),
+        source=model.SourceRef(origin.source, origin.repo, commit, found.path, found.line),
         problem=found.problem,
         refers_to=found.references,
         text=found.text,

@@ -48,7 +48,12 @@ class Reader:
         known = await self._known(followed.source) if given else {}
         before = self._before.pop(followed.source, None) or remembering.Files()
         declaration = await asyncio.to_thread(
-            declaring.of_next, tree, before, known=known, open_world=not given
+            declaring.of_next,
+            tree,
+            before,
+            known=known,
+            open_world=not given,
+            origin=declaring.Origin(followed.source, str(followed.spec["url"])),
         )
         self._remember(followed.source, before)
         refused = _refused(declaration.report)

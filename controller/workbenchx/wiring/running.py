@@ -44,7 +44,7 @@ class Parts:
     prober: prober.Prober
     indexer: "indexer.Indexer | None" = None
     follower: following.Follower | None = None
-    changes: Callable[[], AsyncIterator[None]] | None = None
+    changes: Callable[[], AsyncIterator[object]] | None = None
     telling: Callable[[], Coroutine[None, None, None]] | None = None
     fixbot: Callable[[], Coroutine[None, None, None]] | None = None
 

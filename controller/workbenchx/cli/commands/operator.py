@@ -73,7 +73,7 @@ def command(
             await serving.serve(chosen, access, stop, announce)
 
     with telemetry.collected("wbx-operator"):
-        interrupts.call(work)
+        interrupts.call(work, _room("serving").new_loop)
     return 0
 
 

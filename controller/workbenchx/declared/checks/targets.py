@@ -12,12 +12,16 @@ _COMPARED = 100
 
 
 def find(world: whole.Whole) -> Iterator[whole.Finding]:
-    """One finding for each reference that leads nowhere."""
+    """One finding for each reference that leads nowhere; in an open world of the first `world.told`."""
     documents, known = world.documents, world.known
-    near = _Near(world)
+    near, left = _Near(world), world.told if world.open_world else None
     for found in documents.values():
         for reference in found.references:
             if reference.target not in documents and reference.target not in known:
+                if left is not None and not reference.optional:
+                    left -= 1
+                    if left < 0:
+                        continue
                 yield from _missing(world, near, found, reference)
         for want in found.wants:
             yield from _output(world, found, want)

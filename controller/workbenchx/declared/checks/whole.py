@@ -16,12 +16,14 @@ class Whole:
 
     `known` never hides a document. `open_world`: more may exist than is known, so a missing target is only told.
     `unread`: what stands in files that could not be read wholly; a target that is named there may be declared there.
+    `told`: how many missing targets of an open world somebody wants to hear of; None: all.
     """
 
     documents: Mapping[identity.Key, document.Document]
     known: Mapping[identity.Key, Mapping[str, Any]]
     open_world: bool = False
     unread: Sequence[bytes] = ()
+    told: int | None = None
 
     def holds(self, key: identity.Key) -> bool:
         """Whether the resource exists, valid or not."""

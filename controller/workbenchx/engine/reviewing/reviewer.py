@@ -87,7 +87,7 @@ class Reviewer:
         self._name = name
         self._teller = telling.Teller(store, changes, settings.environment, settings.policy, clock)
 
-    async def serve(self, changes: Callable[[], AsyncIterator[None]]) -> None:
+    async def serve(self, changes: Callable[[], AsyncIterator[object]]) -> None:
         """Look whenever something changed or is due, until cancelled."""
         wake = asyncio.Event()
         listening = asyncio.create_task(patience.wake(changes, wake))
