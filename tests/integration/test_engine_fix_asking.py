@@ -27,6 +27,7 @@ from workbenchx.fixbot import asked, proposal, rules, scenes
 from workbenchx.fixbot.rules import write_fix
 from workbenchx.store import embedded, postgres
 from workbenchx.wiring import asking as wired
+from workbenchx.wiring import rehearsal
 
 __all__ = ["database", "server", "store", "vendors_key"]
 vendors_key = answers_fixtures.vendors_key
@@ -199,6 +200,23 @@ async def test_a_model_that_does_not_answer_is_asked_again_some_times(bench: Ben
     assert answer is not None
     assert answer.state is asked.State.REFUSED
     assert bench.made.rows("select tries, state from ops.fix_answers") == [(3, "refused")]
+
+
+async def test_a_try_that_breaks_down_says_nothing_of_the_change(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine without memory or time refuses nothing: it is told, and gone through again later."""
+    await bench.begin()
+    with monkeypatch.context() as broken:
+        broken.setattr(rehearsal, "_command", lambda: ["/bin/false"])
+        _, untried = await bench.look()
+    assert untried is not None
+    assert untried.state is asked.State.WAITS
+    assert "could not be tried out" in untried.message
+    soon = dataclasses.replace(GENEROUS, pace=ports.Pace(again=0))
+    _, answer = await bench.look(limits=soon)
+    assert answer is not None
+    assert answer.state is asked.State.ACCEPTED
 
 
 async def test_who_dies_in_the_middle_asks_again_later(bench: Bench) -> None:

@@ -292,6 +292,8 @@ async def test_a_prune_of_many_waits_for_a_person(scene: Scene, by: str) -> None
             said = await scene.look(worker)
             assert (said["removed"], "held" in said) == (11, False)
             assert [name for name in names if scene.live(name)] == ["d0"]
+            ordered = "select args ->> 'source' from ops.interventions where verb = 'confirm'"
+            assert scene.lab.rows(ordered) == [(scene.source if by == "trailer" else None,)]
 
 
 async def test_a_token_that_is_refused_leaves_it_to_be_done_later(scene: Scene) -> None:

@@ -113,10 +113,10 @@ class Lab:
                     ],
                 )
             await conn.execute(
-                "insert into ops.source_states (source, namespace, name, spec, applied)"
-                " values (%s, 'wbx-system', 'platform', '{}', %s)"
-                " on conflict (source) do update set applied = excluded.applied",
-                [source, commit],
+                "insert into ops.source_states (source, namespace, name, spec, intended, applied)"
+                " values (%s, 'wbx-system', 'platform', '{}', %s, %s)"
+                " on conflict (source) do update set intended = excluded.intended, applied = excluded.applied",
+                [source, commit, commit],
             )
             await inventory.place(conn, source)
 

@@ -1,10 +1,12 @@
 """What the brakes look at beside numbers: who needs whom, and what comes back anew."""
 
 import dataclasses
+from collections.abc import Callable
 
 import planner_worlds as worlds
+import pytest
 
-from workbenchx.planner import model
+from workbenchx.planner import brakes, model, plan
 
 
 def test_what_a_held_thing_needs_stays_with_it() -> None:
@@ -29,6 +31,57 @@ def test_apps_made_anew_are_not_counted() -> None:
 
     assert {step.action.value for step in found.steps} == {"replace"}
     assert len(found.steps) == 12
+
+
+@pytest.mark.parametrize("where", ["files", "cluster"])
+def test_a_merge_makes_anew_what_was_reviewed(where: str) -> None:
+    """A changed app whose reviewed plan left it as it was is held, in a cluster as where files are declared; one that was reviewed goes on, and so does what a person confirms."""
+    apps = [row for name in ("shop", "till") for row in worlds.app(name)]
+    life = worlds.Life(*worlds.platform(), *map(_in(where), apps))
+    life.settle()
+    blue = [{"name": "COLOUR", "value": "blue"}]
+    changed = [row for name in ("shop", "till") for row in worlds.app(name, env=blue)]
+    life.add(*map(_in(where), changed))
+    reviewed = frozenset({brakes.mark(worlds.key("AppDeployment/till"))})
+    bound = dataclasses.replace(life.world, bounds={"lab/team": reviewed})
+    found = plan.plan(bound)
+
+    assert [(step.action.value, step.subject.name, step.because.value) for step in found.steps] == [
+        ("hold", "shop", "NotReviewed"),
+        ("replace", "till", "SpecChanged"),
+    ]
+    confirmed = model.Intervention("1", "confirm", None, {"token": found.inputs["hold_token"]})
+    for source, action in [(None, "replace"), ("lab/team", "replace"), ("lab/other", "hold")]:
+        args = {**confirmed.args, **({"source": source} if source else {})}
+        order = dataclasses.replace(confirmed, args=args)
+        shop = next(
+            step
+            for step in plan.plan(dataclasses.replace(bound, interventions=(order,))).steps
+            if step.subject.name == "shop"
+        )
+        assert shop.action.value == action
+
+
+def test_what_refers_to_a_change_is_not_bound_by_its_own_merge() -> None:
+    """An app whose document stands is made anew with its runtime, whatever the merge of its own source destroyed."""
+    life = worlds.Life(*worlds.platform(), *map(_in("files"), worlds.app()))
+    life.settle()
+    life.add(*worlds.platform(image=f"registry.example.org/py@sha256:{'b' * 64}"))
+    found = plan.plan(dataclasses.replace(life.world, bounds={"lab/team": frozenset()}))
+    assert {step.action.value for step in found.steps if step.destructive} == {"replace"}
+
+
+def _in(where: str) -> Callable[[model.Declared], model.Declared]:
+    """Declared by a Source itself, or applied by it to a cluster."""
+
+    def of(row: model.Declared) -> model.Declared:
+        if where == "files":
+            place = dataclasses.replace(row.source, source="lab/team")
+            return dataclasses.replace(row, source=place)
+        place = dataclasses.replace(row.source, source="cluster")
+        return dataclasses.replace(row, source=place, owner="lab/team")
+
+    return of
 
 
 def _direct(count: int) -> tuple[worlds.Life, list[str]]:

@@ -48,7 +48,7 @@ class Landing:
         refused = await self._cluster.apply(account, due) if due else {}
         failpoints.reach("landing.applied")
         pruning = prune(before, applying, self._policy, await self._bound(followed, applying))
-        held = pruning if pruning.held and not await self._may(pruning, applying) else None
+        held = pruning if pruning.held and not await self._may(source, pruning, applying) else None
         going = pruning.free if held else pruning.going
         stuck = await self._cluster.delete(account, going) if going else {}
         landed = ports.Landed(
@@ -65,6 +65,7 @@ class Landing:
                 held=held,
             ),
             held_plan(held, source, applying.commit) if held else None,
+            applying.tokens if applying.commit != followed.applied else (),
         )
         await self._end(followed, landed, pause)
 
@@ -99,8 +100,10 @@ class Landing:
             return _UNBOUND
         return await self._store.merge_bound(followed.source, applying.commit)
 
-    async def _may(self, pruning: "Pruning", applying: ports.Applying) -> bool:
-        return pruning.token in applying.tokens or await self._store.confirmed(pruning.token)
+    async def _may(self, source: str, pruning: "Pruning", applying: ports.Applying) -> bool:
+        return pruning.token in applying.tokens or await self._store.confirmed(
+            source, pruning.token
+        )
 
     async def _end(self, followed: ports.Followed, landed: ports.Landed, pause: float) -> None:
         await self._store.landed(

@@ -1,6 +1,7 @@
 """How much may be destroyed at once without a person: counted for each project and each source.
 
-What a merged pull request brought destroys no more than the plan that was reviewed, however little that is.
+What a merged pull request brought destroys no more than the plan that was reviewed, however little that is, and makes
+nothing anew by a changed document that this plan left as it was.
 
 What a person deletes in the API server is counted by itself: more than 50 in 60 seconds hold, and what is held stays so
 until somebody confirms it or declares it again; time alone destroys nothing.
@@ -60,8 +61,13 @@ def _may_confirm(
 ) -> bool:
     """A commit's trailer counts for what its own source declared; a person's word for everything."""
     source = order.args.get("source")
-    rows = (looked_up.resources[step.subject].recorded for step in destructive)
-    return source is None or all(row is not None and row.source.source == source for row in rows)
+    return source is None or all(_brought_by(looked_up, step) == source for step in destructive)
+
+
+def _brought_by(looked_up: index.Index, step: model.Step) -> str:
+    """The source that declares a resource, or did; in a cluster the one that applied the version which is declared."""
+    subject = looked_up.resources[step.subject]
+    return (subject.declared and subject.declared.owner) or subject.source.source
 
 
 def mark(key: model.Key) -> str:
@@ -90,6 +96,9 @@ def _held(
             held.setdefault(step.subject, model.Because.NOT_REVIEWED)
         if step.subject in data_bearing:
             held[step.subject] = model.Because.DATA_BEARING
+    for step in destructive:
+        if _made_anew(looked_up, step) and _not_reviewed(looked_up, step):
+            held.setdefault(step.subject, model.Because.NOT_REVIEWED)
     _hold_what_they_need(looked_up, {step.subject for step in destructive}, held)
     return held
 
@@ -115,6 +124,13 @@ def _counts(looked_up: index.Index, step: model.Step, data_bearing: set[model.Ke
         return False
     last = looked_up.runs_of(step.subject).last
     return not (last is not None and last.operation == "delete" and step.operation == "delete")
+
+
+def _made_anew(looked_up: index.Index, step: model.Step) -> bool:
+    """Whether a document that was changed makes it anew; one that fails is tried again, and what it refers to may change it."""
+    if step.action is not model.Action.REPLACE or step.because in _DECIDED:
+        return False
+    return looked_up.resources[step.subject].changed
 
 
 def _tripped(looked_up: index.Index, counted: Sequence[model.Step]) -> list[list[model.Step]]:
@@ -162,8 +178,7 @@ def _not_reviewed(looked_up: index.Index, step: model.Step) -> bool:
     A matrix run that began since the review goes with its Experiment.
     """
     bounds = looked_up.world.bounds
-    row = looked_up.resources[step.subject].recorded if bounds else None
-    allowed = bounds.get(row.source.source) if row else None
+    allowed = bounds.get(_brought_by(looked_up, step)) if bounds else None
     if allowed is None or mark(step.subject) in allowed:
         return False
     parent = model.Key("Experiment", step.subject.namespace, step.parent or "")

@@ -95,7 +95,7 @@ class SourceRef:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Declared:
-    """One row of `ops.declared`. `problem` set: the document is invalid and its last good version stays in force.
+    """One row of `ops.declared`. `problem` set: the document is invalid and its last good version stays in force. `owner`: the Source that applied it to a cluster.
 
     Where the reader has worked them out already: `refers_to` are the references of the spec, `text` the spec as JSON, `metadata` what is attached.
     """
@@ -111,6 +111,7 @@ class Declared:
     )
     text: str = dataclasses.field(default="", compare=False, repr=False)
     metadata: str = dataclasses.field(default=attached.NOTHING, compare=False, repr=False)
+    owner: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ class Placed:
 class Landed:
     """How applying a commit ended. `refused`: what the cluster did not take, with its words; `gone`: what was pruned.
 
-    `found` is for people, as `Applying.found`; `held` is the plan of a prune that waits for a person.
+    `found` is for people, as `Applying.found`; `held` is the plan of a prune that waits for a person; `tokens`: what the
+    commit's trailers confirm beside that.
     """
 
     commit: str
@@ -58,6 +59,7 @@ class Landed:
     gone: Sequence[model.Key]
     found: Mapping[str, Any]
     held: model.Plan | None = None
+    tokens: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -106,14 +108,14 @@ class Inventory(Protocol):
     async def intend(
         self, worker: str, source: str, commit: str, rows: Sequence[model.Declared]
     ) -> Sequence[tuple[model.Key, str]]:
-        """Write down what is about to be applied; what of it is another source's, and whose.
+        """Write down what is about to be applied; what of it is another source's, and whose. Its review binds from now on.
 
         Raises:
             errors.Conflict: another worker follows the source.
         """
 
-    async def confirmed(self, token: str) -> bool:
-        """Whether a person confirmed this token within the last hour."""
+    async def confirmed(self, source: str, token: str) -> bool:
+        """Whether a person, or a commit of this source, confirmed this token within the last hour."""
 
     async def merge_bound(self, source: str, commit: str) -> MergeBound:
         """What this commit of a source with a forge may prune."""

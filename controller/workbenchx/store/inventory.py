@@ -43,13 +43,15 @@ class Inventory:
             await _still_ours(conn, worker, source)
             text = declared.spelled(rows, commit)
             await conn.execute(_SQL["intend"], {"source": source, "commit": commit, "rows": text})
+            await conn.execute(_SQL["intending"], {"source": source, "commit": commit})
             found = await connections.fetch(conn, _SQL["taken"], asked)
         return [(model.Key(*row[:3]), row[3]) for row in found]
 
-    async def confirmed(self, token: str) -> bool:
-        """Whether a person confirmed it lately."""
+    async def confirmed(self, source: str, token: str) -> bool:
+        """Whether it was confirmed lately."""
+        asked = {"source": source, "token": token}
         async with self._db.transaction() as conn:
-            ((found,),) = await connections.fetch(conn, _SQL["confirmed"], {"token": token})
+            ((found,),) = await connections.fetch(conn, _SQL["confirmed"], asked)
         return bool(found)
 
     async def merge_bound(self, source: str, commit: str) -> ports.MergeBound:
@@ -79,6 +81,7 @@ class Inventory:
             await place(conn, source)
             if landed.held is not None:
                 await plans.keep(conn, landed.held, commit=landed.commit)
+            await sources.confirm(conn, source, landed.tokens, commit=landed.commit)
             await sources.applied(
                 conn, held, landed.commit, run_id=run_id, pause=pause, found=landed.found
             )

@@ -123,7 +123,7 @@ class Sources:
             done = ports.Applied(written.changed, written.removed, kept, taken)
             found = _found(applying, done)
             await applied(conn, held, applying.commit, run_id=run_id, pause=pause, found=found)
-            await _confirm(conn, source, applying)
+            await confirm(conn, source, applying.tokens, commit=applying.commit)
         return done
 
 
@@ -208,16 +208,18 @@ async def _tell(
     await events.append(conn, [events.entry(event)])
 
 
-async def _confirm(conn: connections.Connection, source: str, applying: ports.Applying) -> None:
-    """What the commit's trailers confirm. It counts for what this source declared, and for nothing else."""
-    for token in applying.tokens:
+async def confirm(
+    conn: connections.Connection, source: str, tokens: Sequence[str], *, commit: str
+) -> None:
+    """What a commit's trailers confirm. It counts for what this source declared, and for nothing else."""
+    for token in tokens:
         params = {
             "verb": "confirm",
             "kind": None,
             "namespace": "",
             "name": None,
             "args": encode.document({"token": token, "source": source}),
-            "actor": f"commit:{applying.commit}",
+            "actor": f"commit:{commit}",
             "at_once": False,
         }
         await conn.execute(_ORDER, params)

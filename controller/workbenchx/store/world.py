@@ -230,6 +230,7 @@ def _declaration(row: _Row, spec: Any, same: _Same) -> model.Declared:
         row[5],
         same[model.SourceRef(row[6], row[7], row[8], row[9], row[10])],
         row[11],
+        owner=same[row[12]],
     )
 
 

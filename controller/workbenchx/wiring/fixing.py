@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import datetime
 import pathlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from workbenchx import errors, ports
@@ -92,9 +92,14 @@ async def with_good(scene: scenes.Scene, reads: ports.Reads) -> scenes.Scene:
     """The scene with the last version that was Ready of every deployment that fails."""
     good: dict[model.Key, Mapping[str, Any]] = {}
     for key in roll_back.candidates(scene):
-        now = scene.documents[key].spec
-        for row in await reads.history(key):
-            if row["ready"] and row["spec"] is not None and row["spec"] != now:
-                good[key] = row["spec"]
-                break
+        found = _last_good(await reads.history(key), scene.documents[key].spec)
+        if found is not None:
+            good[key] = found
     return dataclasses.replace(scene, good=good)
+
+
+def _last_good(rows: Sequence[ports.Row], now: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The spec of the latest other version that was Ready. A version's spec stands where it begins, before it is Ready."""
+    specs = {row["declared_hash"]: row["spec"] for row in rows if row["spec"] is not None}
+    found = (specs.get(row["declared_hash"]) for row in rows if row["ready"])
+    return next((spec for spec in found if spec is not None and spec != now), None)

@@ -25,7 +25,7 @@ async def rehearse(scene: scenes.Scene, item: findings.Finding) -> str:
     """Why the change must not be proposed; "": it may.
 
     Raises:
-        errors.Stalled: reason EditRefused: it could not be tried out.
+        errors.Waiting: reason SandboxUnavailable: it could not be tried out, which says nothing of the change.
     """
     process = await asyncio.create_subprocess_exec(
         *_command(),
@@ -41,13 +41,13 @@ async def rehearse(scene: scenes.Scene, item: findings.Finding) -> str:
         async with asyncio.timeout(SECONDS):
             said, _ = await process.communicate(given)
     except TimeoutError:
-        raise _refused(f"took longer than {SECONDS} s") from None
+        raise _untried(f"took longer than {SECONDS} s") from None
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
     if process.returncode:
-        raise _refused(f"ended with code {process.returncode}")
+        raise _untried(f"ended with code {process.returncode}")
     return str(json.loads(said))[:_LONGEST]
 
 
@@ -80,8 +80,9 @@ def _command() -> list[str]:
     return [program, *walls, "--dev", "/dev", "--chdir", "/", "--", *inside]
 
 
-def _refused(said: str) -> errors.Stalled:
-    return errors.Stalled(f"the change could not be tried out: it {said}", reason="EditRefused")
+def _untried(said: str) -> errors.Waiting:
+    told = f"the change could not be tried out: the try {said}"
+    return errors.Waiting(told, reason="SandboxUnavailable")
 
 
 def main() -> None:

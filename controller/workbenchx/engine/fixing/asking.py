@@ -66,7 +66,7 @@ class Limits:
 
 
 class Asker:
-    """Asks for one process. `rehearse` says why a change must not be proposed, "" if it may."""
+    """Asks for one process. `rehearse` says why a change must not be proposed, "" if it may; Waiting: it could not be tried out."""
 
     def __init__(
         self,
@@ -215,6 +215,8 @@ class Asker:
                 asking.cause, asked.State.ACCEPTED, "", asking.alias, run_id, reply
             )
             refusal = await self._tried(scene, cause, answer)
+        except errors.Waiting as problem:
+            return await self._failed(cause, asking, problem.message)
         except errors.Stalled as problem:
             refusal = problem.message
         if refusal:

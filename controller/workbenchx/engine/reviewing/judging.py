@@ -8,7 +8,7 @@ from workbenchx import ports
 from workbenchx.api import reasons
 from workbenchx.engine import mirror
 from workbenchx.engine.reviewing import changing, remarking
-from workbenchx.planner import model, plan, review
+from workbenchx.planner import brakes, model, plan, review
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,11 +45,23 @@ def judge(
     reading, foreign = own(found.reading, source)
     taken = _taken(world, reading, source)
     then = mirror.recorded(world, _kept(world, reading, source), source=source.source)
-    after = plan.plan(then)
+    after = plan.plan(_free(then, before, source.source))
     changed = review.only(after, before)
     places = {row.key: (row.source.path or "", row.source.line or 0) for row in reading.rows}
     said = remarking.of(found.problems, review.findings(changed, before), places)
     return Judged(changed, tuple(sorted([*said, *taken, *foreign])))
+
+
+def _free(then: model.World, before: model.Plan, source: str) -> model.World:
+    """The world in which its source is bound by no earlier review: this change gets one of its own. What that one holds stays held."""
+    if source not in then.bounds:
+        return then
+    held = {step.subject for step in before.steps if step.because is model.Because.NOT_REVIEWED}
+    bounds = {name: marks for name, marks in then.bounds.items() if name != source}
+    if held:
+        keys = {row.key for row in then.declared} | {row.key for row in then.recorded}
+        bounds[source] = frozenset(map(brakes.mark, keys - held))
+    return dataclasses.replace(then, bounds=bounds)
 
 
 def own(

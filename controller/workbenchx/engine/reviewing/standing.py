@@ -79,8 +79,10 @@ def past(commit: str) -> Outcome:
 
 
 def _wrong(row: ports.SourceStanding) -> bool:
-    """Only a person ends it."""
+    """Only a person ends it. What is held has no row of the new version yet."""
     if row.problem is not None:
+        return True
+    if row.state == states.State.HELD.value and not row.ready:
         return True
     stalled = row.reason in conditions.STALLED_REASONS
     return row.recorded and not row.ready and (row.state in _NEEDS_PERSON or stalled)
@@ -95,7 +97,7 @@ def _reason(row: ports.SourceStanding) -> str:
         return f"Invalid: {row.problem}"
     if not row.declared and not _wrong(row):
         return "is being removed"
-    if not row.recorded:
+    if not row.recorded and not _wrong(row):
         return "is not in force yet"
     return f"{row.reason}: {row.message}" if row.message else row.reason
 

@@ -31,6 +31,6 @@ on conflict (kind, namespace, name) do update set
   hash = case when excluded.good or not d.good then excluded.hash else d.hash end,
   metadata = case when excluded.good or not d.good then excluded.metadata else d.metadata end,
   source = excluded.source, problem = excluded.problem, good = d.good or excluded.good, repo = excluded.repo, "commit" = excluded."commit",
-  path = excluded.path, line = excluded.line, epoch = excluded.epoch, updated_at = now()
+  path = excluded.path, line = excluded.line, owner = null, epoch = excluded.epoch, updated_at = now()
 where d.source = excluded.source
   or d.source in (select s.source from ops.source_states s where s.ended_at is not null and s.source like '%%/%%');

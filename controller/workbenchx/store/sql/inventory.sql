@@ -33,15 +33,19 @@ where (o.source = excluded.source
   and (o.source, o.hash, o.metadata, o.repo, o.path, o.line)
     is distinct from (excluded.source, excluded.hash, excluded.metadata, excluded.repo, excluded.path, excluded.line);
 
+-- name: intending
+-- The commit whose review counts from now on.
+update ops.source_states set intended = %(commit)s where source = %(source)s;
+
 -- name: taken
 -- What another source applies.
 select o.kind, o.namespace, o.name, o.source from json_to_recordset(%(keys)s::json) as k(kind text, namespace text, name text)
 join ops.source_objects o using (kind, namespace, name) where o.source <> %(source)s order by 1, 2, 3;
 
 -- name: confirmed
--- By a person who may, through the function that checks it.
+-- By a person who may, through the function that checks it, or by a commit of this source.
 select exists (select 1 from ops.interventions where verb = 'confirm' and args ->> 'token' = %(token)s
-               and at > now() - interval '1 hour');
+               and coalesce(args ->> 'source', %(source)s) = %(source)s and at > now() - interval '1 hour');
 
 -- name: merge_bound
 -- What was decided of a commit.
@@ -60,16 +64,16 @@ where o.kind = i.kind and o.namespace = i.namespace and o.name = i.name and o.so
 
 -- name: place
 -- Where what the operator mirrored comes from, for all that a source applied.
-update ops.declared d set repo = o.repo, "commit" = o."commit", path = o.path, line = o.line
+update ops.declared d set repo = o.repo, "commit" = o."commit", path = o.path, line = o.line, owner = o.source
 from ops.source_objects o
 where o.kind = d.kind and o.namespace = d.namespace and o.name = d.name and d.source = %(mirror)s and d.hash = o.hash
   and o.source = %(source)s
-  and (d.repo, d."commit", d.path, d.line) is distinct from (o.repo, o."commit", o.path, o.line);
+  and (d.repo, d."commit", d.path, d.line, d.owner) is distinct from (o.repo, o."commit", o.path, o.line, o.source);
 
 -- name: place_these
 -- The same for what was mirrored just now, by its keys: no table is looked through.
-update ops.declared d set repo = o.repo, "commit" = o."commit", path = o.path, line = o.line
+update ops.declared d set repo = o.repo, "commit" = o."commit", path = o.path, line = o.line, owner = o.source
 from json_to_recordset(%(keys)s::json) as k(kind text, namespace text, name text)
 join ops.source_objects o using (kind, namespace, name)
 where o.kind = d.kind and o.namespace = d.namespace and o.name = d.name and d.source = %(mirror)s and d.hash = o.hash
-  and (d.repo, d."commit", d.path, d.line) is distinct from (o.repo, o."commit", o.path, o.line);
+  and (d.repo, d."commit", d.path, d.line, d.owner) is distinct from (o.repo, o."commit", o.path, o.line, o.source);

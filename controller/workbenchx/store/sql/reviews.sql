@@ -138,13 +138,21 @@ on conflict (source) do update set "commit" = excluded."commit", number = exclud
 
 -- name: bounds
 -- For each Source that names a forge what its commit in force may destroy: nothing, until it is decided for that commit; all
--- (no row) where no pull request brought it.
+-- (no row) where no pull request brought it. In a cluster from before the commit is applied.
 select d.namespace || '/' || d.name, coalesce(b.destroys, '[]'::jsonb)
 from ops.declared d
 join ops.declared_epochs e on e.source = d.namespace || '/' || d.name and e."commit" is not null
 left join ops.merge_bounds b on b.source = e.source and b."commit" = e."commit"
 where d.kind = 'Source' and d.good and jsonb_typeof(d.spec -> 'forge') = 'object'
-  and (b.source is null or b.destroys is not null);
+  and (b.source is null or b.destroys is not null)
+union all
+select s.source, coalesce(b.destroys, '[]'::jsonb)
+from ops.declared d
+join ops.source_states s on s.source = d.namespace || '/' || d.name and s.ended_at is null and s.intended is not null
+left join ops.merge_bounds b on b.source = s.source and b."commit" = s.intended
+where d.kind = 'Source' and d.good and jsonb_typeof(d.spec -> 'forge') = 'object'
+  and (b.source is null or b.destroys is not null)
+  and not exists (select 1 from ops.declared_epochs e where e.source = s.source and e."commit" is not null);
 
 -- name: standings
 -- How each thing that a source declares, or applied to the cluster, stands, and what it no longer declares and that is not gone. Cells of a matrix are

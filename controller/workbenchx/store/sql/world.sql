@@ -4,7 +4,8 @@ set transaction isolation level repeatable read, read only;
 
 -- name: declared
 -- The planner's declared input. Specs as text: many are read at once.
-select kind, namespace, name, project, spec::text, hash, source, repo, "commit", path, line, problem from ops.declared;
+select kind, namespace, name, project, spec::text, hash, source, repo, "commit", path, line, problem, owner
+from ops.declared;
 
 -- name: mirrored
 -- Absence means something only if every source was read whole.
@@ -117,7 +118,8 @@ where h.deleted and h.action <> 'forget' and h.valid_from > %(since)s::timestamp
 
 -- name: declared_part
 -- As "declared", of some keys.
-select d.kind, d.namespace, d.name, d.project, d.spec, d.hash, d.source, d.repo, d."commit", d.path, d.line, d.problem
+select d.kind, d.namespace, d.name, d.project, d.spec, d.hash, d.source, d.repo, d."commit", d.path, d.line, d.problem,
+  d.owner
 from jsonb_to_recordset(%(keys)s) as k(kind text, namespace text, name text)
 join ops.declared d using (kind, namespace, name);
 
