@@ -12,7 +12,7 @@ import pytest
 from store_fixtures import database, server, store
 
 from workbenchx import errors
-from workbenchx.engine.fixing import allowing, bot
+from workbenchx.engine.fixing import allowing, bot, serving
 from workbenchx.fixbot import proposal, rules, scenes
 from workbenchx.planner import model
 from workbenchx.store import postgres, reads
@@ -309,6 +309,36 @@ async def test_a_forge_that_is_away_changes_nothing(bench: Bench) -> None:
     await bench.work()
 
     assert (len(bench.host.open), await bench.states()) == (1, ["open"])
+
+
+class Sites:
+    """Two sources; something happens at the first one."""
+
+    def __init__(self, happens: Exception) -> None:
+        self.happens = happens
+        self.asked: list[str] = []
+
+    async def names(self) -> list[str]:
+        """As the port's."""
+        return ["first", "second"]
+
+    async def job(self, source: str) -> serving.Job | None:
+        """As the port's."""
+        self.asked.append(source)
+        if source == "first":
+            raise self.happens
+        return None
+
+
+@pytest.mark.parametrize("happens", [errors.Conflict("push: somebody was faster"), KeyError("bug")])
+async def test_whatever_happens_at_one_source_the_next_has_its_turn(
+    store: postgres.Postgres, happens: Exception
+) -> None:
+    """Somebody was faster, or nobody foresaw it: FixBot pauses there, and goes on elsewhere."""
+    sites = Sites(happens)
+    assert await serving.Keeper(store, sites, Clock(), name="w1").look() == []
+    assert sites.asked == ["first", "second"]
+    assert not await store.take_turn("first", "w2", lease=60.0)
 
 
 async def _nothing(_bench: Bench) -> None:

@@ -196,3 +196,25 @@ async def test_code_beside_the_documents_is_stored(
     repository.commit({"ssot/c.yaml": git_lab.dataset("c")})
     await again(store, worker)
     assert (await worlds.world(store)).code["lab"].sha256 == first.sha256
+
+
+async def test_a_bug_met_in_one_source_is_told_of_it(
+    store: postgres.Postgres,
+    repository: git_lab.Repository,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The worker goes on, the source says so and keeps what was applied, and the next look tries again."""
+    await store.follow(repository.url, branch=None, path="ssot")
+    worker = follower(store, tmp_path)
+
+    def fails(*_: object) -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(following, "applying_of", fails)
+        assert await worker.look() == 1
+    seen = await state(store)
+    assert (seen.reason, seen.message) == ("InternalError", "internal error: KeyError")
+    assert (await again(store, worker)).reason == ""
+    assert set(await declared(store)) == {"a", "b"}

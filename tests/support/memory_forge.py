@@ -1,6 +1,7 @@
 """A forge that lives in memory: pull requests, statuses and comments as one keeps them, over a real repository.
 
-It refuses what a forge refuses, and can be made to fail: what is in `faults` is raised by the calls to come, one each.
+It refuses what a forge refuses, and can be made to fail: what is in `faults` is raised by the calls to come, one each;
+`locked` are pull requests that take no comment, `lost` commits that it does not know any more.
 """
 
 import dataclasses
@@ -20,7 +21,9 @@ class MemoryForge:
         self.statuses: dict[tuple[str, str], list[ports.Report]] = {}
         self.comments: dict[tuple[int, str], list[str]] = {}
         self.brought: dict[str, int] = {}
-        self.faults: list[errors.WorkbenchError] = []
+        self.faults: list[Exception] = []
+        self.locked: set[int] = set()
+        self.lost: set[str] = set()
         self.posts = 0
         self.calls = 0
 
@@ -84,6 +87,8 @@ class MemoryForge:
         """See ports.Forge."""
         self._asked()
         assert len(report.title) <= 140
+        if report.commit in self.lost:
+            raise errors.Stalled("forge: it has no such commit", reason="ForgeRefused")
         said = self.statuses.setdefault((report.commit, report.context), [])
         if not said or said[-1] != report:
             said.append(report)
@@ -93,6 +98,8 @@ class MemoryForge:
         """See ports.Forge."""
         self._asked()
         assert len(body.encode()) <= 65_535
+        if number in self.locked:
+            raise errors.Stalled("forge: the conversation is locked", reason="ForgeRefused")
         said = self.comments.setdefault((number, marker), [])
         if not said or said[-1] != body:
             said.append(body)

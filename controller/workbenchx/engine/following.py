@@ -159,8 +159,9 @@ class Follower:
         seen: list[str] = []
         problem: ports.Problem | None = None
         try:
-            if await self._apply(followed, seen):
-                return
+            with patience.bugs_told(f"source {followed.source}"):
+                if await self._apply(followed, seen):
+                    return
         except errors.Conflict as conflict:
             LOG.info("%s", conflict.message)
             return

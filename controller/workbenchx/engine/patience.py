@@ -21,6 +21,23 @@ def database_pauses() -> Iterator[None]:
         LOG.warning("waiting: %s", problem.message)
 
 
+@contextlib.contextmanager
+def bugs_told(about: str) -> Iterator[None]:
+    """A bug met in the work for one of many ends that work alone: its trace is in the log, the others go on.
+
+    Raises:
+        errors.Stalled: reason InternalError.
+    """
+    try:
+        yield
+    except errors.WorkbenchError:
+        raise
+    except Exception as bug:
+        LOG.exception("%s: a bug in WorkbenchX", about)
+        told = f"internal error: {type(bug).__name__}"
+        raise errors.Stalled(told, reason="InternalError") from bug
+
+
 async def surviving(changes: Callable[[], AsyncIterator[_Change]]) -> AsyncIterator[_Change]:
     """The change stream, begun anew whenever the database comes back."""
     while True:

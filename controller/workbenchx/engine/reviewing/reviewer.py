@@ -29,6 +29,7 @@ _BURST_SECONDS = 0.2
 _SOON_SECONDS = 5.0
 _TOLD_SECONDS = 20.0
 _WORLD_SECONDS = 120.0
+_MOST_REFUSED = 20
 
 Forges = Callable[[ports.Reviewable], Awaitable[ports.Forge]]
 
@@ -131,11 +132,9 @@ class Reviewer:
         source, message, slow = due.source, "", False
         pause = _interval(source) if due.polls else None
         try:
-            forge = await self._forges(source)
-            await self._teller.tell(self._name, source, forge)
             told = self._just_told(due)
-            if due.polls:
-                await self._pulls(source, forge, told=told)
+            with patience.bugs_told(f"forge of {source.source}"):
+                await self._all_of(due, await self._forges(source), told=told)
             pause = _SOON_SECONDS if told and due.polls else pause
         except errors.Conflict as problem:
             LOG.info("%s", problem.message)
@@ -150,18 +149,32 @@ class Reviewer:
             LOG.warning("forge of %s: %s", source.source, message)
         await self._store.end_review(self._name, due, pause=pause, message=message, slow=slow)
 
+    async def _all_of(self, due: ports.DueReview, forge: ports.Forge, *, told: bool) -> None:
+        """The commits, then the pull requests. What the forge refuses of one holds up no other, and is raised at the end."""
+        refused: list[errors.Stalled] = []
+        try:
+            await self._teller.tell(self._name, due.source, forge)
+        except errors.Stalled as problem:
+            refused.append(problem)
+        if due.polls:
+            refused += await self._pulls(due.source, forge, told=told)
+        if refused:
+            raise refused[0]
+
     def _just_told(self, due: ports.DueReview) -> bool:
         """Forges send a webhook before their API knows of what it tells."""
         if due.asked_at is None:
             return False
         return (self._clock.now() - due.asked_at).total_seconds() < _TOLD_SECONDS
 
-    async def _pulls(self, source: ports.Reviewable, forge: ports.Forge, *, told: bool) -> None:
-        """Review what is open. `told`: just now somebody said that there is something new."""
+    async def _pulls(
+        self, source: ports.Reviewable, forge: ports.Forge, *, told: bool
+    ) -> list[errors.Stalled]:
+        """Review what is open; what was refused. `told`: just now somebody said that there is something new."""
         target = source.branch or await forge.default_branch()
         pulls = await forge.open_pulls(target=target)
         if not pulls:
-            return
+            return []
         base = await self._changes.tip(source, target)
         epochs = await self._store.epochs(source)
         known = await self._store.reviews(source.source)
@@ -170,14 +183,37 @@ class Reviewer:
             pull for pull in pulls if not _done(known.get(pull.number), pull, base, epochs, lately)
         ]
         if not todo:
-            return
+            return []
         ground = await self._ground(base, target, epochs)
+        refused: list[errors.Stalled] = []
         for pull in sorted(todo, key=lambda pull: pull.number):
-            answer = await self._answer(source, pull, ground)
-            if answer.judged.unread and told:
-                LOG.info("pull request %s: %s", pull.number, answer.judged.unread)
-                continue  # perhaps git is not as far as the forge: it is tried again soon
-            await self._tell(source, forge, ground, answer, known.get(pull.number))
+            try:
+                with patience.bugs_told(f"pull request {pull.number} of {source.source}"):
+                    old = known.get(pull.number)
+                    await self._review(source, forge, ground, pull, old, told=told)
+            except errors.Stalled as problem:
+                LOG.warning("pull request %s: %s", pull.number, problem.message)
+                refused.append(problem)
+                if len(refused) == _MOST_REFUSED:
+                    break
+        return refused
+
+    async def _review(
+        self,
+        source: ports.Reviewable,
+        forge: ports.Forge,
+        ground: _Base,
+        pull: ports.Pull,
+        old: ports.Review | None,
+        *,
+        told: bool,
+    ) -> None:
+        """Judge one and tell it."""
+        answer = await self._answer(source, pull, ground)
+        if answer.judged.unread and told:
+            LOG.info("pull request %s: %s", pull.number, answer.judged.unread)
+            return  # perhaps git is not as far as the forge: it is tried again soon
+        await self._tell(source, forge, ground, answer, old)
 
     async def _answer(self, source: ports.Reviewable, pull: ports.Pull, ground: _Base) -> _Answer:
         """Read and judge it. One that cannot be read holds up no other."""

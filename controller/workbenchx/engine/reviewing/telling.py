@@ -3,15 +3,18 @@
 import asyncio
 import dataclasses
 import datetime
+import logging
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
-from workbenchx import ports
+from workbenchx import errors, ports
 from workbenchx.engine import failpoints
 from workbenchx.engine.reviewing import changing, standing, wording
 from workbenchx.planner import model
 from workbenchx.planner import plan as planner
 
+LOG = logging.getLogger(__name__)
 _BETWEEN_SECONDS = 30.0
 _SHARE = 10.0
 _LONGEST_REST = 20.0
@@ -61,13 +64,39 @@ class Teller:
                 worker, source.source, commit=commit, context=context, number=number
             )
             reports = await self._store.commit_reports(source.source, commit)
+        await self._say_all(worker, source, forge, reports, commit)
+
+    async def _say_all(
+        self,
+        worker: str,
+        source: ports.Reviewable,
+        forge: ports.Forge,
+        reports: Sequence[ports.CommitReport],
+        commit: str,
+    ) -> None:
+        """A commit that the forge does not know any more, as after a force-push, holds up no other.
+
+        Where it takes a word on another one, the word that it refuses is the last that is tried on a superseded one.
+        """
+        refused: list[tuple[ports.CommitReport, errors.Stalled]] = []
+        heard = False
         for report in reports:
             if report.ended_at is not None:
                 continue
             over = report.commit != commit
             outcome = _over(report, commit) if over else await self._outcome(source.source)
-            if outcome is not None:
-                await self._say(worker, source, forge, report, outcome, last=over)
+            try:
+                if outcome is not None:
+                    heard |= await self._say(worker, source, forge, report, outcome, last=over)
+            except errors.Stalled as problem:
+                refused.append((report, problem))
+        for report, why in refused:
+            if not heard or report.commit == commit:
+                raise why
+            LOG.warning("commit %s: its last word is not said: %s", report.commit, why.message)
+            await self._store.reported(
+                worker, source.source, report, digest=report.posted, ended=True
+            )
 
     async def _outcome(self, source: str) -> standing.Outcome | None:
         """How it stands. All is well only where the planner has nothing to do for it, and held is only what it holds now.
@@ -107,14 +136,14 @@ class Teller:
         outcome: standing.Outcome,
         *,
         last: bool,
-    ) -> None:
-        """Only what is new, and news of what only goes on not too often: a forge takes a thousand words a commit."""
+    ) -> bool:
+        """Only what is new, and news of what only goes on not too often: a forge takes a thousand words a commit. Whether it took one."""
         ended = last or outcome.verdict is ports.Verdict.SUCCESS
         digest = wording.anew(outcome.digest, report.again)
         if report.posted == digest and not ended:
-            return
+            return False
         if self._too_soon(report, outcome) and not ended:
-            return
+            return False
         if report.posted != digest:
             if not (last or report.posted or outcome.verdict is ports.Verdict.PENDING):
                 await self._begin(worker, source, forge, report)
@@ -126,6 +155,7 @@ class Teller:
             failpoints.reach("report.sent")
         said = dataclasses.replace(report, verdict=outcome.verdict.value)
         await self._store.reported(worker, source.source, said, digest=digest, ended=ended)
+        return report.posted != digest
 
     async def _begin(
         self,
