@@ -133,6 +133,29 @@ async def test_opening_twice_is_opening_once(scene: forge_scenes.Scene) -> None:
     assert len(await scene.forge.open_pulls()) == 1
 
 
+async def test_what_is_longer_than_a_forge_takes_is_cut(scene: forge_scenes.Scene) -> None:
+    """Title and body of a pull request, comments and issues: whole lines, with their marker, and the same again is nothing new."""
+    scene.commit({"a.txt": "one\n"}, "wbx/fix/a-1")
+    text = "<details><summary>All</summary>\n\n" + "- 65,535 bytes are no comment yet\n" * 3000
+    wanted = ports.NewPull("wbx/fix/a-1", "main", "many " * 90, text)
+
+    made = await scene.forge.open_pull(wanted)
+    await scene.forge.edit_pull(made.number, title=wanted.title, body=text)
+    for _ in range(2):
+        await scene.forge.say(made.number, MARKER, "a" * 65_535)
+        await scene.forge.keep_issue(MARKER, "Dashboard", text)
+
+    assert len(made.title) <= 250
+    (comment,) = scene.comments(made.number)
+    ((_, issue),) = scene.issues()
+    for body in (comment, issue):
+        assert body.startswith(f"<!-- {MARKER} -->")
+        assert len(body.replace("\r\n", "\n")) <= 65_536
+    assert (
+        issue.replace("\r\n", "\n").rstrip().endswith("</details>\n\n… the rest does not fit here")
+    )
+
+
 async def test_a_closed_one_stays_closed_and_is_found(scene: forge_scenes.Scene) -> None:
     """Closing twice is closing once; the newest of a branch is answered, open or not."""
     scene.commit({"a.txt": "one\n"}, "wbx/fix/a-1")

@@ -107,6 +107,7 @@ class Double:
         operation, parts = asked
         if request.headers.get("x-github-api-version") != "2022-11-28":
             raise github_schema.Violation(f"{verb} {path}: no version of the API is named")
+        _check_lengths(body)
         params = dict(request.query_params)
         operation.check_question(params, body)
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -171,3 +172,10 @@ def serving(folder: pathlib.Path) -> Iterator[Double]:
         made.server.stop()
         made.world.hooks.close()
     assert made.violations == []
+
+
+def _check_lengths(body: Any) -> None:
+    """What GitHub's description leaves out: how long texts may be."""
+    for name, most in (("body", 65_536), ("title", 256)):
+        if isinstance(body, dict) and len(body.get(name) or "") > most:
+            raise github_schema.Violation(f"{name} is too long (maximum is {most} characters)")

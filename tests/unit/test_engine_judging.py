@@ -107,3 +107,16 @@ def test_a_text_fits_whatever_is_in_it() -> None:
     assert told.body.count("<details>") == told.body.count("</details>")
     assert "@" not in told.body
     assert "the rest does not fit here" in told.body
+
+
+def test_a_change_full_of_errors_costs_few_calls() -> None:
+    """Of thousands of remarks the gravest are told at their lines: nobody's pull request uses up what a forge allows."""
+    many = [
+        remarking.Remark("a.yaml", at + 1, 1, "error" if at > 2990 else "warning", "R", "", "M")
+        for at in range(3000)
+    ]
+
+    notes = wording.annotations(many)
+
+    assert len(notes) == 200
+    assert [note.level for note in notes[:9]] == ["failure"] * 9

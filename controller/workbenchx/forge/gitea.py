@@ -57,14 +57,9 @@ class Gitea(rest.Repository):
 
     async def open_pull(self, wanted: ports.NewPull) -> ports.Pull:
         """See ports.Forge.open_pull."""
-        said = {
-            "title": wanted.title,
-            "head": wanted.branch,
-            "base": wanted.target,
-            "body": wanted.body,
-        }
         found = await self._open(wanted.branch, wanted.target)
         if found is None:
+            said = rest.opening(wanted)
             found = self._read(await self._calls.need("POST", f"{self._path}/pulls", said))
         else:
             await self._brought_up(found, wanted)

@@ -94,10 +94,8 @@ class GitHub(rest.Repository):
         if found is not None and found.open and found.target == wanted.target:
             await self._brought_up(found, wanted)
         else:
-            said = {"title": wanted.title, "head": wanted.branch, "base": wanted.target}
-            found = self._read(
-                await self._calls.need("POST", f"{self._path}/pulls", said | {"body": wanted.body})
-            )
+            said = rest.opening(wanted)
+            found = self._read(await self._calls.need("POST", f"{self._path}/pulls", said))
         missing = [name for name in wanted.labels if name not in found.labels]
         if missing:
             path = f"{self._path}/issues/{found.number}/labels"

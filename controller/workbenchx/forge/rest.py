@@ -10,6 +10,9 @@ from workbenchx import ports
 from workbenchx.forge import calls
 
 TITLE_LETTERS = 140
+_BODY_LETTERS = 65_536
+_PULL_TITLE_LETTERS = 250
+_CUT = "\n\n… the rest does not fit here\n"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,9 +71,11 @@ class Repository(abc.ABC):
         self, number: int, *, title: str | None = None, body: str | None = None
     ) -> None:
         """See ports.Forge.edit_pull."""
-        said = {
-            name: value for name, value in (("title", title), ("body", body)) if value is not None
-        }
+        said = {}
+        if title is not None:
+            said["title"] = cut(title, _PULL_TITLE_LETTERS)
+        if body is not None:
+            said["body"] = fitted(body)
         if said:
             await self._calls.need("PATCH", f"{self._path}/pulls/{number}", said)
 
@@ -99,7 +104,8 @@ class Repository(abc.ABC):
 
     async def note(self, number: int, body: str) -> None:
         """See ports.Forge.note."""
-        await self._calls.need("POST", f"{self._path}/issues/{number}/comments", {"body": body})
+        said = {"body": fitted(body)}
+        await self._calls.need("POST", f"{self._path}/issues/{number}/comments", said)
 
     async def keep_issue(self, marker: str, title: str, body: str, *, make: bool = True) -> None:
         """See ports.Forge.keep_issue."""
@@ -133,7 +139,27 @@ def quoted(part: str) -> str:
 
 def marked(marker: str, body: str) -> str:
     """A body with a marker that nobody sees."""
-    return f"<!-- {marker} -->\n{body}"
+    return fitted(f"<!-- {marker} -->\n{body}")
+
+
+def opening(wanted: ports.NewPull) -> dict[str, str]:
+    """What is said to open a pull request."""
+    return {
+        "title": cut(wanted.title, _PULL_TITLE_LETTERS),
+        "head": wanted.branch,
+        "base": wanted.target,
+        "body": fitted(wanted.body),
+    }
+
+
+def fitted(body: str) -> str:
+    """As many whole lines of a body as every forge takes; a folded part is closed."""
+    if len(body) <= _BODY_LETTERS:
+        return body
+    end = "\n</details>"
+    kept = body[: _BODY_LETTERS - len(_CUT) - len(end)]
+    kept = kept.rpartition("\n")[0] or kept
+    return kept + (end if kept.count("<details>") > kept.count("</details>") else "") + _CUT
 
 
 def bears(marker: str, body: str | None) -> bool:
@@ -147,6 +173,11 @@ def same(one: str | None, other: str) -> bool:
 
 
 def short(title: str) -> str:
-    """A title within the limit of every forge, on one line."""
-    line = " ".join(title.split())
-    return line if len(line) <= TITLE_LETTERS else f"{line[: TITLE_LETTERS - 1]}…"
+    """The title of a report within the limit of every forge, on one line."""
+    return cut(title, TITLE_LETTERS)
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many letters, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -6,7 +6,7 @@ from workbenchx import ports
 from workbenchx.fixbot import findings, proposal
 from workbenchx.planner.render import markdown
 
-DASHBOARD = "<!-- workbenchx-fixbot dashboard -->"
+DASHBOARD = "workbenchx-fixbot dashboard"
 _TITLE = "FixBot: what is wrong, and what is proposed"
 _MOST = 100
 
@@ -18,7 +18,7 @@ SNOOZED = "Snoozed: FixBot is quiet about this until the time that was asked for
 
 def marker(what: str, id_: str) -> str:
     """What marks the one comment of a sort at a pull request."""
-    return f"<!-- workbenchx-fixbot {what} {id_} -->"
+    return f"workbenchx-fixbot {what} {id_}"
 
 
 def gone(commit: str) -> str:
@@ -45,7 +45,7 @@ def body(
     waits: Sequence[ports.Unproposed] = (),
 ) -> str:
     """What is proposed, what a person must mend, what waits."""
-    parts = [DASHBOARD, "FixBot keeps this list. It reads nothing that is written here."]
+    parts = ["FixBot keeps this list. It reads nothing that is written here."]
     for title, lines in (
         ("Proposed", _proposed(living)),
         ("Snoozed or handed over", _quiet(living)),

@@ -5,6 +5,7 @@ Nothing from outside is Markdown here, and no text is longer than forges take: w
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from workbenchx import ports
@@ -16,6 +17,7 @@ from workbenchx.planner.render import markdown, words
 MOST_BYTES = 65_535
 MOST_TITLE = 140
 _MOST_REMARKS = 50
+_MOST_NOTES = 200
 _MOST_FILES = 20
 _MOST_SENTENCE = 600
 _LEVELS = {"error": "failure", "warning": "warning"}
@@ -112,8 +114,7 @@ def _lines(judged: judging.Judged, link: str | None) -> Iterator[str]:
 
 def _remarks(found: Sequence[remarking.Remark]) -> Iterator[str]:
     """Errors first, each with its place."""
-    order = ("error", "warning", "notice")
-    ordered = sorted(found, key=lambda item: (order.index(item.level), item))
+    ordered = _gravest(found)
     for item in ordered[:_MOST_REMARKS]:
         place = f"{item.path}:{item.line}" if item.line else item.path or "not declared any more"
         said = f"{item.subject}: {item.message}" if item.subject else item.message
@@ -123,6 +124,11 @@ def _remarks(found: Sequence[remarking.Remark]) -> Iterator[str]:
         yield f"- … and {len(ordered) - _MOST_REMARKS} more"
     if ordered:
         yield ""
+
+
+def _gravest(found: Iterable[remarking.Remark]) -> list[remarking.Remark]:
+    order = ("error", "warning", "notice")
+    return sorted(found, key=lambda item: (order.index(item.level), item))
 
 
 def _money(plan: model.Plan) -> Iterator[str]:
@@ -149,7 +155,8 @@ def _limits(plan: model.Plan) -> str:
 
 
 def annotations(found: Iterable[remarking.Remark]) -> tuple[ports.Annotation, ...]:
-    """The remarks that have a line. What is told at no line is in the comment only."""
+    """The remarks that have a line, the gravest 200 of them: a forge takes fifty a call. What is told at no line is in the comment only."""
+    placed = (item for item in _gravest(found) if item.path and item.line)
     return tuple(
         ports.Annotation(
             path=item.path,
@@ -161,8 +168,7 @@ def annotations(found: Iterable[remarking.Remark]) -> tuple[ports.Annotation, ..
                 _MOST_SENTENCE,
             ),
         )
-        for item in found
-        if item.path and item.line
+        for item in itertools.islice(placed, _MOST_NOTES)
     )
 
 
