@@ -292,7 +292,7 @@ class Reason(vocabulary.Word):
     )
     SOURCE_REFUSED = (
         "SourceRefused",
-        "The repository, its branch or path is not there, the server refuses the credentials, or the commit holds what is not followed, as a submodule. The message has git's own words; what was applied stays in force.",
+        "The repository, its branch or path is not there, the server refuses the credentials, or the commit holds what is not followed, as a submodule, or more than 64 MiB of YAML. The message has git's own words; what was applied stays in force.",
     )
     EDIT_REFUSED = (
         "EditRefused",

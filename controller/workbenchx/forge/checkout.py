@@ -3,6 +3,7 @@
 Both answer a Tree whose files are read when they are asked for. Hidden names are skipped, and so is what is not YAML.
 Links are not followed: one that leads out of the tree is an error, one that stays inside is told (its target is read at
 its own place). What cannot be read is a problem of its path, never an exception, so that one bad file hides no other.
+Only a commit that is too much as a whole is refused: whoever may open a pull request must not fill our memory.
 """
 
 import dataclasses
@@ -10,12 +11,16 @@ import os
 import pathlib
 import stat
 import subprocess
+import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 
 from workbenchx import errors
 from workbenchx.declared import problem
 
 LARGEST = 10 * 1024 * 1024
+MOST = 64 * 1024 * 1024
+_MOST_NAMES = 32 * 1024 * 1024
 _SUFFIXES = (".yaml", ".yml")
 _TIMEOUT = 120.0
 _TOO_LARGE = "is larger than 10 MiB (divide it)"
@@ -90,7 +95,7 @@ def listed(root: pathlib.Path, revision: str, path: str = ".") -> Listing:
     """Look into the trees of a commit; no file is read.
 
     Raises:
-        errors.Stalled: there is no such commit, or git is missing.
+        errors.Stalled: there is no such commit, or git is missing; reason SourceRefused: there are too many files.
     """
     name = f"{revision}^{{commit}}"
     sha = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name).decode().strip()
@@ -107,7 +112,7 @@ def tree(root: pathlib.Path, name: str, path: str = ".") -> Tree:
 
 
 def _listing(root: pathlib.Path, name: str, path: str) -> Listing:
-    listing = _git(root, "ls-tree", "-r", "-z", "--full-tree", name, "--", path)
+    listing = _names(root, name, path)
     entries = tuple(_entries(listing))
     ours = tuple(entry for entry in entries if _is_ours(entry.path))
     submodules = tuple(entry.path for entry in entries if entry.mode == _SUBMODULE)
@@ -115,13 +120,19 @@ def _listing(root: pathlib.Path, name: str, path: str) -> Listing:
 
 
 def read(root: pathlib.Path, listing: Listing) -> Tree:
-    """The declared files of a listing."""
+    """The declared files of a listing.
+
+    Raises:
+        errors.Stalled: git failed; reason SourceRefused: they are more than 64 MiB together.
+    """
     problems = [fault for entry in listing.entries if (fault := _fault(entry))]
     faulty = {item.path for item in problems}
     sound = [entry for entry in listing.entries if entry.path not in faulty]
     sizes = _sizes(root, [entry.blob for entry in sound])
     problems += [_problem(one.path, _TOO_LARGE) for one in sound if sizes[one.blob] > LARGEST]
     wanted = [entry for entry in sound if sizes[entry.blob] <= LARGEST]
+    if sum(sizes[entry.blob] for entry in wanted) > MOST:
+        raise _too_much(f"its YAML files are more than {MOST >> 20} MiB together")
     bodies = _blobs(root, [entry.blob for entry in wanted])
     links = {entry.path for entry in wanted if entry.mode == _LINK}
     problems += [_of_link(entry, bodies[entry.blob]) for entry in wanted if entry.path in links]
@@ -290,6 +301,36 @@ def _blobs(root: pathlib.Path, names: list[str]) -> dict[str, bytes]:
         size = int(answer[place:end].rsplit(b" ", 1)[1])
         found[name] = answer[end + 1 : end + 1 + size]
         place = end + size + 2
+    return found
+
+
+def _too_much(what: str) -> errors.Stalled:
+    text = f"commit: {what} (choose a narrower path, or divide the repository)"
+    return errors.Stalled(text, reason="SourceRefused")
+
+
+def _names(root: pathlib.Path, name: str, path: str) -> bytes:
+    """What lies below a path. Trees may hold each other so that a few objects are more names than any memory holds."""
+    words = ["git", "-C", str(root), "ls-tree", "-r", "-z", "--full-tree", name, "--", path]
+    with tempfile.TemporaryFile() as told:
+        try:
+            running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=told)
+        except OSError as error:
+            raise errors.Stalled(f"git ls-tree: {error}", reason="GitFailed") from error
+        late = threading.Timer(_TIMEOUT, running.kill)
+        late.start()
+        try:
+            with running:
+                found = running.stdout.read(_MOST_NAMES + 1) if running.stdout else b""
+                if len(found) > _MOST_NAMES:
+                    running.kill()
+                    raise _too_much("it has too many files")
+        finally:
+            late.cancel()
+        if running.returncode:
+            told.seek(0)
+            said = told.read(1000).decode(errors="replace").partition("\n")[0]
+            raise errors.Stalled(f"git ls-tree: {said or 'no such tree'}", reason="GitFailed")
     return found
 
 

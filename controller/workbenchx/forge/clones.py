@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 
 from workbenchx import errors, ports
-from workbenchx.forge import checkout, fetching, git, holding, reaching, signatures
+from workbenchx.forge import checkout, copying, fetching, git, holding, reaching, signatures
 
 _DEPTH = 50
 _LOOK_SECONDS = 60.0
@@ -227,6 +227,7 @@ class Clones:
             await self._plain("init", "--quiet", "--bare", "--template=", str(made))
             await self._local(made, "config", "remote.origin.url", remote.url)
             made.rename(there)
+        await asyncio.to_thread(copying.swept, there)
         return there
 
     async def _sound(self, there: pathlib.Path) -> bool:
@@ -311,9 +312,8 @@ class Clones:
 
 
 def _young(there: pathlib.Path) -> bool:
-    """Whether it is worth to go on with this copy. A lock is there only if a process died that wrote to it."""
-    packs = sum(1 for _ in (there / "objects" / "pack").glob("*.pack"))
-    return packs <= _OLD_PACKS and not any(there.glob("*.lock"))
+    """Whether it is worth to go on with this copy."""
+    return sum(1 for _ in (there / "objects" / "pack").glob("*.pack")) <= _OLD_PACKS
 
 
 def _spec(path: str) -> str:

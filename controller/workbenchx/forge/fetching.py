@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator
 
 from workbenchx import errors, ports
-from workbenchx.forge import git
+from workbenchx.forge import copying, git, holding
 
 _TIMEOUT = 300.0
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -49,7 +49,7 @@ class Fetcher:
     @contextlib.asynccontextmanager
     async def checkout(self, url: str, commit: str, path: str) -> AsyncIterator[ports.Checkout]:
         """See ports.Repositories.checkout."""
-        async with self._locks.setdefault(url, asyncio.Lock()):
+        async with self._locks.setdefault(url, asyncio.Lock()), self._alone(url):
             bare = await self._fetched(url, commit)
             with tempfile.TemporaryDirectory(dir=self._folder) as held:
                 there = (f"--git-dir={bare}", f"--work-tree={held}")
@@ -66,13 +66,17 @@ class Fetcher:
                 )
                 yield ports.Checkout(pathlib.Path(held), tuple(names))
 
+    def _alone(self, url: str) -> contextlib.AbstractAsyncContextManager[None]:
+        return holding.alone(self._place(url).with_suffix(".lock"))
+
+    def _place(self, url: str) -> pathlib.Path:
+        return self._folder / hashlib.sha256(url.encode()).hexdigest()[:24]
+
     async def _fetched(self, url: str, commit: str) -> pathlib.Path:
         """The bare copy that has the commit: only that one is fetched, where the server lets it."""
-        bare = self._folder / hashlib.sha256(url.encode()).hexdigest()[:24]
+        bare = self._place(url)
         there = f"--git-dir={bare}"
-        if not (bare / "HEAD").exists():
-            bare.mkdir(parents=True, exist_ok=True, mode=0o700)
-            await self._git(url, "init", "--quiet", "--bare", "--template=", str(bare))
+        await asyncio.to_thread(copying.ready, bare)
         with contextlib.suppress(errors.Stalled):
             await self._git(url, there, "cat-file", "-e", f"{commit}^{{commit}}")
             return bare

@@ -22,6 +22,7 @@ _CONFIG = {
     "submodule.recurse": "false",
 }
 SETTINGS = tuple(word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}"))
+_MOST_BYTES = 64 * 1024 * 1024
 _GRAVE = ("fatal:", "error:", "remote:", "ssh:")
 _SSH_REFUSES = re.compile(r"Permission denied \(|[Hh]ost key |HOST IDENTIFICATION HAS CHANGED")
 _KEPT = ("PATH", "HOME", "SSH_AUTH_SOCK")
@@ -70,7 +71,7 @@ async def program(
     """What a program prints, and what it says beside.
 
     Raises:
-        Failed: it ended badly.
+        Failed: it ended badly, or printed more than 64 MiB, and was ended with all that it started.
         TimeoutError: it took too long, and was ended with all that it started.
         errors.Stalled: reason GitFailed: it is not installed.
     """
@@ -88,16 +89,47 @@ async def program(
         raise errors.Stalled(f"{name}: {problem.strerror}", reason="GitFailed") from problem
     try:
         async with asyncio.timeout(timeout):
-            out, told = await running.communicate(given)
+            out, told, _ = await asyncio.gather(
+                _read(running, running.stdout),
+                _read(running, running.stderr),
+                _feed(running, given),
+            )
+            await running.wait()
     finally:
         if running.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(running.pid, signal.SIGKILL)
+            _end(running)
             await running.wait()
     said = told.decode(errors="replace")
+    if max(len(out), len(told)) > _MOST_BYTES:
+        raise Failed(f"fatal: it prints more than {_MOST_BYTES >> 20} MiB")
     if running.returncode != 0:
         raise Failed(said)
     return out, said
+
+
+async def _read(running: asyncio.subprocess.Process, stream: asyncio.StreamReader | None) -> bytes:
+    """All of it; whoever prints too much is ended."""
+    found = bytearray()
+    while stream is not None and (part := await stream.read(1 << 16)):
+        found += part
+        if len(found) > _MOST_BYTES:
+            _end(running)
+            break
+    return bytes(found)
+
+
+async def _feed(running: asyncio.subprocess.Process, given: bytes | None) -> None:
+    """Give it that; who stops reading says why otherwise."""
+    if running.stdin is not None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            running.stdin.write(given or b"")
+            await running.stdin.drain()
+        running.stdin.close()
+
+
+def _end(running: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
 
 
 _PASSING = (

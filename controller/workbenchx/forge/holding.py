@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 _AGAIN_SECONDS = 0.05
 
@@ -16,6 +16,15 @@ async def alone(mark: pathlib.Path) -> AsyncIterator[None]:
     with mark.open("ab") as handle:
         while not _taken(handle.fileno()):  # noqa: ASYNC110 - another process has it
             await asyncio.sleep(_AGAIN_SECONDS)
+        yield
+
+
+@contextlib.contextmanager
+def waited(mark: pathlib.Path) -> Iterator[None]:
+    """As `alone`, for a thread, which waits."""
+    mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with mark.open("ab") as handle:
+        fcntl.flock(handle.fileno(), fcntl.LOCK_EX)
         yield
 
 

@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 
 from workbenchx import errors, ports
-from workbenchx.forge import git, reaching
+from workbenchx.forge import copying, git, holding, reaching
 
 _TIMEOUT = 300.0
 _CONFLICT = 1
@@ -39,12 +39,13 @@ class Copies:
             errors.Stalled: reason CodeMissing, with git's own words.
         """
         bare = self._folder / hashlib.sha256(url.encode()).hexdigest()[:24]
-        if not (bare / "HEAD").exists():
-            bare.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._checked(url, bare, "init", "--quiet", "--bare", "--template=", str(bare))
         options = ("--quiet", "--no-tags", "--force", "--no-recurse-submodules")
         remote = ports.Remote(url, credential=credential)
-        with reaching.environment(remote, self._transports, self._folder) as env:
+        with (
+            reaching.environment(remote, self._transports, self._folder) as env,
+            holding.waited(bare.with_suffix(".lock")),
+        ):
+            copying.ready(bare)
             self._checked(url, bare, "fetch", *options, "--", url, *refs, env=env)
         return bare
 

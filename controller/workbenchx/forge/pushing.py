@@ -9,11 +9,10 @@ import dataclasses
 import hashlib
 import pathlib
 import re
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from workbenchx import errors, ports
-from workbenchx.forge import committing, git, reaching
+from workbenchx.forge import committing, copying, git, holding, reaching
 
 Credential = Callable[[str], Awaitable[str | None]]
 PREFIX = "wbx/fix/"
@@ -98,12 +97,11 @@ class Pusher:
         async with self._locks.setdefault(url, asyncio.Lock()):
             bare = self._folder / f"push-{hashlib.sha256(url.encode()).hexdigest()[:24]}"
             plain = git.environment(self._transports)
-            if not (bare / "HEAD").exists():
-                self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                await _init(bare, plain)
             remote = ports.Remote(url, credential=await self._credential(url))
-            with reaching.environment(remote, self._transports, self._folder) as env:
-                yield _Remote(url, env, committing.Local(bare, plain))
+            async with holding.alone(bare.with_suffix(".lock")):
+                await asyncio.to_thread(copying.ready, bare)
+                with reaching.environment(remote, self._transports, self._folder) as env:
+                    yield _Remote(url, env, committing.Local(bare, plain))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,17 +146,6 @@ class _Remote:
             ) from problem
         except git.Failed as problem:
             raise _failed(self.url, problem.said) from problem
-
-
-async def _init(bare: pathlib.Path, env: Mapping[str, str]) -> None:
-    """A bare copy that is there whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=bare.parent) as made:
-        draft = pathlib.Path(made) / "draft"
-        await git.run(
-            "init", "--quiet", "--bare", "--template=", str(draft), env=env, timeout=_TIMEOUT
-        )
-        with contextlib.suppress(OSError):  # another process was faster
-            draft.rename(bare)
 
 
 def _check_name(branch: str) -> None:
