@@ -11,7 +11,7 @@ import planner_worlds as worlds
 import pytest
 from store_fixtures import database, server, store
 
-from workbenchx import errors
+from workbenchx import errors, ports
 from workbenchx.engine.fixing import allowing, bot, serving
 from workbenchx.fixbot import proposal, rules, scenes
 from workbenchx.planner import model
@@ -296,6 +296,31 @@ async def test_a_branch_of_somebody_else_is_left_alone(bench: Bench) -> None:
 
     assert [each.branch for each in bench.host.open] == [f"{made.branch}-2"]
     assert bench.host.branches[made.branch] == mine
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_pull_request_that_is_not_ours_is_not_taken_for_it(
+    bench: Bench, gone: bool
+) -> None:
+    """Killed before it wrote down its pull request; in the meantime somebody put another commit and one of their own there."""
+    bench.see(given.out_of_memory())
+    bench.host.fail(1)
+    with contextlib.suppress(forge_memory.PowerCutError):
+        await bench.work()
+    (branch,) = set(bench.host.branches) - {"main"}
+    mine = bench.host.commit(branch, {"README.md": b"mine"})
+    theirs = await bench.host.open_pull(ports.NewPull(branch, "main", "Mine", "Merge me."))
+    if gone:
+        bench.host.commit("main", raised(bench))
+    for _ in range(3):
+        await bench.work()
+
+    assert theirs in bench.host.open
+    assert bench.host.branches[branch] == mine
+    assert bench.host.bodies[theirs.number] == "Merge me."
+    expected = [branch] if gone else [branch, f"{branch}-2"]
+    assert [each.branch for each in bench.host.open] == expected
+    assert (await bench.states())[-1] == ("handed_over" if gone else "open")
 
 
 async def test_a_forge_that_is_away_changes_nothing(bench: Bench) -> None:

@@ -221,13 +221,11 @@ class Bot:
         """A row without a pull request: a crash came between, or somebody snoozed it at once."""
         there = await self._forge.pull_of_branch(row.branch)
         made = now.proposal(row.fingerprint)
-        if there is not None:
-            if there.open and row.state == "open" and made is not None:
-                await self._forge.open_pull(_asked(now.at, row, made))  # its labels may be missing
-            await self._store.opened(row.id, head=there.head, number=there.number, url=there.url)
-            return row.state
-        if row.state == "open" and made is not None:
+        if row.state == "open" and made is not None and (there is None or there.open):
             return (await self._open(now, row, made)).state
+        if there is not None:
+            await self._take_up(row, there)
+            return row.state
         if row.state == "snoozed" or self._gone(now, row):
             tip = await self._tip(now.at.url, row.branch)
             if tip is not None:
@@ -237,6 +235,15 @@ class Bot:
                 await self._store.conclude(row, rested)
             return rested
         return row.state
+
+    async def _take_up(self, row: ports.Proposed, there: ports.Pull) -> None:
+        """Follow a pull request of its branch. Nobody wrote down that it is ours: that is asked before one that is open is changed."""
+        head = there.head
+        if there.open:
+            head = ""
+            document = records.to_revise(row)
+            await self._store.revise(row.id, head=head, title=row.title, document=document)
+        await self._store.opened(row.id, head=head, number=there.number, url=there.url)
 
     async def _begin(self, now: Pass, living: list[ports.Proposed], quiet: set[str]) -> None:
         """Propose what nobody proposes yet, as far as the caps allow. What ended in this very pass is looked at in the next."""
