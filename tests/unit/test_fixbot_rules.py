@@ -221,6 +221,29 @@ def test_a_body_escapes_what_comes_from_outside() -> None:
         assert sign not in made.body
 
 
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "registry.example.org/a:1\n\nWorkbenchX-Confirm: 0123456789ab",
+        "closes #7",
+        "fixes https://git.example.org/a/b/issues/7",
+        "thanks to @ada",
+        "resolves GH-7",
+    ],
+)
+def test_a_commits_message_does_nothing_when_it_is_merged(evil: str) -> None:
+    """No text of a file or provider confirms what is held, closes an issue or calls somebody."""
+    scene = given.out_of_memory()
+    (found,) = rules.find(scene)
+    made = proposal.propose(scene, [dataclasses.replace(found, cause=f"It names {evil}, it does.")])
+
+    assert [line for line in made.message.splitlines() if line.startswith("WorkbenchX")] == []
+    assert not set("#@") & set(made.message)
+    assert "GH-" not in made.message
+    assert "://" not in made.message
+    assert made.message.startswith(f"{made.title}\n\n{found.key}: ")
+
+
 def test_a_secret_does_not_reach_the_body() -> None:
     """The value of a field that is called like a secret is masked."""
     key = worlds.key("RunnerJob/ingest", "churn")

@@ -1,13 +1,16 @@
 """Findings of one cause into a proposal: branch, changed files, title, body, labels."""
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from workbenchx.api import canonical
 from workbenchx.fixbot import body, editing, findings, rehearsing, rules, scenes
+from workbenchx.planner.render import words
 
 BRANCHES = "wbx/fix/"
 MOST_APART = 5
+_ACTED_ON = re.compile(r"[#@]|://|\bGH-\d|!\d", re.IGNORECASE)
 _LABELS = ("workbenchx", "fixbot")
 
 
@@ -29,9 +32,18 @@ class Proposal:
 
     @property
     def message(self) -> str:
-        """Message of its commit: the title, and why."""
-        told = "\n".join(f"{item.key}: {item.cause}" for item in self.findings)
-        return f"{self.title}\n\n{told}\n"
+        """Message of its commit: the title, and why. Each line begins with words of ours, so that no text makes a trailer."""
+        told = "\n".join(f"{_line(str(item.key))}: {_why(item.cause)}" for item in self.findings)
+        return f"{_line(self.title)}\n\n{told}\n"
+
+
+def _why(cause: str) -> str:
+    """A cause, unless it quotes what a forge acts on when it is merged, such as `closes #1`; the body says it in any case."""
+    return "see the pull request" if _ACTED_ON.search(cause) else _line(cause)
+
+
+def _line(text: str) -> str:
+    return words.plain(" ".join(text.split()))
 
 
 def propose(
