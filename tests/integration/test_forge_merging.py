@@ -1,13 +1,16 @@
 """The merge of a pull request without making it: its tree, its conflicts, and that nothing of it runs."""
 
+import dataclasses
 import os
 import pathlib
 
 import declared_files as files
 import git_repositories
 import pytest
+import review_scenes as judgings
 
 from workbenchx import errors, ports
+from workbenchx.engine.reviewing import wording
 from workbenchx.forge import merging
 from workbenchx.wiring import changes
 
@@ -126,6 +129,26 @@ async def test_nothing_of_a_change_runs(
 
     assert found.reading is not None
     assert not [name for _, _, names in os.walk(tmp_path) for name in names if name == "ran"]
+
+
+async def test_what_its_commits_confirm_is_said(
+    repository: git_repositories.Repository, copies: merging.Copies
+) -> None:
+    """A trailer in any commit that the merge brings, and none of those that are there already: in bold, above the plan."""
+    repository.commit({}, "old\n\nWorkbenchX-Confirm: aaaaaaaaaaaa")
+    repository.push()
+    reads = reader(copies)
+    base = await reads.tip(source(repository), "main")
+    repository.git("switch", "-q", "-C", "change")
+    repository.commit({}, "hidden\n\nWorkbenchX-Confirm: 0123456789AB")
+    head = repository.commit({"README.md": "two\n"}, "WorkbenchX-Confirm: not a token")
+    repository.push("change")
+
+    found = await reads.change(source(repository), pull(head), base, {})
+
+    assert found.confirms == ("0123456789ab",)
+    judged = dataclasses.replace(judgings.as_asked(), confirms=found.confirms)
+    assert "**Its commits confirm `0123456789ab`: " in wording.of(judged, judgings.PLACE).body
 
 
 async def test_what_is_not_there_is_said(

@@ -100,3 +100,22 @@ async def test_a_commit_that_was_rewritten_away_holds_up_nothing(lab: labs.Lab) 
     assert said(lab, kept)[-1] == "success"
     assert said(lab, head) == ["success"]
     assert await message(lab) == ""
+
+
+async def test_a_plan_that_nobody_was_shown_lets_nothing_go(lab: labs.Lab) -> None:
+    """It was judged, and the forge took no word of it: what the merge deletes waits for a person."""
+    head = lab.repository.propose("change", {"ssot/b.yaml": None})
+    number = forge_of(lab).open("change", head)
+    forge_of(lab).locked.add(number)
+    await lab.look()
+    lab.repository.git("merge", "-q", "--squash", head)
+    lab.repository.commit({}, "squashed")
+    commit = lab.repository.push()
+    forge_of(lab).merged(number, commit)
+    forge_of(lab).locked.clear()
+    await lab.apply(commit)
+    await due_now(lab)
+    await lab.reviewer().look()
+
+    steps = (await lab.settle()).plan.steps
+    assert [(step.action.value, str(step.subject)) for step in steps] == [("hold", "Dataset/b")]

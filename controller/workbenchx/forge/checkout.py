@@ -11,12 +11,11 @@ import os
 import pathlib
 import stat
 import subprocess
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 
 from workbenchx import errors
 from workbenchx.declared import problem
+from workbenchx.forge import printing
 
 LARGEST = 10 * 1024 * 1024
 MOST = 64 * 1024 * 1024
@@ -312,26 +311,16 @@ def _too_much(what: str) -> errors.Stalled:
 def _names(root: pathlib.Path, name: str, path: str) -> bytes:
     """What lies below a path. Trees may hold each other so that a few objects are more names than any memory holds."""
     words = ["git", "-C", str(root), "ls-tree", "-r", "-z", "--full-tree", name, "--", path]
-    with tempfile.TemporaryFile() as told:
-        try:
-            running = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=told)
-        except OSError as error:
-            raise errors.Stalled(f"git ls-tree: {error}", reason="GitFailed") from error
-        late = threading.Timer(_TIMEOUT, running.kill)
-        late.start()
-        try:
-            with running:
-                found = running.stdout.read(_MOST_NAMES + 1) if running.stdout else b""
-                if len(found) > _MOST_NAMES:
-                    running.kill()
-                    raise _too_much("it has too many files")
-        finally:
-            late.cancel()
-        if running.returncode:
-            told.seek(0)
-            said = told.read(1000).decode(errors="replace").partition("\n")[0]
-            raise errors.Stalled(f"git ls-tree: {said or 'no such tree'}", reason="GitFailed")
-    return found
+    try:
+        done = printing.printed(words, env=None, timeout=_TIMEOUT, most=_MOST_NAMES)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise errors.Stalled(f"git ls-tree: {error}", reason="GitFailed") from error
+    except printing.TooMuch as error:
+        raise _too_much("it has too many files") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").partition("\n")[0] or "no such tree"
+        raise errors.Stalled(f"git ls-tree: {said}", reason="GitFailed")
+    return done.stdout
 
 
 def _git(root: pathlib.Path, *arguments: str, stdin: bytes | None = None) -> bytes:

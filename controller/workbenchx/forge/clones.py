@@ -9,22 +9,27 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 
 from workbenchx import errors, ports
-from workbenchx.forge import checkout, copying, fetching, git, holding, reaching, signatures
+from workbenchx.forge import (
+    checkout,
+    copying,
+    fetching,
+    git,
+    holding,
+    reaching,
+    signatures,
+    trailers,
+)
 
 _DEPTH = 50
 _LOOK_SECONDS = 60.0
 _FETCH_SECONDS = 300.0
 _LOCAL_SECONDS = 120.0
 _OLD_PACKS = 60
-_TRAILER = re.compile(
-    r"^WorkbenchX-Confirm:[ \t]*([0-9a-f]{12})[ \t]*$", re.MULTILINE | re.IGNORECASE
-)
 
 
 class Clones:
@@ -58,9 +63,8 @@ class Clones:
                 rewritten = base != since
                 range_ = [f"{base or since}..{commit}"]
             told = await self._local(there, "log", "--format=%B", *range_, "--")
-        tokens = _TRAILER.findall(told.decode(errors="replace"))
-        lower = dict.fromkeys(token.lower() for token in tokens)
-        return ports.Fetched(commit, rewritten, tuple(lower))
+        tokens = trailers.confirmed(told.decode(errors="replace"))
+        return ports.Fetched(commit, rewritten, tokens)
 
     async def verify(self, remote: ports.Remote, commit: str, *, mode: str, keys: str) -> str:
         """See ports.Clones.verify."""

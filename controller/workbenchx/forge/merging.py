@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 
 from workbenchx import errors, ports
-from workbenchx.forge import copying, git, holding, reaching
+from workbenchx.forge import copying, git, holding, printing, reaching, trailers
 
 _TIMEOUT = 300.0
 _CONFLICT = 1
@@ -71,6 +71,11 @@ class Copies:
         tree, *files = done.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
         return Merged(tree.strip(), tuple(sorted({name for name in files if name})))
 
+    def confirmed(self, bare: pathlib.Path, base: str, head: str) -> tuple[str, ...]:
+        """The tokens that the commits confirm which a merge brings; of very many, those of the newest thousand."""
+        some = ("--max-count=1000", f"{base}..{head}", "--")
+        return trailers.confirmed(self._checked(head, bare, "log", "--format=%B", *some))
+
     def folder_id(self, bare: pathlib.Path, tree: str, path: str) -> str | None:
         """The id of what lies at `path` of a tree or commit, by which a squash or rebase is known; None: nothing."""
         name = f"{tree}^{{tree}}" if path == "." else f"{tree}:{path}"
@@ -92,14 +97,13 @@ class Copies:
         self, bare: pathlib.Path, *arguments: str, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         try:
-            return subprocess.run(
+            return printing.printed(
                 ["git", *git.SETTINGS, f"--git-dir={bare}", *arguments],
-                capture_output=True,
-                timeout=_TIMEOUT,
-                check=False,
-                stdin=subprocess.DEVNULL,
                 env=git.environment(self._transports) if env is None else env,
+                timeout=_TIMEOUT,
             )
+        except printing.TooMuch as problem:
+            raise errors.Stalled(f"git {arguments[0]}: {problem}", reason="GitFailed") from problem
         except subprocess.TimeoutExpired as problem:
             raise errors.Waiting(
                 f"git {arguments[0]}: no answer in {_TIMEOUT:.0f} s",

@@ -69,6 +69,7 @@ class Changes:
             tree=folder or "",
             reading=dataclasses.replace(read.reading, code=code),
             problems=tuple(item for item in read.report.problems if _what(item) not in before),
+            confirms=self._copies.confirmed(bare, base, head),
         )
 
     def _before(

@@ -15,13 +15,15 @@ class Change:
     """The merge of a pull request, read at the path of its Source.
 
     `tree`: id of that folder, by which the merge is known again ("": nothing is there). `conflicts`: files that git cannot
-    merge; there is no reading then. `reading.code` names the projects whose code the merge changes.
+    merge; there is no reading then. `reading.code` names the projects whose code the merge changes. `confirms`: tokens of
+    held plans that its commits confirm.
     """
 
     tree: str
     conflicts: Sequence[str] = ()
     reading: mirror.Reading | None = None
     problems: Sequence[problem.Problem] = ()
+    confirms: Sequence[str] = ()
 
 
 class Changes(Protocol):

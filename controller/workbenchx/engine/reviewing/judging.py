@@ -19,6 +19,7 @@ class Judged:
     remarks: Sequence[remarking.Remark] = ()
     conflicts: Sequence[str] = ()
     unread: str = ""
+    confirms: Sequence[str] = ()
 
     @property
     def refused(self) -> int:
@@ -49,7 +50,8 @@ def judge(
     changed = review.only(after, before)
     places = {row.key: (row.source.path or "", row.source.line or 0) for row in reading.rows}
     said = remarking.of(found.problems, review.findings(changed, before), places)
-    return Judged(changed, tuple(sorted([*said, *taken, *foreign])))
+    remarks = tuple(sorted([*said, *taken, *foreign]))
+    return Judged(changed, remarks, confirms=tuple(found.confirms))
 
 
 def _free(then: model.World, before: model.Plan, source: str) -> model.World:

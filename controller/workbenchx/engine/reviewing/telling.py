@@ -181,11 +181,12 @@ class Teller:
     async def _bind(
         self, worker: str, source: ports.Reviewable, forge: ports.Forge, commit: str
     ) -> None:
-        """Whose merge the commit is, and what was said that it destroys. Before anything was reviewed, nothing binds."""
+        """Whose merge the commit is, and what was said that it destroys: not what was judged and never shown. Before anything was reviewed, nothing binds."""
         reviews = await self._store.reviews(source.source)
         number = await self._number(source, forge, commit) if reviews else None
         review = reviews.get(number) if number is not None else None
-        destroys = None if number is None else (review.destroys if review else ())
+        shown = review is not None and review.posted == review.digest
+        destroys = None if number is None else (review.destroys if review and shown else ())
         await self._store.bind(
             worker, source.source, commit=commit, number=number, destroys=destroys
         )

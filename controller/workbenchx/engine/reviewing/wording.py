@@ -106,6 +106,7 @@ def _lines(judged: judging.Judged, link: str | None) -> Iterator[str]:
             yield f"- … and {len(judged.conflicts) - _MOST_FILES} more"
         return
     yield from _remarks(judged.remarks)
+    yield from _confirms(judged.confirms)
     yield from _money(judged.plan)
     yield f"**Quota and budget:** {_limits(judged.plan)}"
     yield ""
@@ -123,6 +124,14 @@ def _remarks(found: Sequence[remarking.Remark]) -> Iterator[str]:
     if len(ordered) > _MOST_REMARKS:
         yield f"- … and {len(ordered) - _MOST_REMARKS} more"
     if ordered:
+        yield ""
+
+
+def _confirms(tokens: Sequence[str]) -> Iterator[str]:
+    """What a reader of the files alone does not see: a message of a commit that lets happen what is held."""
+    if tokens:
+        told = ", ".join(f"`{token}`" for token in tokens[:_MOST_FILES])
+        yield f"**Its commits confirm {told}: what is held by that happens with the merge.**"
         yield ""
 
 
