@@ -189,18 +189,31 @@ def test_a_month_over_the_budget_is_refused(repository: Repository) -> None:
 
 
 def test_hostile_text_stays_text(repository: Repository) -> None:
-    """A message that holds a workflow command or Markdown ends up escaped in both."""
+    """A message or name that holds a workflow command, Markdown or what means something in a URL ends up escaped in all."""
     text = cli_tree.dataset("evil").replace("format: csv", 'format: "a\\n::error::b <img> @all"')
     cli_tree.write(repository.root, "evil", text)
-    summary = repository.root.parent / "summary.md"
+    (repository.root / "ssot" / "##[group]a b%3A#.yaml").write_text("kind: [")
+    summary, sarif = repository.root.parent / "summary.md", repository.root.parent / "x.sarif"
     summary.write_text("before\n")
 
     done = repository.check(
-        "--base", "main", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary)
+        "--base",
+        "main",
+        "--sarif",
+        str(sarif),
+        GITHUB_ACTIONS="true",
+        GITHUB_STEP_SUMMARY=str(summary),
     )
 
     lines = (done.stdout + done.stderr).splitlines()
     assert not [line for line in lines if line.startswith("::error::b")]
+    assert [line for line in lines if "##[" in line and not line.startswith("::error file=")] == []
+    assert "ssot/#\\u0023[group]a b%3A#.yaml:1" in done.stdout
+    (run,) = json.loads(sarif.read_text())["runs"]
+    places = [result["locations"][0]["physicalLocation"] for result in run["results"]]
+    assert "ssot/%23%23%5Bgroup%5Da%20b%253A%23.yaml" in {
+        place["artifactLocation"]["uri"] for place in places
+    }
     assert summary.read_text().startswith("before\n")
     assert "<img>" not in summary.read_text()
     assert "@all" not in summary.read_text()

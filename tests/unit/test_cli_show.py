@@ -1,12 +1,14 @@
 """What the command line prints, from rows to words."""
 
 import datetime
+import json
 import pathlib
 from typing import Any
 
 import cli_rows
 import pytest
 
+from workbenchx.cli import workflow
 from workbenchx.cli.show import phrases, style, table, tree
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden" / "cli"
@@ -151,3 +153,17 @@ def test_short_ids_that_would_look_alike_stay_whole() -> None:
         same[1]: same[1],
         other: other[:18],
     }
+
+
+@pytest.mark.parametrize(
+    "line", ["::stop-commands::x", "  ::error::b", "a\n::debug::b", "a ##[group]b"]
+)
+def test_no_text_is_a_command_to_a_job(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In GitHub Actions what would be one is shown otherwise, in JSON as the same; elsewhere it is left alone."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert workflow.inert(line) == line
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    shown = workflow.inert(line)
+    assert not any(each.lstrip().startswith("::") for each in shown.splitlines())
+    assert "##[" not in shown
+    assert json.loads(workflow.inert(json.dumps({"line": line}))) == {"line": line}

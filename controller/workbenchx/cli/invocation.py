@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workbenchx import errors
-from workbenchx.cli import failure, interrupts
+from workbenchx.cli import failure, interrupts, workflow
 from workbenchx.cli.show import style
 from workbenchx.wiring import home, logs, settings, settings_file, telemetry
 
@@ -74,12 +74,17 @@ def width() -> int | None:
 
 def say(text: str) -> None:
     """A line of the answer, on stdout."""
-    click.echo(text, color=True)
+    click.echo(workflow.inert(text), color=True)
 
 
 def tell(text: str) -> None:
     """A line about the work, on stderr."""
-    click.echo(text, err=True)
+    click.echo(workflow.inert(text), err=True)
+
+
+def annotate(command: str) -> None:
+    """A command to GitHub Actions, on stderr."""
+    click.echo(command, err=True)
 
 
 def warn(problem: errors.WorkbenchError) -> None:

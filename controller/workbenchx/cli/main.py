@@ -16,7 +16,7 @@ import click
 
 import workbenchx
 from workbenchx import errors
-from workbenchx.cli import edges, failure, lazy
+from workbenchx.cli import edges, failure, lazy, workflow
 
 _SIGNALLED = 128
 
@@ -105,7 +105,7 @@ def _report(error: Exception) -> int:
         message, hint = f"{error.filename or 'output'}: {error.strerror}", _WAYS_OUT["DiskFull"]
     else:
         message, hint = _bug(error)
-    click.echo(f"wbx: error: {' '.join(message.split())}", err=True)
+    click.echo(workflow.inert(f"wbx: error: {' '.join(message.split())}"), err=True)
     if hint:
         click.echo(f"  {hint}", err=True)
     return code

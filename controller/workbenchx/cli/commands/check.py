@@ -110,7 +110,7 @@ def _publish(found: "checking.Checked", scope: str, sarif: pathlib.Path | None) 
     remarks = checked.remarks(found)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in annotations.commands(remarks):
-            invocation.tell(line)
+            invocation.annotate(line)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with pathlib.Path(summary).open("a", encoding="utf-8") as file:
             file.write(checked.as_markdown(found) + "\n")

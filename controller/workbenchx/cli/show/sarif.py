@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from typing import Any
+from urllib import parse
 
 import workbenchx
 from workbenchx.api import reasons
@@ -41,7 +42,7 @@ def _rule(rule: str) -> dict[str, Any]:
 
 def _result(item: checked.Remark, folder: str) -> dict[str, Any]:
     subject = f"{item.subject}: " if item.subject else ""
-    place: dict[str, Any] = {"artifactLocation": {"uri": item.path or folder}}
+    place: dict[str, Any] = {"artifactLocation": {"uri": parse.quote(item.path or folder)}}
     if item.line:
         place["region"] = {"startLine": item.line, "startColumn": max(item.column, 1)}
     line = hashlib.sha256(f"{item.rule}\0{item.subject}\0{item.message}".encode()).hexdigest()
