@@ -366,6 +366,19 @@ async def test_whatever_happens_at_one_source_the_next_has_its_turn(
     assert not await store.take_turn("first", "w2", lease=60.0)
 
 
+async def test_a_repository_without_issues_has_pull_requests(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its forge refuses the list of everything; the pass is as good without."""
+
+    async def refuses(*_: object, **__: object) -> None:
+        raise errors.Stalled("forge: that part is switched off", reason="ForgeRefused")
+
+    bench.see(given.out_of_memory())
+    monkeypatch.setattr(bench.host, "keep_issue", refuses)
+    assert len((await bench.work()).done) == len(bench.host.open) == 1
+
+
 async def _nothing(_bench: Bench) -> None:
     """The first pass is the one that dies."""
 

@@ -92,6 +92,22 @@ async def test_files_come_though_the_newest_commit_is_of_others(
     assert set((await copies.tree(remote, tip, "ssot")).files) == {"ssot/a.yaml"}
 
 
+async def test_many_commits_at_once_are_no_new_history(
+    repository: git_lab.Repository, copies: clones.Clones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A push of more commits than are kept: all their orders are read, and nobody says that history was rewritten."""
+    monkeypatch.setattr(clones, "_DEPTH", 2)
+    remote = ports.Remote(repository.url)
+    since = (await copies.fetch(remote, since=None)).commit
+    repository.commit({}, "first\n\nWorkbenchX-Confirm: 0123456789ab")
+    for number in range(4):
+        repository.commit({}, f"more {number}")
+
+    found = await copies.fetch(remote, since=since)
+
+    assert (found.rewritten, found.tokens) == (False, ("0123456789ab",))
+
+
 async def test_two_may_keep_copies_in_one_folder(
     repository: git_lab.Repository, tmp_path: pathlib.Path
 ) -> None:

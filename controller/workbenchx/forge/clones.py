@@ -25,7 +25,7 @@ from workbenchx.forge import (
     trailers,
 )
 
-_DEPTH = 50
+_DEPTH, _DEEP = 50, 5000
 _LOOK_SECONDS = 60.0
 _FETCH_SECONDS = 300.0
 _LOCAL_SECONDS = 120.0
@@ -60,6 +60,9 @@ class Clones:
             rewritten, range_ = False, [commit, "--max-count=1"]
             if since and since != commit and await self._has(there, since):
                 base = await self._base(there, since, commit)
+                if base is None:  # rewritten, or so many commits later that the way is not here
+                    await self._fetch(remote, there, f"+{_ref(remote)}:{here}", depth=_DEEP)
+                    base = await self._base(there, since, commit)
                 rewritten = base != since
                 range_ = [f"{base or since}..{commit}"]
             told = await self._local(there, "log", "--format=%B", *range_, "--")
@@ -244,12 +247,17 @@ class Clones:
         return True
 
     async def _fetch(
-        self, remote: ports.Remote, there: pathlib.Path, *refs: str, given: bytes | None = None
+        self,
+        remote: ports.Remote,
+        there: pathlib.Path,
+        *refs: str,
+        given: bytes | None = None,
+        depth: int = _DEPTH,
     ) -> None:
         words = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
         words += ["--recurse-submodules=no", "--filter=blob:none"]
         also = [] if refs else ["-c", "fetch.negotiationAlgorithm=noop"]
-        words += [f"--depth={_DEPTH}"] if refs else ["--stdin"]
+        words += [f"--depth={depth}"] if refs else ["--stdin"]
         git_dir = [*also, f"--git-dir={there}", "fetch", *words, "origin", *refs]
         try:
             await self._ask(remote, *git_dir, given=given, timeout=_FETCH_SECONDS)

@@ -1,11 +1,13 @@
 """What FixBot says besides its bodies: notes at pull requests, and the issue that lists everything."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 
-from workbenchx import ports
+from workbenchx import errors, ports
 from workbenchx.fixbot import findings, proposal
 from workbenchx.planner.render import markdown
 
+LOG = logging.getLogger(__name__)
 DASHBOARD = "workbenchx-fixbot dashboard"
 _TITLE = "FixBot: what is wrong, and what is proposed"
 _MOST = 100
@@ -33,9 +35,16 @@ async def keep_dashboard(
     living: Sequence[ports.Proposed],
     waits: Sequence[ports.Unproposed],
 ) -> None:
-    """One issue with everything; none is made before there is something to say, and then it also says that nothing is wrong."""
+    """One issue with everything; none is made before there is something to say, and then it also says that nothing is wrong.
+
+    A repository may have no issues: `wbx fix` tells the same.
+    """
     said = bool(found or living)
-    await forge.keep_issue(DASHBOARD, _TITLE, body(found, wanted, living, waits), make=said)
+    try:
+        text = body(found, wanted, living, waits)
+        await forge.keep_issue(DASHBOARD, _TITLE, text, make=said)
+    except errors.Stalled as problem:
+        LOG.info("fixbot keeps no issue: %s", problem.message)
 
 
 def body(
