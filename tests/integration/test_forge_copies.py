@@ -141,6 +141,11 @@ async def test_trees_in_trees_are_refused(
     with pytest.raises(errors.Stalled, match="prints more than"):
         async with copies.files(remote, commit, "ssot"):
             pass
+    code = fetching.Fetcher(tmp_path / "fetched", transports="file")
+    async with code.checkout(
+        repository.url, commit, "ssot/0.yaml/0.yaml/0.yaml/0.yaml/0.yaml"
+    ) as found:
+        assert len(found.files) == 100
 
 
 def test_files_that_are_too_much_together_are_refused(

@@ -60,7 +60,8 @@ class Fetcher:
                         f'repository: commit {commit[:12]} of "{url}" has no file under "{path}"',
                         reason="CodeMissing",
                     )
-                await self._git(url, *there, "read-tree", "--reset", commit)
+                await self._git(url, *there, "read-tree", "--empty")
+                await self._git(url, *there, "update-index", "-z", "--index-info", given=listed)
                 await self._git(
                     url, *there, "checkout-index", "-fz", "--stdin", given="\0".join(names)
                 )
