@@ -121,6 +121,22 @@ async def test_two_may_keep_copies_in_one_folder(
     assert len([each for each in (tmp_path / "copies").iterdir() if each.is_dir()]) == 1
 
 
+async def test_the_machines_proxy_is_used_and_sees_no_token_in_the_clear(
+    closed: git_lab.Served, copies: clones.Clones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git goes the way that the machine goes, and trusts whom it trusts; a token that is not encrypted takes no detour."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/company.pem")
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+
+    with pytest.raises(errors.Waiting):
+        await copies.tip(ports.Remote(closed.url()))
+    assert await copies.tip(ports.Remote(closed.url(), credential=TOKEN))
+    assert git.environment()["GIT_SSL_CAINFO"] == "/etc/company.pem"
+
+
 async def test_who_may_not_read_is_told_so(closed: git_lab.Served, copies: clones.Clones) -> None:
     """Without a token, and with a wrong one: Stalled, with what to change and without the token."""
     for credential, told in (

@@ -26,6 +26,17 @@ _MOST_BYTES = 64 * 1024 * 1024
 _GRAVE = ("fatal:", "error:", "remote:", "ssh:")
 _SSH_REFUSES = re.compile(r"Permission denied \(|[Hh]ost key |HOST IDENTIFICATION HAS CHANGED")
 _KEPT = ("PATH", "HOME", "SSH_AUTH_SOCK")
+# How this machine gets out, as for the API of a forge. Git has names of its own for whom it trusts.
+_WAYS = (
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+)
+_TRUSTED = {"GIT_SSL_CAINFO": "SSL_CERT_FILE", "GIT_SSL_CAPATH": "SSL_CERT_DIR"}
 
 
 class Failed(Exception):
@@ -38,7 +49,10 @@ class Failed(Exception):
 
 def environment(transports: str = TRANSPORTS) -> dict[str, str]:
     """What git sees of ours."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    kept = {name: os.environ[name] for name in (*_KEPT, *_WAYS) if name in os.environ}
+    for name, general in _TRUSTED.items():
+        if place := os.environ.get(name) or os.environ.get(general):
+            kept[name] = place
     return kept | {
         "GIT_ALLOW_PROTOCOL": transports,
         "GIT_CONFIG_GLOBAL": os.devnull,

@@ -52,12 +52,15 @@ def _header(url: str, credential: str) -> dict[str, str]:
         raise _unsuitable(url, "the credential is no token, as an https:// URL needs it")
     pair = token if ":" in token else f"x-access-token:{token}"
     said = base64.b64encode(pair.encode()).decode()
+    here = f"http.{parts.scheme}://{parts.netloc}/"
+    told = {f"{here}.extraHeader": f"Authorization: Basic {said}", "http.followRedirects": "false"}
+    if parts.scheme == "http":
+        told[f"{here}.proxy"] = ""  # what is in the clear stays near
+    pairs = list(enumerate(told.items()))
     return {
-        "GIT_CONFIG_COUNT": "2",
-        "GIT_CONFIG_KEY_0": f"http.{parts.scheme}://{parts.netloc}/.extraHeader",
-        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {said}",
-        "GIT_CONFIG_KEY_1": "http.followRedirects",
-        "GIT_CONFIG_VALUE_1": "false",
+        "GIT_CONFIG_COUNT": str(len(pairs)),
+        **{f"GIT_CONFIG_KEY_{at}": name for at, (name, _) in pairs},
+        **{f"GIT_CONFIG_VALUE_{at}": value for at, (_, value) in pairs},
     }
 
 
