@@ -1,4 +1,4 @@
-"""What a forge refuses of one pull request or commit, and what nobody foresaw: the others are told all the same."""
+"""What a forge refuses of one pull request or commit, and what nobody foresaw: the others are told; and whose merge a commit is not."""
 
 import pathlib
 from collections.abc import AsyncIterator
@@ -119,3 +119,36 @@ async def test_a_plan_that_nobody_was_shown_lets_nothing_go(lab: labs.Lab) -> No
 
     steps = (await lab.settle()).plan.steps
     assert [(step.action.value, str(step.subject)) for step in steps] == [("hold", "Dataset/b")]
+
+
+async def merged(lab: labs.Lab, branch: str) -> str:
+    """A pull request that adds a Dataset, reviewed, squashed and in force."""
+    number, head = opened(lab, branch)
+    await lab.look()
+    lab.repository.git("merge", "-q", "--squash", head)
+    lab.repository.commit({}, f"squashed {branch}")
+    commit: str = lab.repository.push()
+    forge_of(lab).merged(number, commit)
+    await lab.apply(commit)
+    await lab.settle()
+    await lab.reviewer().look()
+    await lab.settle()
+    return commit
+
+
+async def test_a_revert_that_is_pushed_is_nobodys_merge(lab: labs.Lab) -> None:
+    """The folder is again what an older pull request made of it, and that one is left alone: the revert is not held by its review."""
+    first = await merged(lab, "first")
+    await merged(lab, "second")
+    lab.repository.git("revert", "--no-edit", "HEAD")
+    revert = lab.repository.push()
+    await lab.apply(revert)
+    await due_now(lab)
+    await lab.reviewer().look()
+    assert (await lab.settle()).plan.steps == ()
+    await due_now(lab)
+    await lab.reviewer().look()
+
+    assert said(lab, revert)[-1] == "success"
+    after = forge_of(lab).comments[1, f"{labs.CONTEXT}/after"]
+    assert all(first[:12] in text for text in after)

@@ -18,6 +18,7 @@ LOG = logging.getLogger(__name__)
 _BETWEEN_SECONDS = 30.0
 _SHARE = 10.0
 _LONGEST_REST = 20.0
+_MOST_ALIKE = 10
 
 
 class Store(ports.Store, ports.Reviews, Protocol):
@@ -54,12 +55,13 @@ class Teller:
         commit = await self._store.commit_in_force(source.source)
         if commit is None:
             return
-        if await self._store.bound_commit(source.source) != commit:
-            await self._bind(worker, source, forge, commit)
+        before = await self._store.bound_commit(source.source)
+        if before != commit:
+            await self._bind(worker, source, forge, commit, before)
         reports = await self._store.commit_reports(source.source, commit)
         context = wording.context(self._environment, source.name)
         if not any((each.commit, each.context) == (commit, context) for each in reports):
-            number = await self._number(source, forge, commit)
+            number = await self._number(source, forge, commit, before)
             await self._store.begin_report(
                 worker, source.source, commit=commit, context=context, number=number
             )
@@ -179,11 +181,16 @@ class Teller:
         return self._clock.now() - report.posted_at < pause
 
     async def _bind(
-        self, worker: str, source: ports.Reviewable, forge: ports.Forge, commit: str
+        self,
+        worker: str,
+        source: ports.Reviewable,
+        forge: ports.Forge,
+        commit: str,
+        before: str | None,
     ) -> None:
         """Whose merge the commit is, and what was said that it destroys: not what was judged and never shown. Before anything was reviewed, nothing binds."""
         reviews = await self._store.reviews(source.source)
-        number = await self._number(source, forge, commit) if reviews else None
+        number = await self._number(source, forge, commit, before) if reviews else None
         review = reviews.get(number) if number is not None else None
         shown = review is not None and review.posted == review.digest
         destroys = None if number is None else (review.destroys if review and shown else ())
@@ -193,16 +200,24 @@ class Teller:
         failpoints.reach("review.bound")
 
     async def _number(
-        self, source: ports.Reviewable, forge: ports.Forge, commit: str
+        self, source: ports.Reviewable, forge: ports.Forge, commit: str, before: str | None
     ) -> int | None:
-        """The pull request that brought a commit: as the forge says, else by what the Source's folder is after it."""
+        """The pull request that brought a commit: as the forge says, else by what the Source's folder is after it.
+
+        One that was merged as another commit did not bring this one, though a revert of what came later leaves the folder as
+        that one did; unless it is `before`, the commit that was bound last: then nothing has changed since.
+        """
         pull = await forge.pull_of_commit(commit)
         if pull is not None:
             return pull.number
         tree = await self._changes.tree(source, commit)
         reviews = await self._store.reviews(source.source)
         alike = [each.number for each in reviews.values() if tree and each.tree == tree]
-        return max(alike, default=None)
+        for number in sorted(alike, reverse=True)[:_MOST_ALIKE]:
+            found = await forge.pull(number)
+            if found is not None and found.merged in {None, commit, before}:
+                return number
+        return None
 
 
 def _over(report: ports.CommitReport, commit: str) -> standing.Outcome:
