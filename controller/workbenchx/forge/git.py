@@ -160,17 +160,16 @@ _PASSING = (
     "returned error: 408",
     "returned error: 429",
     "returned error: 5",
-    "503",
 )
+_UNAVAILABLE = re.compile(r"\b503\b")  # not a part of the name of a commit
 _FOR_A_PERSON = ("permission denied", "host key verification failed", "authentication failed")
 
 
 def passes(said: str) -> bool:
     """Whether time alone may mend what git complained of."""
     lower = said.lower()
-    return any(word in lower for word in _PASSING) and not any(
-        word in lower for word in _FOR_A_PERSON
-    )
+    passing = any(word in lower for word in _PASSING) or _UNAVAILABLE.search(lower) is not None
+    return passing and not any(word in lower for word in _FOR_A_PERSON)
 
 
 def told(said: str) -> str:
