@@ -366,6 +366,16 @@ async def test_whatever_happens_at_one_source_the_next_has_its_turn(
     assert not await store.take_turn("first", "w2", lease=60.0)
 
 
+async def test_a_file_that_is_no_text_any_more_closes_nothing(bench: Bench) -> None:
+    """Somebody commits a byte that is no UTF-8 to the file of an open proposal: it is not known, and that is all."""
+    bench.see(given.out_of_memory())
+    await bench.work()
+    bench.host.commit("main", {given.JOBS: bench.host.files()[given.JOBS] + b"# \xff\n"})
+    await bench.work()
+
+    assert (len(bench.host.open), await bench.states()) == (1, ["open"])
+
+
 async def test_a_repository_without_issues_has_pull_requests(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

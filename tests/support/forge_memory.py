@@ -228,7 +228,9 @@ class Host:
 
     def _add(self, commit: Commit, message: str = "") -> str:
         said = [commit.ours, commit.parent, message]
-        content = {path: data.decode() for path, data in commit.files.items()}
+        content = {
+            path: data.decode(errors="backslashreplace") for path, data in commit.files.items()
+        }
         name = hashlib.sha256(json.dumps([said, content], sort_keys=True).encode()).hexdigest()[:40]
         self.commits[name] = commit
         return name

@@ -78,7 +78,8 @@ def _file(path: str, before: str, after: str) -> Iterable[str]:
 def applies(patch: str, files: Mapping[str, bytes]) -> bool:
     """Whether a patch of `patch` still fits these files: each of its places is there, wherever it moved to."""
     return all(
-        _within(old, files.get(path, b"").decode().splitlines()) for path, old in _places(patch)
+        _within(old, files.get(path, b"").decode(errors="replace").splitlines())
+        for path, old in _places(patch)
     )
 
 

@@ -125,10 +125,10 @@ async def _read(running: asyncio.subprocess.Process, stream: asyncio.StreamReade
     """All of it; whoever prints too much is ended."""
     found = bytearray()
     while stream is not None and (part := await stream.read(1 << 16)):
-        found += part
-        if len(found) > _MOST_BYTES:
-            _end(running)
-            break
+        if len(found) <= _MOST_BYTES:
+            found += part
+        else:
+            _end(running)  # what it printed already is read, and let go
     return bytes(found)
 
 
