@@ -83,8 +83,7 @@ class Keeper:
             while not (await asyncio.wait([work], timeout=LEASE_SECONDS / 3))[0]:
                 if not await self._store.keep_turn(source, self._name, lease=LEASE_SECONDS):
                     return []
-            with patience.bugs_told(f"fixbot of {source}"):
-                pause, done = await work
+            pause, done = await work
             self._failed.pop(source, None)
             return done  # noqa: TRY300 - the pause is for what follows
         except errors.WorkbenchError as problem:
