@@ -150,6 +150,7 @@ def test_the_dev_overlay_runs_the_sample(installed: Installed, tmp_path: pathlib
     until_ready(cluster, rows_alone(keys), timeout=400)
     until_ready(cluster, keys, timeout=900)
     models_are_served(installed)
+    changes_are_tried_out(cluster)
     assert installed.rows(
         "select state, reason from ops.runs where kind = 'RunnerJob' and name = 'ingest'"
     ) == [("succeeded", "Succeeded")]
@@ -191,6 +192,13 @@ def models_are_served(installed: Installed) -> None:
         body = {"model": "assistant", "messages": [{"role": "user", "content": "hello"}]}
         answer = client.post("/chat/completions", json=body)
     assert "llama.cpp and its model are not installed" in answer.json()["error"]["message"]
+
+
+def changes_are_tried_out(cluster: cluster_server.Cluster) -> None:
+    """Claim: FixBot can try a change out in a worker's pod, which is restricted."""
+    what = ("deployment/wbx-worker", "--", "python", "-c", tree.read("tests/support/fixbot_try.py"))
+    done = cluster.kubectl("-n", SYSTEM, "exec", *what, timeout=400)
+    assert (done.stdout.strip(), done.returncode) == ("refusal:", 0), (done.stdout, done.stderr)
 
 
 def reached_through_its_service(cluster: cluster_server.Cluster) -> dict[str, Any]:
