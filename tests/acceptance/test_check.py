@@ -9,6 +9,7 @@ from typing import Any
 import cli_schemas
 import cli_tree
 import cli_wbx
+import git_lab
 import pytest
 import remote_scene
 import yaml
@@ -30,22 +31,17 @@ class Repository:
         cli_tree.make(root)
         cli_tree.write(root, "tune", remote_scene.MATRIX)
         cli_tree.write(root, "desk", remote_scene.DESK)
-        self.git("init", "--quiet", "--initial-branch=main")
         self.commit("base")
         self.git("update-ref", "refs/remotes/origin/main", "HEAD")
         self.git("checkout", "--quiet", "-b", "change")
 
     def git(self, *arguments: str) -> str:
         """What git prints."""
-        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
-        return subprocess.run(
-            command, cwd=self.root, check=True, capture_output=True, text=True
-        ).stdout
+        return git_lab.run(*arguments, at=self.root)
 
     def commit(self, message: str) -> None:
         """Commit everything."""
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
+        git_lab.committed(self.root, message)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change one file of declared YAML."""
@@ -90,7 +86,7 @@ def test_no_change_is_no_change(repository: Repository) -> None:
     found = repository.json("--base", "main", code=0)
 
     assert found["state"] == "not read"
-    assert found["base"] == repository.git("rev-parse", "main").strip()
+    assert found["base"] == repository.git("rev-parse", "main")
     assert steps(found) == []
     assert found["findings"] == []
     assert found["plan"]["cost"]["before"] == found["plan"]["cost"]["after"] > 0

@@ -1,22 +1,11 @@
 """What was: `get --at` and `diff --at`, by time, by age, by commit."""
 
 import pathlib
-import subprocess
 
 import cli_schemas
 import cli_tree
 import cli_wbx
-
-
-def commit(root: pathlib.Path) -> str:
-    """Commit everything; the commit."""
-    who = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"]
-    for arguments in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "x"]):
-        subprocess.run(["git", *arguments], cwd=root, check=True)
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=root, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
+import git_lab
 
 
 def test_the_past_can_be_looked_at(tmp_path: pathlib.Path) -> None:
@@ -24,12 +13,12 @@ def test_the_past_can_be_looked_at(tmp_path: pathlib.Path) -> None:
     with cli_wbx.workbench(tmp_path) as bench:
         (bench.root / ".gitignore").write_text(".wbx/\n")
         cli_tree.write(bench.root, "d", cli_tree.dataset("d", "1"))
-        first = commit(bench.root)
+        first = git_lab.committed(bench.root)
         bench.ok("apply")
         before = bench.json("get", "Dataset/d", "-o", "json")["metadata"]["creationTimestamp"]
         cli_tree.write(bench.root, "d", cli_tree.dataset("d", "2"))
         cli_tree.write(bench.root, "late", cli_tree.dataset("late"))
-        second = commit(bench.root)
+        second = git_lab.committed(bench.root)
         bench.ok("apply")
 
         _the_list(bench, first, second)

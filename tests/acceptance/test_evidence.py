@@ -68,7 +68,7 @@ def of(lived: evidence_worlds.Lived, table: str, adapter: str) -> list[evidence.
 def test_one_line_is_changed_and_the_evidence_is_the_same(worlds: Worlds, adapter: str) -> None:
     """Job, session, matrix run, run of a person's and app, as far as it can: the rows of all four tables equal those of this machine."""
     here, there = worlds["local"].result(), worlds[adapter].result()
-    one_line = f"1\t1\t{evidence_sample.PROJECT}\n"
+    one_line = f"1\t1\t{evidence_sample.PROJECT}"
     assert there.changed == ("" if adapter == NAMED else one_line)
     for table in evidence.TABLES:
         assert of(there, table, adapter) == of(here, table, adapter), (adapter, table)

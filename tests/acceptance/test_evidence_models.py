@@ -19,6 +19,7 @@ import cli_wbx
 import evidence
 import evidence_sample
 import evidence_worlds
+import git_lab
 import httpx
 import inference_server
 import openai
@@ -82,8 +83,7 @@ def base(tmp_path: pathlib.Path, vendors: Mapping[str, inference_server.Stub]) -
         each["spec"].setdefault("credentials", {"apiKey": {"env": "AI_GATEWAY_API_KEY"}})
         each["spec"].setdefault("prices", _PRICES)
     (folder / PROVIDERS).write_text(yaml.safe_dump_all(documents))
-    evidence_sample.git(folder, "add", "-A")
-    evidence_sample.git(folder, "commit", "-qm", "models")
+    git_lab.committed(folder, "models")
     return folder
 
 
@@ -113,7 +113,7 @@ async def lived(base: pathlib.Path, folder: pathlib.Path, name: str) -> Mapping[
     root = folder / "repository"
     await asyncio.to_thread(shutil.copytree, base, root)
     evidence_sample.change(root / ASSISTANT, _LINE, f"  provider: {name}\n")
-    changed = evidence_sample.git(root, "diff", "--numstat")
+    changed = git_lab.run("diff", "--numstat", at=root)
     assert changed == ("" if name == _NAMED else f"1\t1\t{ASSISTANT}\n")
     bench = Bench(root, folder / "home")
     try:

@@ -9,6 +9,7 @@ from typing import Any
 import cli_schemas
 import cli_tree
 import cli_wbx
+import git_lab
 import oci_images
 import pytest
 import registry_server
@@ -34,20 +35,13 @@ spec:
 """
 
 
-def git(root: pathlib.Path, *arguments: str, stdin: str = "") -> str:
-    """What git prints."""
-    return subprocess.run(
-        ["git", *arguments], cwd=root, input=stdin, check=True, capture_output=True, text=True
-    ).stdout
-
-
 @pytest.fixture
 def root(tmp_path: pathlib.Path) -> pathlib.Path:
     """A repository whose files are in order."""
     made = tmp_path / "repository"
     made.mkdir()
     cli_tree.make(made)
-    git(made, "init", "--quiet")
+    git_lab.run("init", "--quiet", at=made)
     return made
 
 
@@ -77,7 +71,7 @@ def test_files_alone_are_judged_and_mended(root: pathlib.Path) -> None:
     assert found["pull"]["state"] == "off"
     assert "spec.fixbot of Project/lab does not turn on the rule fix-reference" in told.stdout
 
-    git(root, "apply", stdin=fix(root, "--offline", "--diff").stdout)
+    git_lab.run("apply", at=root, given=fix(root, "--offline", "--diff").stdout)
     assert "runtime: python  # whoever types fast" in (root / "ssot/typo.yaml").read_text()
     done = fix(root, "--offline", "--json")
     assert (done.returncode, findings(done)) == (0, [])
@@ -104,7 +98,7 @@ def test_an_image_is_pinned_to_what_its_tag_names(
     platform = root / "ssot" / "platform.yaml"
     platform.write_text(platform.read_text().replace(cli_tree.IMAGE, image))
 
-    git(root, "apply", stdin=fix(root, "--diff").stdout)
+    git_lab.run("apply", at=root, given=fix(root, "--diff").stdout)
     assert f"{image}@{first.digest}" in platform.read_text()
     oci_images.push(
         f"http://{registry.address}", "team/python", oci_images.make({"bin/sh": b"two"}), tag="3"

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import git_lab
 import pytest
 import tree
 
@@ -29,13 +30,7 @@ def clone(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
         shutil.copy(tree.ROOT / path, folder / path)
     (folder / ".gitignore").write_text(".venv/\n.wbx/\n", encoding="utf-8")
     (folder / ".venv").symlink_to(BIN.parent)
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    for arguments in (
-        ["init", "-q", "-b", "main"],
-        ["add", "."],
-        [*identity, "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    git_lab.committed(folder)
     try:
         yield folder
     finally:

@@ -67,7 +67,7 @@ async def test_killed_anywhere_it_says_everything_once(
     """Killed after the record, the comment, the status: one comment and one status; of the merged commit pending and success, once."""
     hub = gitea_hub.Hub(repository)
     first = await asyncio.to_thread(hub.commit, dict(review_lab.GROUND))
-    unused = memory_forge.MemoryForge(repository)  # type: ignore[arg-type]  # another process speaks to the real one
+    unused = memory_forge.Forge(lambda _: first)  # another process speaks to the real one
     lab = await review_lab.built(store, tmp_path, repository, unused, first=first)
     await review_lab.follow(store, hub.url, **hub.spec)
     bench = Bench(lab, hub, server.url_for("wbx_engine", database), tmp_path / "reviews")

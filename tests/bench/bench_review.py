@@ -77,14 +77,14 @@ async def _turns(
     ours, bare = [], []
     async with labs.opened(store, home / "lab", ground=texts) as lab:
         forge = lab.forge
-        assert isinstance(forge, memory_forge.MemoryForge)
+        assert isinstance(forge, memory_forge.Forge)
         reviewer = lab.reviewer()
         await reviewer.look()
         serving = asyncio.create_task(reviewer.serve(store.changes))
         try:
             for number in range(rounds):
                 head = lab.repository.propose(f"p{number}", _changed(texts, changed, number))
-                pull = forge.open(f"p{number}", head)
+                pull = forge.propose(f"p{number}", head)
                 bare.append(await asyncio.to_thread(_bare, lab, head, home))
                 begun = time.perf_counter()
                 await store.ask_reviews(lab.url)
@@ -99,7 +99,7 @@ async def _turns(
     return ours, bare
 
 
-async def _told(forge: memory_forge.MemoryForge, head: str) -> None:
+async def _told(forge: memory_forge.Forge, head: str) -> None:
     async with asyncio.timeout(PATIENCE):
         while (head, labs.CONTEXT) not in forge.statuses:
             await asyncio.sleep(0.005)

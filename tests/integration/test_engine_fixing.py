@@ -6,7 +6,8 @@ import datetime
 
 import declared_files as written
 import fixbot_scenes as given
-import forge_memory
+import memory_forge
+import memory_host
 import planner_worlds as worlds
 import pytest
 from store_fixtures import database, server, store
@@ -53,7 +54,7 @@ class Bench:
     def see(self, scene: scenes.Scene) -> None:
         """What is wrong now; the repository begins with its files."""
         self.scene = scene
-        self.host = forge_memory.Host(scene.files)
+        self.host = memory_host.Host(scene.files)
 
     async def work(self) -> bot.Pass:
         """One pass over main as it is."""
@@ -68,7 +69,7 @@ class Bench:
             scene = dataclasses.replace(scene, world=world)
         at = bot.Repository(
             self.source,
-            forge_memory.URL,
+            memory_host.URL,
             "main",
             self.host.branches["main"],
             scene,
@@ -134,7 +135,7 @@ async def test_a_cause_that_is_gone_closes_with_a_note(bench: Bench) -> None:
     assert bench.host.open == []
     assert ["Nothing is wrong" in text for text in bench.host.issues.values()] == [True]
     assert await bench.states() == ["closed"]
-    assert ["not wrong any more" in text for text in bench.host.comments.values()] == [True]
+    assert ["not wrong any more" in text for (text,) in bench.host.comments.values()] == [True]
     assert set(bench.host.branches) == {"main"}
 
 
@@ -305,7 +306,7 @@ async def test_a_pull_request_that_is_not_ours_is_not_taken_for_it(
     """Killed before it wrote down its pull request; in the meantime somebody put another commit and one of their own there."""
     bench.see(given.out_of_memory())
     bench.host.fail(1)
-    with contextlib.suppress(forge_memory.PowerCutError):
+    with contextlib.suppress(memory_forge.PowerCutError):
         await bench.work()
     (branch,) = set(bench.host.branches) - {"main"}
     mine = bench.host.commit(branch, {"README.md": b"mine"})
@@ -327,10 +328,11 @@ async def test_a_forge_that_is_away_changes_nothing(bench: Bench) -> None:
     """The pass ends, rows stay as they were, and the next pass goes on."""
     bench.see(given.out_of_memory())
     await bench.work()
-    bench.host.away = errors.Waiting("forge: does not answer", reason="ForgeUnavailable")
+    away = errors.Waiting("forge: does not answer", reason="ForgeUnavailable")
+    bench.host.faults = [away] * 100
     with pytest.raises(errors.Waiting):
         await bench.work()
-    bench.host.away = None
+    bench.host.faults.clear()
     await bench.work()
 
     assert (len(bench.host.open), await bench.states()) == (1, ["open"])
@@ -416,7 +418,7 @@ async def test_a_crash_after_any_change_is_gone_on_from(bench: Bench, story: str
         bench.see(given.out_of_memory())
         await stories[story](bench)
         bench.host.fail(after)
-        with contextlib.suppress(forge_memory.PowerCutError):
+        with contextlib.suppress(memory_forge.PowerCutError):
             await bench.work()
         bench.host.fail(0)
         for _ in range(2):
@@ -434,7 +436,7 @@ async def test_a_crash_before_the_labels_is_gone_on_from(bench: Bench) -> None:
     bench.see(given.out_of_memory())
     bench.labels = ("of-the-night",)
     bench.host.fail(2)
-    with contextlib.suppress(forge_memory.PowerCutError):
+    with contextlib.suppress(memory_forge.PowerCutError):
         await bench.work()
     (pull,) = bench.host.open
     bench.host.pulls[pull.number] = dataclasses.replace(pull, labels=())

@@ -31,9 +31,9 @@ async def lab(store: postgres.Postgres, tmp_path: pathlib.Path) -> AsyncIterator
         yield made
 
 
-def forge_of(lab: labs.Lab) -> memory_forge.MemoryForge:
+def forge_of(lab: labs.Lab) -> memory_forge.Forge:
     """The forge in memory."""
-    assert isinstance(lab.forge, memory_forge.MemoryForge)
+    assert isinstance(lab.forge, memory_forge.Forge)
     return lab.forge
 
 
@@ -62,13 +62,13 @@ def propose(lab: labs.Lab) -> tuple[int, str]:
             "ssot/job.yaml": _BROKEN,
         },
     )
-    return forge_of(lab).open("change", head), head
+    return forge_of(lab).propose("change", head), head
 
 
 def fix(lab: labs.Lab, number: int) -> str:
     """The broken file goes."""
     lab.repository.git("switch", "-q", "change")
-    head: str = lab.repository.commit({"ssot/job.yaml": None})
+    head: str = lab.repository.record({"ssot/job.yaml": None})
     lab.repository.push("change")
     lab.repository.git("switch", "-q", "main")
     forge_of(lab).pushed(number, head)
@@ -78,8 +78,7 @@ def fix(lab: labs.Lab, number: int) -> str:
 def merge(lab: labs.Lab, number: int, head: str, *, known: bool = True) -> str:
     """A squash merge; the commit of main."""
     lab.repository.git("merge", "-q", "--squash", head)
-    lab.repository.commit({}, "squashed")
-    commit: str = lab.repository.push()
+    commit: str = lab.repository.commit({}, "squashed")
     forge_of(lab).merged(number, commit, known=known)
     return commit
 
@@ -118,10 +117,10 @@ async def test_a_pull_request_from_its_opening_to_its_merge(lab: labs.Lab, where
     await lab.reviewer().look()
     assert said(lab, commit)[1:] == [("success", "4 of 4 Ready")]
     assert "Dataset/c" in comments(lab, number, f"{labs.CONTEXT}/after")[-1]
-    posts = forge_of(lab).posts
+    posts = list(forge_of(lab).writes)
     await lab.look()
     await lab.reviewer().look()
-    assert forge_of(lab).posts == posts
+    assert forge_of(lab).writes == posts
 
 
 async def test_who_dies_leaves_work_that_is_done_once(
@@ -202,7 +201,7 @@ async def due_now(lab: labs.Lab) -> None:
 async def test_a_commit_that_is_not_there_yet_holds_up_no_other(lab: labs.Lab) -> None:
     """The forge tells of a push before git has it: the other pull request is judged, this one is asked for again soon."""
     number, head = propose(lab)
-    lost = forge_of(lab).open("lost", "1" * 40)
+    lost = forge_of(lab).propose("lost", "1" * 40)
     await lab.look()
     assert len(said(lab, head)) == 1
     assert comments(lab, lost) == []
@@ -223,11 +222,10 @@ async def test_a_commit_that_is_not_there_yet_holds_up_no_other(lab: labs.Lab) -
 async def merge_more(lab: labs.Lab) -> str:
     """A merge that deletes more than its review said, in force."""
     head = lab.repository.propose("change", {"ssot/b.yaml": None})
-    number = forge_of(lab).open("change", head)
+    number = forge_of(lab).propose("change", head)
     await lab.look()
     lab.repository.git("merge", "-q", "--squash", head)
     commit: str = lab.repository.commit({"ssot/a.yaml": None}, "more than that")
-    lab.repository.push()
     forge_of(lab).merged(number, commit)
     await lab.apply(commit)
     return commit
@@ -279,7 +277,7 @@ async def test_a_merge_destroys_only_what_was_reviewed(lab: labs.Lab) -> None:
 async def test_a_merge_is_known_by_its_folder_and_a_push_is_free(lab: labs.Lab) -> None:
     """Where the forge cannot tell whose merge it was, the tree can; what nobody proposed has the brakes alone."""
     head = lab.repository.propose("change", {"ssot/b.yaml": None})
-    number = forge_of(lab).open("change", head)
+    number = forge_of(lab).propose("change", head)
     await lab.look()
     commit = merge(lab, number, head, known=False)
     await lab.apply(commit)
@@ -288,7 +286,6 @@ async def test_a_merge_is_known_by_its_folder_and_a_push_is_free(lab: labs.Lab) 
     assert comments(lab, number, f"{labs.CONTEXT}/after") != []
 
     direct = lab.repository.commit({"ssot/a.yaml": None})
-    lab.repository.push()
     await lab.apply(direct)
     await lab.reviewer().look()
     await lab.settle()
@@ -300,11 +297,9 @@ async def test_the_older_of_two_merges_gets_its_last_word(lab: labs.Lab) -> None
     """It was not settled when the next one came: superseded, once, and the newer one goes on to success."""
     await lab.reviewer().look()
     first = lab.repository.commit({"ssot/a.yaml": labs.dataset("a", "two")})
-    lab.repository.push()
     await lab.apply(first)
     await lab.reviewer().look()
     second = lab.repository.commit({"ssot/a.yaml": labs.dataset("a", "three")})
-    lab.repository.push()
     await lab.apply(second)
     await lab.reviewer().look()
     await lab.settle()

@@ -2,11 +2,10 @@
 
 import os
 import pathlib
-import subprocess
 
 import declared_files as files
+import git_lab
 import pytest
-import tools
 
 from workbenchx import errors
 from workbenchx.declared import validate
@@ -32,16 +31,6 @@ def read(root: pathlib.Path, path: str = "ssot") -> validate.Report:
     """The report about a folder."""
     found = checkout.folder(root, path)
     return validate.check(found.files, found=found.problems)
-
-
-def git(root: pathlib.Path, *arguments: str) -> str:
-    """Run git as somebody."""
-    tools.need("git", "install git")
-    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(
-        ["git", *who, *arguments], cwd=root, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
 
 
 def test_a_folder_is_read_with_paths_from_the_root(tree: pathlib.Path) -> None:
@@ -166,18 +155,16 @@ def test_a_folder_that_cannot_be_read_makes_the_tree_incomplete(
 
 def test_a_commit_is_read_from_gits_objects(tree: pathlib.Path) -> None:
     """Whatever the work tree says meanwhile; with the commit's own name."""
-    git(tree, "init", "-q")
     (tree / "ssot" / ".git").rename(tree / "aside")
     (tree / "ssot" / "out.yaml").symlink_to("/etc/hostname")
     (tree / "ssot" / "in.yaml").symlink_to("jobs/a.yaml")
-    git(tree, "add", "-A")
-    git(tree, "commit", "-q", "-m", "first")
+    made = git_lab.committed(tree, "first")
     (tree / "ssot" / "jobs" / "a.yaml").write_text("a: [")
 
     found = checkout.commit(tree, "HEAD", "ssot")
     report = validate.check(found.files, found=found.problems)
 
-    assert git(tree, "rev-parse", "HEAD") == found.commit
+    assert found.commit == made
     assert sorted(found.files) == ["ssot/jobs/a.yaml", "ssot/project.yaml", "ssot/runtime.yml"]
     assert [item.path for item in report.problems] == ["ssot/out.yaml"]
     assert [item.path for item in report.notices] == ["ssot/in.yaml"]
@@ -189,8 +176,8 @@ def test_a_commit_is_read_from_gits_objects(tree: pathlib.Path) -> None:
 @pytest.mark.parametrize("revision", ["nope", "--help", "HEAD:ssot", ""])
 def test_a_revision_that_is_no_commit_is_refused(tree: pathlib.Path, revision: str) -> None:
     """Nor is it taken for an option."""
-    git(tree, "init", "-q")
-    git(tree, "commit", "-q", "--allow-empty", "-m", "first")
+    git_lab.run("init", "-q", at=tree)
+    git_lab.run("commit", "-q", "--allow-empty", "-m", "first", at=tree)
 
     with pytest.raises(errors.Stalled, match="git rev-parse"):
         checkout.commit(tree, revision)
@@ -198,7 +185,7 @@ def test_a_revision_that_is_no_commit_is_refused(tree: pathlib.Path, revision: s
 
 def test_an_empty_commit_has_no_files(tree: pathlib.Path) -> None:
     """Nothing is read, and nothing fails."""
-    git(tree, "init", "-q")
-    git(tree, "commit", "-q", "--allow-empty", "-m", "first")
+    git_lab.run("init", "-q", at=tree)
+    git_lab.run("commit", "-q", "--allow-empty", "-m", "first", at=tree)
 
     assert checkout.commit(tree, "HEAD").files == {}

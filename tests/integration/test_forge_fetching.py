@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import os
 import pathlib
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 
+import git_lab
 import operator_lab
 import pytest
 import tools
@@ -16,14 +16,6 @@ from workbenchx import errors, ports
 from workbenchx.engine import coding, snapshots
 from workbenchx.forge import fetching, worktree
 from workbenchx.providers.storage import local as local_storage
-
-_WHO = {
-    "GIT_AUTHOR_NAME": "a",
-    "GIT_AUTHOR_EMAIL": "a@example.com",
-    "GIT_COMMITTER_NAME": "a",
-    "GIT_COMMITTER_EMAIL": "a@example.com",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-}
 
 
 class Server:
@@ -34,22 +26,13 @@ class Server:
 
     def git(self, *arguments: str) -> str:
         """One command in the work tree; what it prints."""
-        done = subprocess.run(
-            ["git", "-C", self.tree, *arguments],
-            check=True,
-            capture_output=True,
-            text=True,
-            env=dict(os.environ) | _WHO,
-        )
-        return done.stdout.strip()
+        return git_lab.run(*arguments, at=self.tree)
 
     def commit(self, **files: str) -> str:
         """A commit that writes these files below `code/`."""
         for name, text in files.items():
             (self.tree / "code" / name).write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", "more")
-        return self.git("rev-parse", "HEAD")
+        return git_lab.committed(self.tree, "more")
 
 
 @pytest.fixture
@@ -61,11 +44,10 @@ def server(tmp_path: pathlib.Path) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     made = Server(tree, f"git://127.0.0.1:{port}/repo/.git")
-    made.git("init", "-q", "-b", "main")
-    made.git("config", "uploadpack.allowAnySHA1InWant", "true")
     (tree / "code" / "link").symlink_to("/etc/passwd")
     (tree / "other.txt").write_text("not of the project")
     made.commit(run="echo one")
+    made.git("config", "uploadpack.allowAnySHA1InWant", "true")
     serve = ["daemon", f"--base-path={tree.parent}", "--export-all", "--reuseaddr"]
     daemon = subprocess.Popen(
         [git, *serve, "--listen=127.0.0.1", f"--port={port}"], stderr=subprocess.DEVNULL

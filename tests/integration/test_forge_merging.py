@@ -5,7 +5,7 @@ import os
 import pathlib
 
 import declared_files as files
-import git_repositories
+import git_lab
 import pytest
 import review_scenes as judgings
 
@@ -18,9 +18,9 @@ _TRAP = '#!/bin/sh\ntouch "$(dirname "$0")/ran"\nexit 1\n'
 
 
 @pytest.fixture
-def repository(tmp_path: pathlib.Path) -> git_repositories.Repository:
+def repository(tmp_path: pathlib.Path) -> git_lab.Repository:
     """A repository with a valid tree and something that is wrong in it already."""
-    made = git_repositories.Repository(tmp_path / "served")
+    made = git_lab.Repository(tmp_path / "served")
     made.commit(
         {
             "ssot/project.yaml": files.project(),
@@ -30,7 +30,6 @@ def repository(tmp_path: pathlib.Path) -> git_repositories.Repository:
             "README.md": "one\n",
         }
     )
-    made.push()
     return made
 
 
@@ -40,7 +39,7 @@ def copies(tmp_path: pathlib.Path) -> merging.Copies:
     return merging.Copies(tmp_path / "copies", transports="file")
 
 
-def source(repository: git_repositories.Repository) -> ports.Reviewable:
+def source(repository: git_lab.Repository) -> ports.Reviewable:
     """What is followed."""
     spec = {"url": repository.url, "path": "ssot"}
     return ports.Reviewable("embedded", "", "platform", None, spec)
@@ -61,13 +60,12 @@ def reader(copies: merging.Copies) -> changes.Changes:
 
 
 async def test_the_merge_is_read_not_the_branch(
-    repository: git_repositories.Repository, copies: merging.Copies
+    repository: git_lab.Repository, copies: merging.Copies
 ) -> None:
     """What the target did meanwhile is in it; what is wrong there already is not told; the line of what is new is."""
     broken = files.job("b").replace("runtime: ", "runtime: missing-")
     head = repository.propose("change", {"ssot/jobs/b.yaml": broken})
-    repository.commit({"ssot/jobs/meanwhile.yaml": files.job("meanwhile")})
-    base = repository.push()
+    base = repository.commit({"ssot/jobs/meanwhile.yaml": files.job("meanwhile")})
     reads = reader(copies)
 
     assert await reads.tip(source(repository), "main") == base
@@ -80,17 +78,16 @@ async def test_the_merge_is_read_not_the_branch(
         ("ssot/jobs/b.yaml", True, "spec.runtime")
     ]
     repository.git("merge", "-q", "--squash", head)
-    repository.commit({}, "squashed")
-    assert await reads.tree(source(repository), repository.push()) == found.tree
+    squashed = repository.commit({}, "squashed")
+    assert await reads.tree(source(repository), squashed) == found.tree
 
 
 async def test_a_conflict_names_its_files(
-    repository: git_repositories.Repository, copies: merging.Copies
+    repository: git_lab.Repository, copies: merging.Copies
 ) -> None:
     """Nothing is read then."""
     head = repository.propose("change", {"README.md": "two\n", "ssot/jobs/a.yaml": files.job("x")})
-    repository.commit({"README.md": "three\n"})
-    base = repository.push()
+    base = repository.commit({"README.md": "three\n"})
     reads = reader(copies)
     await reads.tip(source(repository), "main")
 
@@ -101,7 +98,7 @@ async def test_a_conflict_names_its_files(
 
 
 async def test_nothing_of_a_change_runs(
-    repository: git_repositories.Repository,
+    repository: git_lab.Repository,
     copies: merging.Copies,
     tmp_path: pathlib.Path,
 ) -> None:
@@ -120,8 +117,7 @@ async def test_nothing_of_a_change_runs(
     )
     for hook in (repository.bare / "hooks").glob("*"):
         hook.unlink()
-    repository.commit({"ssot/jobs/later.yaml": files.job("later")})
-    base = repository.push()
+    base = repository.commit({"ssot/jobs/later.yaml": files.job("later")})
     reads = reader(copies)
     await reads.tip(source(repository), "main")
 
@@ -132,7 +128,7 @@ async def test_nothing_of_a_change_runs(
 
 
 async def test_what_its_commits_confirm_is_said(
-    repository: git_repositories.Repository, copies: merging.Copies
+    repository: git_lab.Repository, copies: merging.Copies
 ) -> None:
     """A trailer in any commit that the merge brings, and none of those that are there already: in bold, above the plan."""
     repository.commit({}, "old\n\nWorkbenchX-Confirm: aaaaaaaaaaaa")
@@ -152,7 +148,7 @@ async def test_what_its_commits_confirm_is_said(
 
 
 async def test_what_is_not_there_is_said(
-    repository: git_repositories.Repository, copies: merging.Copies, tmp_path: pathlib.Path
+    repository: git_lab.Repository, copies: merging.Copies, tmp_path: pathlib.Path
 ) -> None:
     """A commit that the server does not know, and a repository that is not there, with git's own words."""
     reads = reader(copies)

@@ -20,9 +20,9 @@ async def lab(store: postgres.Postgres, tmp_path: pathlib.Path) -> AsyncIterator
         yield made
 
 
-def forge_of(lab: labs.Lab) -> memory_forge.MemoryForge:
+def forge_of(lab: labs.Lab) -> memory_forge.Forge:
     """The forge in memory."""
-    assert isinstance(lab.forge, memory_forge.MemoryForge)
+    assert isinstance(lab.forge, memory_forge.Forge)
     return lab.forge
 
 
@@ -34,7 +34,7 @@ def said(lab: labs.Lab, commit: str) -> list[str]:
 def opened(lab: labs.Lab, branch: str) -> tuple[int, str]:
     """A pull request that adds a Dataset."""
     head = lab.repository.propose(branch, {f"ssot/{branch}.yaml": labs.dataset(branch)})
-    return forge_of(lab).open(branch, head), head
+    return forge_of(lab).propose(branch, head), head
 
 
 async def message(lab: labs.Lab) -> str:
@@ -105,7 +105,7 @@ async def test_a_commit_that_was_rewritten_away_holds_up_nothing(lab: labs.Lab) 
 async def test_a_plan_that_nobody_was_shown_lets_nothing_go(lab: labs.Lab) -> None:
     """It was judged, and the forge took no word of it: what the merge deletes waits for a person."""
     head = lab.repository.propose("change", {"ssot/b.yaml": None})
-    number = forge_of(lab).open("change", head)
+    number = forge_of(lab).propose("change", head)
     forge_of(lab).locked.add(number)
     await lab.look()
     lab.repository.git("merge", "-q", "--squash", head)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import cluster_node
 import cluster_node_files
 import cluster_server
+import git_lab
 import httpx
 import jwt
 import oci_images
@@ -85,20 +86,7 @@ def repository(node: cluster_node.Node, folder: pathlib.Path) -> Iterator[str]:
     """A git server with the sample's repository, where pods reach it: its URL."""
     served = folder / "git" / "sample"
     shutil.copytree(tree.ROOT / "ssot", served / "ssot")
-    for command in (
-        ("init", "--quiet", "--initial-branch=main"),
-        ("add", "."),
-        (
-            "-c",
-            "user.name=test",
-            "-c",
-            "user.email=test@example.org",
-            "commit",
-            "-qm",
-            "The sample",
-        ),
-    ):
-        subprocess.run(["git", *command], cwd=served, check=True, capture_output=True)
+    git_lab.committed(served)
     (port,) = cluster_server.free_ports(1)
     where = [f"--listen={node.near}", f"--port={port}", f"--base-path={folder / 'git'}"]
     daemon = ["git", "daemon", "--export-all", "--reuseaddr", *where]

@@ -18,6 +18,7 @@ import droplet_sandbox
 import evidence
 import evidence_sample
 import evidence_worlds
+import git_lab
 import psycopg
 import pytest
 import storage_supabase
@@ -98,7 +99,7 @@ async def _lived(
         return _rows(bench.url, query)
 
     return evidence_worlds.Lived(
-        evidence_sample.git(root, "diff", "--numstat"),
+        git_lab.run("diff", "--numstat", at=root),
         0,
         log.read_text(),
         evidence.told(ask, changed=evidence_sample.CHANGED),

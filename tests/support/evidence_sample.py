@@ -4,10 +4,10 @@ import pathlib
 import re
 import shutil
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import git_lab
 import tree
 import yaml
 
@@ -70,8 +70,7 @@ def make(folder: pathlib.Path, options: Sequence[Option]) -> pathlib.Path:
     for path in projects.glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
         path.write_text(_RESOURCES.sub("    cpu: 200m\n    memory: 256Mi", text), encoding="utf-8")
-    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "x"]):
-        git(folder, *words)
+    git_lab.committed(folder)
     return folder
 
 
@@ -88,13 +87,6 @@ def change(path: pathlib.Path, before: str, after: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert before in text, (path, before)
     path.write_text(text.replace(before, after), encoding="utf-8")
-
-
-def git(folder: pathlib.Path, *words: str) -> str:
-    """What git says."""
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    command = ["git", *identity, *words]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def _offer(folder: pathlib.Path, options: Sequence[Option]) -> None:

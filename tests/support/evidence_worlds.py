@@ -15,6 +15,7 @@ import cluster_sandbox
 import cluster_server
 import evidence
 import evidence_sample
+import git_lab
 import pytest
 import store_server
 import vercel_emulator
@@ -155,7 +156,7 @@ def _lived(bench: Bench) -> Lived:
     bench.ok("session", "stop", "notebook", "--namespace", "penguins", timeout=LONG)
     ask = functools.partial(evidence.rows, bench)
     return Lived(
-        evidence_sample.git(bench.root, "diff", "--numstat"),
+        git_lab.run("diff", "--numstat", at=bench.root),
         done.returncode,
         done.stdout + done.stderr,
         evidence.told(ask, changed=evidence_sample.CHANGED),

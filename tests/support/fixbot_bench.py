@@ -99,12 +99,7 @@ class Bench:
 
     def text(self, path: str) -> str:
         """A file of main, as git has it."""
-        return subprocess.run(
-            ["git", f"--git-dir={self.repository.bare}", "show", f"main:{path}"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        return self.repository.text(path)
 
     def branches(self) -> set[str]:
         """The branches there."""

@@ -26,7 +26,6 @@ class Repository:
     """A bare repository `<name>.git` in `folder`, and a work tree beside it."""
 
     def __init__(self, folder: pathlib.Path, name: str = "team") -> None:
-        tools.need("git", "apt-get install git")
         self.bare, self.tree = folder / f"{name}.git", folder / name
         folder.mkdir(parents=True, exist_ok=True)
         run("init", "-q", "--bare", "-b", "main", str(self.bare), at=folder)
@@ -64,18 +63,30 @@ class Repository:
         return self.push()
 
     def record(
-        self, files: Mapping[str, str | None], message: str, *options: str, **env: str
+        self, files: Mapping[str, str | None], message: str = "more", *options: str, **env: str
     ) -> str:
         """Commit in the work tree alone; the commit."""
         self.write(files)
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message, *options, **env)
-        return self.git("rev-parse", "HEAD")
+        return self.tip("HEAD")
+
+    def tip(self, branch: str) -> str:
+        """The commit of a branch of the work tree."""
+        return self.git("rev-parse", branch)
+
+    def propose(self, branch: str, files: Mapping[str, str | None]) -> str:
+        """A branch with one commit on top of main, pushed; the commit. The work tree is back on main."""
+        self.git("switch", "-q", "-C", branch, "main")
+        commit = self.record(files, f"propose {branch}")
+        self.push(branch)
+        self.git("switch", "-q", "main")
+        return commit
 
     def push(self, branch: str = "main") -> str:
         """Make the bare repository say what the work tree says, whatever it said before."""
         self.git("push", "-q", "--force", str(self.bare), f"HEAD:refs/heads/{branch}")
-        return self.git("rev-parse", "HEAD")
+        return self.tip("HEAD")
 
 
 def ssh_key(folder: pathlib.Path, name: str) -> str:
@@ -102,8 +113,9 @@ def run(
     *arguments: str, at: pathlib.Path, env: Mapping[str, str] | None = None, given: str = ""
 ) -> str:
     """One git command; what it prints."""
+    program = tools.need("git", "apt-get install git")
     done = subprocess.run(
-        ["git", "-C", str(at), *arguments],
+        [program, "-C", str(at), *arguments],
         check=True,
         capture_output=True,
         text=True,
@@ -111,6 +123,14 @@ def run(
         env=dict(os.environ) | _WHO | dict(env or {}),
     )
     return done.stdout.strip()
+
+
+def committed(folder: pathlib.Path, message: str = "x") -> str:
+    """Everything in a folder committed, on main where it is no repository yet; the commit."""
+    run("init", "-q", "-b", "main", at=folder)
+    run("add", "-A", at=folder)
+    run("commit", "-q", "-m", message, at=folder)
+    return run("rev-parse", "HEAD", at=folder)
 
 
 def project(name: str = "lab", *, code: str | None = None) -> str:

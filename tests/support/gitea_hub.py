@@ -2,7 +2,6 @@
 
 import dataclasses
 import html
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,12 +42,7 @@ class Hub:
 
     def text(self, path: str) -> str:
         """See story.Hub."""
-        return subprocess.run(
-            ["git", f"--git-dir={self.repository.bare}", "show", f"main:{path}"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
+        return self.repository.text(path)
 
     def pull(self, branch: str) -> int:
         """See story.Hub."""

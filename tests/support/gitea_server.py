@@ -18,6 +18,7 @@ import time
 from typing import Any
 
 import forge_programs
+import git_lab
 import httpx
 import psycopg
 import pytest
@@ -263,6 +264,11 @@ class Repository:
     def bare(self) -> pathlib.Path:
         """Its folder on this machine: for reading what git has."""
         return self.gitea.folder / "repositories" / self.owner / f"{self.name}.git"
+
+    def text(self, path: str) -> str:
+        """A file of main, as git has it."""
+        shown = ("show", f"main:{path}")
+        return git_lab.run(f"--git-dir={self.bare}", *shown, at=self.bare) + "\n"
 
     def url_as(self, user: User) -> str:
         """With a password in it, for the git of a test."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import declared_files as files
-import git_repositories
+import git_lab
 import memory_forge
 from psycopg import sql
 
@@ -92,7 +92,6 @@ class Lab:
     async def applied(self, commit: str) -> None:
         """The same in a cluster: the operator mirrors what was applied, and the worker remembers whose it is."""
         read = declaring.of_commit(self.repository.bare, commit, "ssot")
-        source = "wbx-system/platform"
         bare = dataclasses.replace(
             read.reading,
             rows=[
@@ -108,7 +107,7 @@ class Lab:
                     "insert into ops.source_objects (kind, namespace, name, source, spec, hash, repo, commit, path, line, state)"
                     " values (%s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s, 'applied')",
                     [
-                        *(*row.key, source, json.dumps(row.spec), row.hash, self.url, commit),
+                        *(*row.key, SOURCE, json.dumps(row.spec), row.hash, self.url, commit),
                         *(row.source.path, row.source.line),
                     ],
                 )
@@ -116,9 +115,9 @@ class Lab:
                 "insert into ops.source_states (source, namespace, name, spec, intended, applied)"
                 " values (%s, 'wbx-system', 'platform', '{}', %s, %s)"
                 " on conflict (source) do update set intended = excluded.intended, applied = excluded.applied",
-                [source, commit, commit],
+                [SOURCE, commit, commit],
             )
-            await inventory.place(conn, source)
+            await inventory.place(conn, SOURCE)
 
     async def settle(self) -> loop.Pass:
         """The loop does what it has to."""
@@ -138,10 +137,9 @@ async def opened(
     store: postgres.Postgres, folder: pathlib.Path, ground: Mapping[str, str | None] = GROUND
 ) -> AsyncIterator[Lab]:
     """A repository whose main is in force and settled, and a forge in memory."""
-    repository = git_repositories.Repository(folder / "served")
-    repository.commit(dict(ground))
-    first = repository.push()
-    yield await built(store, folder, repository, memory_forge.MemoryForge(repository), first=first)
+    repository = git_lab.Repository(folder / "served")
+    first = repository.commit(dict(ground))
+    yield await built(store, folder, repository, memory_forge.Forge(repository.tip), first=first)
 
 
 async def built(
