@@ -5,7 +5,6 @@ alone: fetch, merge tree, and reading all files of it. The goal of the issue is 
 """
 
 import asyncio
-import contextlib
 import pathlib
 import random
 import statistics
@@ -21,7 +20,8 @@ from workbenchx.store import embedded, migrate, postgres
 
 sys.path.append(str(harness.ROOT / "tests" / "support"))
 
-import git_lab  # a benchmark is a program of its own: it has no path but its folder
+import beside  # a benchmark is a program of its own: it has no path but its folder
+import git_lab  # the same
 import memory_forge  # the same
 import review_lab as labs  # the same
 
@@ -80,8 +80,7 @@ async def _turns(
         assert isinstance(forge, memory_forge.Forge)
         reviewer = lab.reviewer()
         await reviewer.look()
-        serving = asyncio.create_task(reviewer.serve(store.changes))
-        try:
+        async with beside.running(reviewer.serve(store.changes)):
             for number in range(rounds):
                 head = lab.repository.propose(f"p{number}", _changed(texts, changed, number))
                 pull = forge.propose(f"p{number}", head)
@@ -92,10 +91,6 @@ async def _turns(
                 ours.append(time.perf_counter() - begun)
                 assert f"{changed} to update" in forge.statuses[head, labs.CONTEXT][-1].title
                 forge.merged(pull, head)
-        finally:
-            serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
     return ours, bare
 
 

@@ -23,15 +23,10 @@ async def lab(tmp_path: pathlib.Path) -> AsyncIterator[engine_lab.Lab]:
 @contextlib.asynccontextmanager
 async def serving(lab: engine_lab.Lab) -> AsyncIterator[store_callers.Callers]:
     """Loop, worker and observer at work inside the block; callers of its database."""
-    stop = asyncio.Event()
-    engine = asyncio.create_task(lab.app.reconcile(until=None, progress=lambda _: None, stop=stop))
-    server = await embedded.ensure_running(lab.app.home.path)
-    try:
+    async with lab.reconciling():
+        server = await embedded.ensure_running(lab.app.home.path)
         async with store_callers.connected(server, embedded.DATABASE) as callers:
             yield callers
-    finally:
-        stop.set()
-        await engine
 
 
 async def appeared(lab: engine_lab.Lab, run_id: str) -> None:

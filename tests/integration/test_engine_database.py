@@ -11,16 +11,13 @@ import engine_lab
 
 from workbenchx import errors
 from workbenchx.store import embedded
-from workbenchx.wiring import running
 
 
 async def test_a_killed_postgres_is_started_again_and_no_run_is_lost(
     tmp_path: pathlib.Path,
 ) -> None:
     """Kill -9 of the postmaster in the middle of a run: the run succeeds in the same attempt."""
-    async with engine_lab.lab(tmp_path) as lab:
-        stop = asyncio.Event()
-        serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
+    async with engine_lab.lab(tmp_path) as lab, lab.reconciling():
         run_id = await lab.order(["sh", "-c", "echo begun; sleep 3; echo done"])
         await lab.until(run_id, lambda row: row["external_id"] is not None)
         postmaster = embedded.postmaster(tmp_path / ".wbx")
@@ -29,17 +26,11 @@ async def test_a_killed_postgres_is_started_again_and_no_run_is_lost(
         run = await _ended(lab, run_id)
         attempts = await lab.app.reads.sandbox_runs(run_id)
         output = await lab.output(run_id)
-        stop.set()
-        await serving
     await embedded.stop(tmp_path / ".wbx")
 
     assert run["state"] == "succeeded"
     assert len(attempts) == 1
     assert output == "begun\ndone\n"
-
-
-def _ignore(progress: running.Progress) -> None:
-    """Nobody watches."""
 
 
 async def _ended(lab: engine_lab.Lab, run_id: str) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """The index of a project's texts, kept by the engine: real storage, real database, a toy embedder."""
 
 import asyncio
-import contextlib
 import json
 import pathlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
+import beside
 import embedding_toy
 import psycopg
 import pytest
@@ -231,23 +231,11 @@ async def test_two_indexers_do_the_work_of_one(
 async def test_it_serves(bench: Bench) -> None:
     """Served, it indexes what is there, and what changes when it is woken."""
     await bench.declare(a_md="One penguin.")
-    async with serving(bench.indexer):
+    async with beside.running(bench.indexer.serve()):
         await until(bench, "One penguin", "a.md:1")
         await bench.declare(b_md="Two whales.")
         bench.indexer.wake()
         await until(bench, "Two whales", "b.md:1")
-
-
-@contextlib.asynccontextmanager
-async def serving(one: indexer.Indexer) -> AsyncIterator[None]:
-    """While inside, it serves."""
-    task = asyncio.create_task(one.serve())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def until(bench: Bench, query: str, place: str) -> None:

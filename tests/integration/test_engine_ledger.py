@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import beside
 import emulated_provider
 import emulated_runs
 import faulty_provider
@@ -275,15 +276,11 @@ async def test_runs_outlast_an_outage_of_their_provider(
     calls = governor.Governor(store, breaker=breaker)
     around = await surroundings(store, vendor.folder, governor.governed({BOX: sandbox}, calls)[BOX])
     await emulated_runs.order(store, 5)
-    serving = asyncio.create_task(worker.Worker(around, name="w", slots=3).serve())
-    try:
+    async with beside.running(worker.Worker(around, name="w", slots=3).serve()):
         await _until(lambda: _told(store), "the outage is known")
         down.unlink()
         await _until(lambda: _all_succeeded(store), "every run succeeded")
         assert not await _told(store)
-    finally:
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
     assert await _ends(store) == [("succeeded", "Succeeded")] * 5
     assert len(vendor.lines("starts")) == len(vendor.lines("creates")) == 5
 

@@ -10,24 +10,7 @@ import httpx
 import pytest_asyncio
 
 from workbenchx.planner import model
-from workbenchx.wiring import running
 
-PLATFORM = """\
-apiVersion: workbenchx.dev/v1alpha1
-kind: Runtime
-metadata: {name: py}
-spec: {image: "docker.io/library/python@sha256:%s", approved: true, limits: {cpu: 1, memory: 512Mi, timeout: 2m}}
----
-apiVersion: workbenchx.dev/v1alpha1
-kind: SandboxProvider
-metadata: {name: box}
-spec: {adapter: vercel_sandbox, default: true}
----
-apiVersion: workbenchx.dev/v1alpha1
-kind: Project
-metadata: {name: lab}
-spec: {repo: {url: ".", path: code}, runtimes: [py]}
-""" % ("1" * 64)
 SESSION = """\
 apiVersion: workbenchx.dev/v1alpha1
 kind: Session
@@ -57,7 +40,7 @@ PAGE = model.Key("AppDeployment", "lab", "page")
 @pytest_asyncio.fixture
 async def lab(tmp_path: pathlib.Path) -> AsyncIterator[engine_lab.Lab]:
     """An installation with a project."""
-    async with engine_lab.with_project(tmp_path, PLATFORM) as made:
+    async with engine_lab.with_project(tmp_path) as made:
         yield made
 
 
@@ -68,14 +51,7 @@ async def settle(lab: engine_lab.Lab, name: str, text: str | None) -> None:
         path.unlink()
     elif text:
         path.write_text(text)
-    report = await lab.app.mirror(lab.app.settings.ssot)
-    assert report.valid, report.problems
-    async with asyncio.timeout(120):
-        await lab.app.reconcile(until="settled", progress=_ignore, stop=asyncio.Event())
-
-
-def _ignore(progress: running.Progress) -> None:
-    """Nobody watches."""
+    await lab.settle()
 
 
 async def living(lab: engine_lab.Lab) -> list[str]:
@@ -110,13 +86,9 @@ async def test_an_app_that_never_answers_is_not_ready_and_leaves_nothing(
     )
     (lab.app.settings.ssot / "app.yaml").write_text(broken % ("/", "red"))
     await lab.app.mirror(lab.app.settings.ssot)
-    stop = asyncio.Event()
-    serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
-    async with asyncio.timeout(120):
+    async with lab.reconciling(), asyncio.timeout(120):
         while not (runs := await lab.app.reads.runs(kind="AppDeployment", state="failed")):
             await asyncio.sleep(0.05)
-    stop.set()
-    await serving
 
     assert not (await lab.app.reads.resource(PAGE))["ready"]
     assert runs[0]["state"] == "failed"
@@ -199,13 +171,9 @@ async def test_what_is_to_be_kept_and_cannot_be_is_not_removed(lab: engine_lab.L
     box = lab.app.sandboxes["local"]
     box.capabilities = dataclasses.replace(box.capabilities, snapshots=False)
     await lab.app.intervene("stop", DESK, {})
-    stop = asyncio.Event()
-    serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
-    async with asyncio.timeout(120):
+    async with lab.reconciling(), asyncio.timeout(120):
         while not (runs := await lab.app.reads.runs(kind="Session", state="failed")):
             await asyncio.sleep(0.05)
-    stop.set()
-    await serving
 
     assert (runs[0]["operation"], runs[0]["reason"]) == ("stop", "SnapshotsUnsupported")
     assert notes.read_text() == "mine"
@@ -214,13 +182,9 @@ async def test_what_is_to_be_kept_and_cannot_be_is_not_removed(lab: engine_lab.L
 async def test_a_session_ends_at_its_ttl(lab: engine_lab.Lab) -> None:
     """Nobody has to do anything; the row says Expired, and nothing runs."""
     await settle(lab, "desk", SESSION % "2s")
-    stop = asyncio.Event()
-    serving = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
-    async with asyncio.timeout(120):
+    async with lab.reconciling(), asyncio.timeout(120):
         while (row := await lab.app.reads.resource(DESK))["state"] != "Stopped":
             await asyncio.sleep(0.05)
-    stop.set()
-    await serving
 
     assert row["reason"] == "Expired"
     assert await living(lab) == []

@@ -1,7 +1,6 @@
 """A session's preStop: run in it before it is ended, once, and never in the way of its end."""
 
 import asyncio
-import contextlib
 import io
 import json
 import pathlib
@@ -14,24 +13,7 @@ import pytest
 import pytest_asyncio
 
 from workbenchx.planner import model
-from workbenchx.wiring import running
 
-PLATFORM = f"""\
-apiVersion: workbenchx.dev/v1alpha1
-kind: Runtime
-metadata: {{name: py}}
-spec: {{image: "{engine_lab.IMAGE}", approved: true, limits: {{cpu: 1, memory: 512Mi, timeout: 2m}}}}
----
-apiVersion: workbenchx.dev/v1alpha1
-kind: SandboxProvider
-metadata: {{name: box}}
-spec: {{adapter: vercel_sandbox, default: true}}
----
-apiVersion: workbenchx.dev/v1alpha1
-kind: Project
-metadata: {{name: lab}}
-spec: {{repo: {{url: ".", path: code}}, runtimes: [py]}}
-"""
 SESSION = """\
 apiVersion: workbenchx.dev/v1alpha1
 kind: Session
@@ -52,7 +34,7 @@ WAITS = ["sh", "-c", "echo once >> saved; while [ ! -e go ]; do sleep 0.1; done;
 @pytest_asyncio.fixture
 async def lab(tmp_path: pathlib.Path) -> AsyncIterator[engine_lab.Lab]:
     """An installation with a project."""
-    async with engine_lab.with_project(tmp_path, PLATFORM) as made:
+    async with engine_lab.with_project(tmp_path) as made:
         yield made
 
 
@@ -62,30 +44,6 @@ def declare(
     """A session with a preStop."""
     text = SESSION % (ttl, json.dumps(command), seconds)
     (lab.app.settings.ssot / "desk.yaml").write_text(text)
-
-
-async def settle(lab: engine_lab.Lab) -> None:
-    """Reconcile until settled."""
-    report = await lab.app.mirror(lab.app.settings.ssot)
-    assert report.valid, report.problems
-    async with asyncio.timeout(engine_lab.PATIENCE):
-        await lab.app.reconcile(until="settled", progress=_ignore, stop=asyncio.Event())
-
-
-def _ignore(progress: running.Progress) -> None:
-    """Nobody watches."""
-
-
-@contextlib.asynccontextmanager
-async def serving(lab: engine_lab.Lab) -> AsyncIterator[None]:
-    """Reconciling goes on inside the block."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(lab.app.reconcile(until=None, progress=_ignore, stop=stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
 
 async def stopped(lab: engine_lab.Lab) -> dict[str, Any]:
@@ -128,9 +86,9 @@ BEGAN = ("PreStopStarted", (None, None))
 async def test_a_stop_runs_it_first(lab: engine_lab.Lab) -> None:
     """Its files are in the snapshot, its output is the run's, its end is told."""
     declare(lab, SAVES)
-    await settle(lab)
+    await lab.settle()
     await lab.app.intervene("stop", DESK, {})
-    await settle(lab)
+    await lab.settle()
     run = await the_run(lab, "stop")
 
     assert (await lab.app.reads.resource(DESK))["state"] == "Stopped"
@@ -142,9 +100,9 @@ async def test_a_stop_runs_it_first(lab: engine_lab.Lab) -> None:
 async def test_a_delete_runs_it_first(lab: engine_lab.Lab) -> None:
     """The file is removed: the command runs, then the session goes."""
     declare(lab, SAVES)
-    await settle(lab)
+    await lab.settle()
     (lab.app.settings.ssot / "desk.yaml").unlink()
-    await settle(lab)
+    await lab.settle()
     run = await the_run(lab, "delete")
 
     assert await lab.output(run["run_id"]) == "saving\n"
@@ -154,10 +112,10 @@ async def test_a_delete_runs_it_first(lab: engine_lab.Lab) -> None:
 async def test_a_replacement_runs_it_first(lab: engine_lab.Lab) -> None:
     """A session that is made anew for a changed port: the command runs in the old one."""
     declare(lab, SAVES)
-    await settle(lab)
+    await lab.settle()
     path = lab.app.settings.ssot / "desk.yaml"
     path.write_text(path.read_text().replace("  ttl:", "  ports: [8080]\n  ttl:"))
-    await settle(lab)
+    await lab.settle()
     run = await the_run(lab, "replace")
 
     assert (run["state"], await lab.output(run["run_id"])) == ("succeeded", "saving\n")
@@ -178,9 +136,9 @@ async def test_whatever_becomes_of_it_the_session_is_stopped(
 ) -> None:
     """It fails, cannot be started, or does not end: that is told, and the stop succeeds."""
     declare(lab, command, seconds=seconds)
-    await settle(lab)
+    await lab.settle()
     await lab.app.intervene("stop", DESK, {})
-    await settle(lab)
+    await lab.settle()
     run = await the_run(lab, "stop")
     (began, (_, (reason, _))) = await told(lab, run["run_id"])
 
@@ -193,8 +151,8 @@ async def test_whatever_becomes_of_it_the_session_is_stopped(
 async def test_the_end_of_its_time_runs_it_too(lab: engine_lab.Lab) -> None:
     """At its ttl the session still runs when the stop comes: its provider keeps it a little longer."""
     declare(lab, SAVES, ttl="2s")
-    await settle(lab)
-    async with serving(lab):
+    await lab.settle()
+    async with lab.reconciling():
         row = await stopped(lab)
     run = await the_run(lab, "stop")
 
@@ -207,15 +165,15 @@ async def test_a_worker_that_goes_away_meanwhile_is_followed_by_one_that_waits(
 ) -> None:
     """The command runs on; who takes the stop over does not run it again, and hears how it ended."""
     declare(lab, WAITS)
-    await settle(lab)
+    await lab.settle()
     row = await lab.app.reads.resource(DESK)
     work = lab.app.home.sandboxes / str(row["external_id"]) / "work"
     await lab.app.intervene("stop", DESK, {})
-    async with serving(lab), asyncio.timeout(engine_lab.PATIENCE):
+    async with lab.reconciling(), asyncio.timeout(engine_lab.PATIENCE):
         while not (work / "saved").exists():
             await asyncio.sleep(0.05)
     (work / "go").touch()
-    async with serving(lab):
+    async with lab.reconciling():
         await stopped(lab)
     run = await the_run(lab, "stop")
 
@@ -227,11 +185,11 @@ async def test_a_worker_that_goes_away_meanwhile_is_followed_by_one_that_waits(
 async def test_a_session_that_is_gone_is_only_told(lab: engine_lab.Lab) -> None:
     """Somebody ended it at the provider: there is nothing to run it in, and the stop goes on."""
     declare(lab, SAVES)
-    await settle(lab)
+    await lab.settle()
     row = await lab.app.reads.resource(DESK)
     await lab.app.sandboxes["local"].stop(str(row["external_id"]))
     await lab.app.intervene("stop", DESK, {})
-    await settle(lab)
+    await lab.settle()
     run = await the_run(lab, "stop")
 
     assert await told(lab, run["run_id"]) == [("PreStopEnded", ("NotRunning", None))]

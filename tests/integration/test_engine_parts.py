@@ -5,6 +5,7 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator
 
+import beside
 import store_worlds as worlds
 from store_fixtures import database, server, store
 
@@ -74,8 +75,7 @@ def written(done: loop.Pass) -> set[model.Key]:
 async def serving(store: postgres.Postgres) -> AsyncIterator[Told]:
     """An engine at work on a world of two projects."""
     told = Told(store)
-    task = asyncio.create_task(told.engine.serve(told.see))
-    try:
+    async with beside.running(told.engine.serve(told.see)):
         async with asyncio.timeout(120):
             while told.engine.epoch is None:
                 await asyncio.sleep(0.01)
@@ -83,9 +83,6 @@ async def serving(store: postgres.Postgres) -> AsyncIterator[Told]:
         await told.recorded(IRIS, LAB, A)
         told.passes.clear()
         yield told
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_what_was_touched_is_judged_with_its_dependants(store: postgres.Postgres) -> None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 
+import beside
 import git_lab
 import operator_lab
 import pytest
@@ -171,11 +172,8 @@ async def test_what_is_newly_wanted_is_had_at_once(server: Server, tmp_path: pat
     codes = _Codes()
     storage = local_storage.LocalStorage(tmp_path / "storage")
     coder = coding.Coder(codes, fetching.Fetcher(tmp_path), storage, own=server.url)
-    task = asyncio.create_task(coder.serve(changes))
-    codes.wanted = [ports.Wanted("pets", "cluster", ".", None, "code")]
-    async with asyncio.timeout(120):
+    async with beside.running(coder.serve(changes)), asyncio.timeout(120):
+        codes.wanted = [ports.Wanted("pets", "cluster", ".", None, "code")]
         while "pets" not in codes.recorded:
             wake.set()
             await asyncio.sleep(0.05)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

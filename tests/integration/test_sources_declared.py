@@ -1,7 +1,6 @@
 """Sources that are declared, in a real installation: who may declare what, names, suspension, prune, brakes, the end."""
 
 import asyncio
-import contextlib
 import pathlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -81,16 +80,9 @@ class Scene:
 async def scene(tmp_path: pathlib.Path) -> AsyncIterator[Scene]:
     """It serves while the test lasts."""
     async with engine_lab.lab(tmp_path) as lab:
-        made, stop = Scene(lab, tmp_path), asyncio.Event()
-        serving = asyncio.create_task(
-            lab.app.reconcile(until=None, progress=lambda _: None, stop=stop)
-        )
-        try:
+        made = Scene(lab, tmp_path)
+        async with lab.reconciling():
             yield made
-        finally:
-            stop.set()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
 
 
 def dataset(name: str, namespace: str = "lab") -> model.Key:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import beside
 import store_homes
 import store_server
 
@@ -21,6 +22,22 @@ from workbenchx.wiring import app, settings, stopping
 
 IMAGE = "docker.io/library/python@sha256:" + "1" * 64
 PATIENCE = 120.0
+_PROJECT = f"""\
+apiVersion: workbenchx.dev/v1alpha1
+kind: Runtime
+metadata: {{name: py}}
+spec: {{image: "{IMAGE}", approved: true, limits: {{cpu: 1, memory: 512Mi, timeout: 2m}}}}
+---
+apiVersion: workbenchx.dev/v1alpha1
+kind: SandboxProvider
+metadata: {{name: box}}
+spec: {{adapter: vercel_sandbox, default: true}}
+---
+apiVersion: workbenchx.dev/v1alpha1
+kind: Project
+metadata: {{name: lab}}
+spec: {{repo: {{url: ".", path: code}}, runtimes: [py]}}
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +68,28 @@ class Lab:
     @contextlib.asynccontextmanager
     async def serving(self, made: worker.Worker) -> AsyncIterator[worker.Worker]:
         """A worker of the test's own, inside the block."""
-        task = asyncio.create_task(made.serve())
-        try:
+        async with beside.running(made.serve()):
             yield made
+
+    @contextlib.asynccontextmanager
+    async def reconciling(self, **more: Any) -> AsyncIterator[None]:
+        """Loop, worker and observer at work inside the block; at its end they are told to stop."""
+        stop = asyncio.Event()
+        task = asyncio.create_task(
+            self.app.reconcile(until=None, progress=lambda _: None, stop=stop, **more)
+        )
+        try:
+            yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            stop.set()
+            await task
+
+    async def settle(self) -> None:
+        """Mirror what is declared, and reconcile until it is settled."""
+        report = await self.app.mirror(self.app.settings.ssot)
+        assert report.valid, report.problems
+        async with asyncio.timeout(PATIENCE):
+            await self.app.reconcile(until="settled", progress=lambda _: None, stop=asyncio.Event())
 
     async def order(
         self, command: list[str], *, seconds: float = 60.0, namespace: str = "lab", **more: Any
@@ -121,12 +153,12 @@ async def lab(folder: pathlib.Path, **environ: str) -> AsyncIterator[Lab]:
 
 
 @contextlib.asynccontextmanager
-async def with_project(folder: pathlib.Path, platform: str) -> AsyncIterator[Lab]:
-    """An installation whose repository declares `platform` and has code; its database ends with it."""
+async def with_project(folder: pathlib.Path) -> AsyncIterator[Lab]:
+    """An installation whose repository declares the project `lab` and has code; its database ends with it."""
     (folder / "wbx.toml").write_text("")
     (folder / "code").mkdir()
     (folder / "code" / "hello.txt").write_text("hello")
     (folder / "ssot").mkdir()
-    (folder / "ssot" / "platform.yaml").write_text(platform)
+    (folder / "ssot" / "platform.yaml").write_text(_PROJECT)
     async with lab(folder) as made:
         yield made

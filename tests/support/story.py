@@ -401,15 +401,5 @@ def _spelled(spec: Mapping[str, Any]) -> str:
 async def _served(lab: engine_lab.Lab) -> AsyncIterator[None]:
     read = await lab.app.read(lab.app.settings.ssot)
     assert read.report.valid, read.report.problems
-    stop = asyncio.Event()
-    serving_ = asyncio.create_task(
-        lab.app.reconcile(
-            until=None, progress=lambda _: None, stop=stop, index=True, reading=read.reading
-        )
-    )
-    try:
+    async with lab.reconciling(index=True, reading=read.reading):
         yield
-    finally:
-        stop.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving_
