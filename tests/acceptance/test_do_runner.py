@@ -4,30 +4,26 @@ import asyncio
 import contextlib
 import io
 import json
-import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import tarfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import cli_schemas
 import cli_wbx
-import droplet_emulator
 import droplet_sandbox
+import droplet_world
+import evidence_sample
 import providers_sandbox
 import pytest
-import storage_supabase
 import tree
 
-from workbenchx.engine import clock, loop
 from workbenchx.planner import model
 from workbenchx.store import reads
-from workbenchx.wiring import declaring
 
-PATIENCE = 600.0
+PATIENCE = droplet_world.PATIENCE
 DESK = model.Key("Session", "penguins", "desk")
 SESSION = """\
 apiVersion: workbenchx.dev/v1alpha1
@@ -40,9 +36,9 @@ spec:
   preStop: {command: [sh, -c, "echo saving; echo work > saved"], timeout: 5m}
 """
 SSOT = pathlib.Path("ssot")
-PROJECT, SANDBOX = "projects/penguins/project.yaml", "providers/vercel/sandbox.yaml"
+SANDBOX = "providers/vercel/sandbox.yaml"
 FILES = (
-    PROJECT,
+    "projects/penguins/project.yaml",
     "projects/penguins/data.yaml",
     "projects/penguins/code",
     "runtimes/python.yaml",
@@ -76,68 +72,11 @@ def sample(bench: droplet_sandbox.Bench, root: pathlib.Path) -> None:
     lines = runtimes.read_text().splitlines()
     lines = [f"  image: {bench.image}" if image in line else line for line in lines]
     runtimes.write_text("\n".join(lines))
-    replace(
+    evidence_sample.change(
         root / SSOT / SANDBOX,
         "apiUrl: https://wbx.example.org # where droplets reach `wbx console`",
         f"apiUrl: {bench.road.entrance}\n    endpoint: {bench.vendor.url}\n    pace: 0.2",
     )
-
-
-def replace(path: pathlib.Path, before: str, after: str) -> None:
-    """One place of a file."""
-    text = path.read_text()
-    assert text.count(before) == 1
-    path.write_text(text.replace(before, after))
-
-
-def credentials(bench: droplet_sandbox.Bench) -> dict[str, str]:
-    """The database, and what the sample's provider objects name."""
-    return {
-        "WBX_DATABASE_URL": bench.url,
-        "DIGITALOCEAN_TOKEN": droplet_emulator.TOKEN,
-        "SUPABASE_URL": bench.storage_url,
-        "SUPABASE_SERVICE_ROLE_KEY": storage_supabase.key(),
-    }
-
-
-@contextlib.contextmanager
-def worker(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """`wbx worker` with the credentials that the sample's provider objects name; its log."""
-    own = {"PATH": os.environ["PATH"], "WBX_HEALTH_PORT": "0", **credentials(bench)}
-    told = folder / "worker.log"
-    with told.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workbenchx.cli.main", "worker"],
-            cwd=folder,
-            env=own,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield told
-        finally:
-            process.terminate()
-            process.wait(timeout=120)
-
-
-@contextlib.asynccontextmanager
-async def engine(bench: droplet_sandbox.Bench, root: pathlib.Path) -> AsyncIterator[None]:
-    """Mirrors the files and plans, as a cluster's operator does."""
-    store = bench.stores[0]
-    found = await declaring.read(bench.storage, root, root / SSOT, known={})
-    assert [each for each in found.report.problems if each.severity == "error"] == []
-    installation = await store.installation()
-    policy = model.Policy(installation=installation.id, environment=installation.environment)
-    made = loop.Engine(
-        store, clock=clock.SystemClock(), policy=policy, holder="test", reading=found.reading
-    )
-    task = asyncio.create_task(made.serve(lambda _: None))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def ended(asked: reads.Reads, told: pathlib.Path) -> dict[str, Any]:
@@ -161,20 +100,19 @@ async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
     """`sandbox: do-runner` in the Project: the job's outputs are artifacts, its evidence is there, its droplet is gone."""
     root = tmp_path / "repository"
     sample(bench, root)
-    replace(root / SSOT / PROJECT, "sandbox: vercel-sandbox", "sandbox: do-runner")
+    evidence_sample.name_provider(root, "do-runner")
     (root / SSOT / "projects/penguins/desk.yaml").write_text(SESSION)
     asked = reads.Reads(bench.stores[0].connections)
-    with worker(bench, tmp_path) as told:
-        async with engine(bench, root):
-            row = await ended(asked, told)
-            consoles = [each.console for each in bench.yard.machines]
-            assert row["state"] == "succeeded", (row, told.read_text(), consoles)
-            await a_session_is_kept(bench, asked)
+    async with droplet_world.living(bench, root) as told:
+        row = await ended(asked, told)
+        consoles = [each.console for each in bench.yard.machines]
+        assert row["state"] == "succeeded", (row, told.read_text(), consoles)
+        await a_session_is_kept(bench, asked)
 
-            async def swept() -> bool:
-                return not bench.vendor.droplets and not await bench.stores[0].runners()
+        async def swept() -> bool:
+            return not bench.vendor.droplets and not await bench.stores[0].runners()
 
-            await providers_sandbox.until(swept, seconds=PATIENCE)
+        await providers_sandbox.until(swept, seconds=PATIENCE)
     (attempt,) = await asked.sandbox_runs(row["run_id"])
     assert (attempt["provider"], attempt["exit_code"]) == ("do_runner", 0)
     assert row["provider"] == "do_runner"
@@ -197,12 +135,11 @@ async def test_the_sample_runs_on_a_microvm(
             stack.push_async_callback(bench.rest)
             sample(bench, root)
             shape = f"    shape: microvm\n    image: {bench.boots}\n    size: 2vcpu-4gb\n"
-            replace(root / SSOT / SANDBOX, "    size: s-2vcpu-4gb\n", shape)
-            replace(root / SSOT / SANDBOX, "name: s-2vcpu-4gb", "name: 2vcpu-4gb")
-            replace(root / SSOT / PROJECT, "sandbox: vercel-sandbox", "sandbox: do-runner")
-            with worker(bench, tmp_path) as told:
-                async with engine(bench, root):
-                    row = await ended(reads.Reads(bench.stores[0].connections), told)
+            evidence_sample.change(root / SSOT / SANDBOX, "    size: s-2vcpu-4gb\n", shape)
+            evidence_sample.change(root / SSOT / SANDBOX, "name: s-2vcpu-4gb", "name: 2vcpu-4gb")
+            evidence_sample.name_provider(root, "do-runner")
+            async with droplet_world.living(bench, root) as told:
+                row = await ended(reads.Reads(bench.stores[0].connections), told)
             consoles = [each.console for each in bench.yard.machines]
             assert row["state"] == "succeeded", (row, told.read_text(), consoles)
             assert bench.vendor.asked.count("POST /v2/microvms") == 1
@@ -265,4 +202,4 @@ async def its_provider_is_tried(bench: droplet_sandbox.Bench, folder: pathlib.Pa
 def check(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
     """The command, on the worker's machine."""
     words = ("provider", "check", "do-runner", "--json")
-    return cli_wbx.wbx(*words, folder=folder, extra=credentials(bench), timeout=900)
+    return cli_wbx.wbx(*words, folder=folder, extra=droplet_world.environ(bench), timeout=900)

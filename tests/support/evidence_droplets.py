@@ -7,25 +7,20 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator
 
 import droplet_emulator
 import droplet_sandbox
+import droplet_world
 import evidence
 import evidence_sample
 import evidence_worlds
 import git_lab
 import psycopg
 import pytest
-import storage_supabase
 
-from workbenchx.engine import clock, loop
 from workbenchx.planner import model
-from workbenchx.wiring import declaring
 
 _SESSION = model.Key("Session", "penguins", "notebook")
 _ENDED = """
@@ -52,7 +47,7 @@ class Place(evidence_worlds.Place):
         """The sample with one line changed, until its code ended and its session was stopped."""
         assert self.bench is not None
         root = evidence_worlds.copied(base, folder / self.adapter, self.name)
-        return asyncio.run(_lived(self.bench, root, self.environ))
+        return asyncio.run(_lived(self.bench, root))
 
 
 @contextlib.contextmanager
@@ -67,31 +62,17 @@ def droplets(request: pytest.FixtureRequest, folder: pathlib.Path) -> Iterator[P
             "pace": 0.2,
             "patience": 600.0,
         }
-        environ = {
-            "WBX_DATABASE_URL": bench.url,
-            "WBX_HEALTH_PORT": "0",
-            "DIGITALOCEAN_TOKEN": droplet_emulator.TOKEN,
-            "SUPABASE_URL": bench.storage_url,
-            "SUPABASE_SERVICE_ROLE_KEY": storage_supabase.key(),
-        }
-        yield Place("do-runner", "do_runner", settings, bench.image, environ, bench=bench)
+        yield Place("do-runner", "do_runner", settings, bench.image, bench=bench)
 
 
-async def _lived(
-    bench: droplet_sandbox.Bench, root: pathlib.Path, environ: Mapping[str, str]
-) -> evidence_worlds.Lived:
-    store = bench.stores[0]
-    log = root.parent / "worker.log"
+async def _lived(bench: droplet_sandbox.Bench, root: pathlib.Path) -> evidence_worlds.Lived:
     try:
-        with _worker(root, environ, log):
-            async with _engine(bench, root):
-                await _until(bench, _ENDED, [{"runs": _CODE_ENDED}], log)
-                await store.intervene("stop", _SESSION, {}, actor="test")
-                await _until(
-                    bench, _ENDED, [{"runs": [*_CODE_ENDED, "Session stop succeeded"]}], log
-                )
-                await _until(bench, _STOPPED, [{"state": "Stopped"}], log)
-                await _until(bench, _LEFT, [], log)
+        async with droplet_world.living(bench, root) as log:
+            await _until(bench, _ENDED, [{"runs": _CODE_ENDED}], log)
+            await bench.stores[0].intervene("stop", _SESSION, {}, actor="test")
+            await _until(bench, _ENDED, [{"runs": [*_CODE_ENDED, "Session stop succeeded"]}], log)
+            await _until(bench, _STOPPED, [{"state": "Stopped"}], log)
+            await _until(bench, _LEFT, [], log)
     finally:
         await bench.rest()
 
@@ -105,44 +86,6 @@ async def _lived(
         evidence.told(ask, changed=evidence_sample.CHANGED),
         ask(evidence_worlds.REFUSED),
     )
-
-
-@contextlib.contextmanager
-def _worker(root: pathlib.Path, environ: Mapping[str, str], log: pathlib.Path) -> Iterator[None]:
-    """`wbx worker`, with the credentials that the sample's provider objects name."""
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workbenchx.cli.main", "worker"],
-            cwd=root.parent,
-            env={"PATH": os.environ["PATH"], **environ},
-            stdout=said,
-            stderr=said,
-        )
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(timeout=evidence_worlds.LONG)
-
-
-@contextlib.asynccontextmanager
-async def _engine(bench: droplet_sandbox.Bench, root: pathlib.Path) -> AsyncIterator[None]:
-    """Mirrors the files and plans, as a cluster's operator does."""
-    store = bench.stores[0]
-    found = await declaring.read(bench.storage, root, root / "ssot", known={})
-    assert [each for each in found.report.problems if each.severity == "error"] == []
-    installation = await store.installation()
-    policy = model.Policy(installation=installation.id, environment=installation.environment)
-    made = loop.Engine(
-        store, clock=clock.SystemClock(), policy=policy, holder="test", reading=found.reading
-    )
-    task = asyncio.create_task(made.serve(lambda _: None))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _until(

@@ -83,9 +83,9 @@ def name_provider(folder: pathlib.Path, name: str) -> None:
 
 
 def change(path: pathlib.Path, before: str, after: str) -> None:
-    """A text of a file."""
+    """The one place of a file that says so."""
     text = path.read_text(encoding="utf-8")
-    assert before in text, (path, before)
+    assert text.count(before) == 1, (path, before)
     path.write_text(text.replace(before, after), encoding="utf-8")
 
 
