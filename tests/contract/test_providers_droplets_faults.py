@@ -1,27 +1,17 @@
-"""The `do_runner` adapter on the vendor's bad days: verb by verb, and over whole lives. Runners are played by hand here."""
+"""The `do_runner` adapter with droplets on the vendor's bad days, and what their runners say that they uploaded. Runners are played by hand here."""
 
 import asyncio
-import contextlib
-import dataclasses
-import datetime
-import inspect
 import pathlib
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import droplet_emulator
 import providers_sandbox
 import pytest
 import runner_place
-from store_fixtures import database, server, store
+from runner_fixtures import database, place, server, store
 
-from workbenchx import errors, ports
-from workbenchx.providers.sandbox.do_runner import adapter
-from workbenchx.providers.sandbox.do_runner.agent import proving
-from workbenchx.store import callers, embedded, postgres, runners
+from workbenchx import errors
 
-__all__ = ["database", "server", "store"]
+__all__ = ["database", "place", "server", "store"]
 
 INSTALLATION, NAME = runner_place.INSTALLATION, runner_place.NAME
 CERTIFICATE, order = runner_place.CERTIFICATE, runner_place.order
@@ -31,231 +21,9 @@ CHALLENGE = {"challenge": "ab" * 32}
 
 
 @pytest.fixture
-async def place(
-    store: postgres.Postgres, server: embedded.Server, database: str, tmp_path: pathlib.Path
-) -> AsyncIterator[Place]:
-    """Nothing yet."""
-    source = callers.Callers(server.url_for("wbx_api", database))
-    async with runner_place.serving(store, source, tmp_path) as made:
-        yield made
-
-
-Verb = Callable[[adapter.DropletSandbox], Awaitable[Any]]
-# What a person must act on, what passes, and what needs no vendor.
-STALLED, WAITING, FINE = errors.Stalled, errors.Waiting, None
-
-
-async def _read(sandbox: adapter.DropletSandbox) -> bytes:
-    return b"".join([data async for data in sandbox.follow_log(NAME)])
-
-
-OF_THE_LIVING: dict[str, tuple[Verb, dict[str, type[Exception] | None]]] = {
-    "observe": (
-        lambda it: it.observe(),
-        {"busy": WAITING, "broken": WAITING, "expired": STALLED, "slow": WAITING},
-    ),
-    "create another": (
-        lambda it: it.create(dataclasses.replace(order(), name="wbx-other")),
-        {"busy": WAITING, "broken": WAITING, "expired": STALLED, "slow": WAITING, "full": WAITING},
-    ),
-    "create again": (
-        lambda it: it.create(order()),
-        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE, "full": FINE},
-    ),
-    "start again": (
-        lambda it: it.start(NAME, {}),
-        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE},
-    ),
-    "status": (
-        lambda it: it.status(NAME),
-        {"busy": FINE, "broken": FINE, "expired": STALLED, "slow": FINE},
-    ),
-    "read_log": (
-        lambda it: it.read_log(NAME, 0),
-        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE},
-    ),
-    "extend": (
-        lambda it: it.extend(NAME, datetime.datetime.now(datetime.UTC)),
-        {"busy": FINE, "broken": FINE, "expired": FINE, "slow": FINE},
-    ),
-    "delete": (
-        lambda it: it.delete(NAME),
-        {"busy": WAITING, "broken": WAITING, "expired": STALLED, "slow": WAITING},
-    ),
-}
-TABLE = [(verb, fault) for verb, (_, told) in OF_THE_LIVING.items() for fault in told]
-SWITCHES: dict[str, dict[str, Any]] = {
-    "busy": {"busy": 1},
-    "broken": {"broken": 1},
-    "expired": {"expired": True},
-    "slow": {"slow": 3600.0},
-    "full": {"full": True},
-}
-
-
-@pytest.mark.parametrize(("verb", "fault"), TABLE)
-async def test_a_verb_under_a_fault(place: Place, verb: str, fault: str) -> None:
-    """It waits, needs a person, or goes on without the vendor; afterwards the same verb succeeds, and nothing was lost."""
-    await place.begin(place.sandbox())
-    for name, value in SWITCHES[fault].items():
-        setattr(place.vendor.faults, name, value)
-    call, told = OF_THE_LIVING[verb]
-    slow = place.sandbox(timeout=1.0 if fault == "slow" else 60.0)
-    expected = told[fault]
-    if expected is None:
-        await call(slow)
-    else:
-        with pytest.raises(expected):
-            await call(slow)
-    place.vendor.faults = droplet_emulator.Faults()
-    assert [each.body["name"] for each in place.vendor.droplets.values()] == [NAME]
-    row = await place.store.runner(NAME)
-    assert row is not None
-    assert row.state == "running"
-    if verb not in {"create another", "delete"}:
-        await call(place.sandbox())
-    elif verb == "delete":
-        await place.sandbox().delete(NAME)
-        assert place.vendor.droplets == {}
-
-
-OF_ITS_MACHINE: dict[str, Verb] = {
-    "execute": lambda it: it.execute(NAME, f"k-{secrets.token_hex(4)}", ["true"], seconds=60),
-    "read_file": lambda it: _file(it, "any"),
-}
-
-
-async def test_what_its_machine_answers_needs_no_vendor(place: Place) -> None:
-    """A command beside the program, and a file: the vendor's bad days do not matter, but for a token that is refused."""
-    hand = await place.begin(place.sandbox())
-    seen, wanted = {}, {}
-    for verb, call in OF_ITS_MACHINE.items():
-        for fault in ("busy", "broken", "expired", "slow"):
-            for name, value in SWITCHES[fault].items():
-                setattr(place.vendor.faults, name, value)
-            asking = asyncio.create_task(
-                _outcome(call, place.sandbox(timeout=1.0 if fault == "slow" else 60.0))
-            )
-            while not asking.done():
-                for each in (await hand.heartbeat("running"))["requests"]:
-                    told = {"reason": "Exited", "exit_code": 0, "output": "", "data": "eA=="}
-                    await hand.answer(each["key"], told)
-                await asyncio.sleep(0.05)
-            seen[verb, fault] = await asking
-            wanted[verb, fault] = "Stalled" if fault == "expired" else "fine"
-            place.vendor.faults = droplet_emulator.Faults()
-    assert seen == wanted
-
-
-TO_THE_END: dict[str, dict[str, str]] = {
-    "follow_log": {"busy": "fine", "broken": "fine", "expired": "fine", "slow": "fine"},
-    "archive": {"busy": "fine", "broken": "fine", "expired": "Stalled", "slow": "fine"},
-    "wait": {"busy": "fine", "broken": "fine", "expired": "Stalled", "slow": "fine"},
-    "stop": {"busy": "fine", "broken": "fine", "expired": "Stalled", "slow": "fine"},
-}
-
-
-def test_every_verb_of_the_port_is_in_a_table() -> None:
-    """The price alone is told without anybody."""
-    verbs = {name for name, _ in inspect.getmembers(ports.SandboxProvider, inspect.isfunction)}
-    asked = {each.partition(" ")[0] for each in (*OF_THE_LIVING, *OF_ITS_MACHINE, *TO_THE_END)}
-    assert asked == {each for each in verbs if not each.startswith("_")} - {"price"}
-
-
-@pytest.mark.parametrize("fault", list(TO_THE_END["stop"]))
-async def test_an_end_under_a_fault(place: Place, fault: str) -> None:
-    """Output and files come, and who waits or stops hears of the end; afterwards all do, and the machine is gone."""
-    hand = await place.begin(place.sandbox())
-    await hand.logs(0, b"hello")
-    for name, value in SWITCHES[fault].items():
-        setattr(place.vendor.faults, name, value)
-    timeout = 1.0 if fault == "slow" else 60.0
-    seen = {"follow_log": await _outcome(_hello, place.sandbox(timeout=timeout))}
-    archiving = asyncio.create_task(_outcome(_saved, place.sandbox(timeout=timeout)))
-    await _save(place, hand, archiving)
-    seen["archive"] = await archiving
-    ends = {
-        "wait": asyncio.create_task(_outcome(_waited, place.sandbox(timeout=timeout))),
-        "stop": asyncio.create_task(_outcome(_stopped, place.sandbox(timeout=timeout))),
-    }
-    await _stop(hand)
-    seen |= {verb: await asking for verb, asking in ends.items()}
-    assert seen == {verb: told[fault] for verb, told in TO_THE_END.items()}
-    place.vendor.faults = droplet_emulator.Faults()
-    for call in (_waited, _stopped):
-        assert await _outcome(call, place.sandbox()) == "fine"
-    assert await _read(place.sandbox()) == b"hello"
-    assert place.vendor.droplets == {}
-
-
-async def _hello(sandbox: adapter.DropletSandbox) -> None:
-    async with contextlib.aclosing(sandbox.follow_log(NAME)) as stream:
-        assert await anext(stream) == b"hello"
-
-
-async def _saved(sandbox: adapter.DropletSandbox) -> None:
-    assert b"".join([data async for data in sandbox.archive(NAME)]) == b"a tar"
-
-
-async def _waited(sandbox: adapter.DropletSandbox) -> None:
-    assert (await sandbox.wait(NAME)).reason == "Cancelled"
-
-
-async def _stopped(sandbox: adapter.DropletSandbox) -> None:
-    found = await sandbox.stop(NAME)
-    assert found is not None
-    assert found.reason == "Cancelled"
-
-
-async def _save(place: Place, hand: runners.Called, asking: asyncio.Task[str]) -> None:
-    """As the runner that is asked for its folder."""
-    digest = (await place.storage.put(once(b"a tar"))).sha256
-    while not asking.done():
-        for each in (await hand.heartbeat("running"))["requests"]:
-            wish = f".wbx-request/{each['key']}"
-            signed = await hand.upload(wish, digest, 5)
-            if signed is not None:
-                await hand.prove(wish, _proof("true", signed["challenge"], b"a tar", digest))
-                await hand.answer(each["key"], {"sha256": digest})
-        await asyncio.sleep(0.05)
-
-
-async def _stop(hand: runners.Called) -> None:
-    """As the runner that is told to stop."""
-    async with asyncio.timeout(120):
-        while not (await hand.heartbeat("running"))["stop"]:
-            await asyncio.sleep(0.05)
-    await hand.finish({"state": "exited", "exit_code": None, "reason": "Cancelled"}, [])
-
-
-async def _file(sandbox: adapter.DropletSandbox, path: str) -> None:
-    assert [data async for data in sandbox.read_file(NAME, path)] == [b"x"]
-
-
-async def _outcome(call: Verb, sandbox: adapter.DropletSandbox) -> str:
-    try:
-        await call(sandbox)
-    except errors.WorkbenchError as problem:
-        return type(problem).__name__
-    return "fine"
-
-
-async def test_a_create_in_doubt_is_adopted(place: Place) -> None:
-    """503 after the droplet was made, and then no answer at all: asked again it is found, and there is one."""
-    for fault in ("lost", "silent"):
-        setattr(place.vendor.faults, fault, 1)
-        sandbox = place.sandbox(timeout=5.0 if fault == "silent" else 60.0)
-        while "POST /v2/droplets" not in place.vendor.asked:
-            with pytest.raises(errors.Waiting):
-                await sandbox.create(order())
-        making = asyncio.create_task(place.sandbox().create(order()))
-        await place.stage()
-        assert (await making).state == "created"
-        assert len(place.vendor.droplets) == 1
-        assert place.vendor.asked.count("POST /v2/droplets") == 1
-        await place.sandbox().delete(NAME)
-        assert place.vendor.droplets == {}
-        place.vendor.asked.clear()
+def shape() -> str:
+    """Of its machines."""
+    return "droplet"
 
 
 async def test_a_create_in_doubt_whose_machine_is_quicker(place: Place) -> None:
@@ -338,20 +106,6 @@ async def test_where_there_is_no_room_the_next_region_is_tried(place: Place) -> 
     assert [each.body["region"] for each in place.vendor.named(NAME)] == ["tor1"]
 
 
-async def test_what_stays_pending_is_waited_for(place: Place) -> None:
-    """A droplet that never becomes active: `create` says so, again and again, and makes no other one."""
-    place.vendor.faults.stuck = True
-    sandbox = place.sandbox(patience=1.0)
-    for _ in range(2):
-        with pytest.raises(errors.Waiting, match="its runner does not answer yet"):
-            await sandbox.create(order())
-    assert len(place.vendor.droplets) == 1
-    assert await sandbox.status(NAME) is None
-    await sandbox.stop(NAME)
-    await sandbox.delete(NAME)
-    assert place.vendor.droplets == {}
-
-
 async def test_a_machine_that_dies_before_the_start_is_replaced(place: Place) -> None:
     """Its files are staged anew on another one; a start was never told to the first."""
     sandbox = place.sandbox()
@@ -367,40 +121,6 @@ async def test_a_machine_that_dies_before_the_start_is_replaced(place: Place) ->
     assert len(place.vendor.droplets) == 1
 
 
-@pytest.mark.parametrize("end", ["gone", "off", "silent"])
-async def test_a_machine_that_dies_is_lost(place: Place, end: str) -> None:
-    """Destroyed by somebody, powered off, or silent for too long: Lost, never started again, and no longer paid for."""
-    sandbox = place.sandbox(silence=0.5 if end == "silent" else 3600.0)
-    await place.begin(sandbox)
-    (droplet,) = place.vendor.named(NAME)
-    if end == "gone":
-        place.vendor.droplets.clear()
-    elif end == "off":
-        droplet.off = True
-
-    async def over() -> bool:
-        found = await sandbox.status(NAME)
-        return found is not None and found.state == "exited"
-
-    await providers_sandbox.until(over, seconds=120)
-    found = await sandbox.wait(NAME)
-    assert found.reason == "Lost"
-    assert (await sandbox.start(NAME, {})).state == "exited"
-    assert place.vendor.droplets == {}
-
-
-async def test_what_never_reports_ends_at_its_deadline(place: Place) -> None:
-    """Past its deadline and the grace a worker concludes: DeadlineExceeded, and the machine is destroyed."""
-    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=3)
-    sandbox = place.sandbox(grace=1.0)
-    long = place.sandbox(grace=3600.0)
-    await place.begin(long, order(deadline=past))
-    found = await sandbox.status(NAME)
-    assert found is not None
-    assert (found.state, found.reason) == ("exited", "DeadlineExceeded")
-    assert place.vendor.droplets == {}
-
-
 async def test_the_end_destroys_the_machine(place: Place) -> None:
     """`finish` is the request: whoever waits destroys it, and how it ended, its output and files stay readable."""
     sandbox = place.sandbox()
@@ -412,7 +132,7 @@ async def test_the_end_destroys_the_machine(place: Place) -> None:
         found = await waiting
     assert (found.state, found.exit_code) == ("exited", 0)
     assert place.vendor.droplets == {}
-    assert await _read(sandbox) == b"hello"
+    assert await runner_place.output(sandbox) == b"hello"
     assert (await sandbox.status(NAME)) == found
 
 
@@ -439,7 +159,7 @@ async def test_a_runner_that_knows_a_digest_alone_gets_nothing(
     Whether it asked for an upload, and heard that such bytes are there, or just says at its end that it uploaded them.
     """
     theirs = b"of another project"
-    digest = (await place.storage.put(once(theirs))).sha256
+    digest = (await place.storage.put(runner_place.once(theirs))).sha256
     sandbox = place.sandbox()
     hand = await place.begin(sandbox)
     await hand.upload("out.csv", digest, len(theirs))
@@ -449,7 +169,9 @@ async def test_a_runner_that_knows_a_digest_alone_gets_nothing(
         assert signed is not None
         assert signed["stored"] is True
         if proof != "none":
-            await hand.prove("out.csv", _proof(proof, signed["challenge"], theirs, digest))
+            await hand.prove(
+                "out.csv", runner_place.proof(proof, signed["challenge"], theirs, digest)
+            )
     await hand.finish(EXITED, ["out.csv"])
     if asked and proof == "true":
         assert b"".join([data async for data in sandbox.read_file(NAME, "out.csv")]) == theirs
@@ -458,12 +180,6 @@ async def test_a_runner_that_knows_a_digest_alone_gets_nothing(
         [data async for data in sandbox.read_file(NAME, "out.csv")]
     assert told.value.reason == "OutputMissing"
     assert await place.storage.exists(digest)
-
-
-def _proof(proof: str, challenge: str, data: bytes, digest: str) -> str:
-    made = proving.Proof("00" * 32 if proof == "guessed" else challenge)
-    made.add(bytes.fromhex(digest) if proof == "of the digest" else data)
-    return made.told()
 
 
 async def test_a_proof_goes_with_one_wish(place: Place) -> None:
@@ -489,7 +205,7 @@ async def test_wrong_bytes_are_removed_where_they_came_by_our_upload(
     place: Place, tmp_path: pathlib.Path, *, ours: bool
 ) -> None:
     """What lay there before the runner wished for it is somebody else's: reading it wrong once removes nothing."""
-    digest = (await place.storage.put(once(b"good"))).sha256
+    digest = (await place.storage.put(runner_place.once(b"good"))).sha256
     (kept,) = [each for each in (tmp_path / "storage").rglob(f"*{digest[8:]}*") if each.is_file()]
     kept.chmod(0o600)
     kept.write_bytes(b"evil")
@@ -504,11 +220,6 @@ async def test_wrong_bytes_are_removed_where_they_came_by_our_upload(
         [data async for data in sandbox.read_file(NAME, "out.csv")]
     assert told.value.reason == "DigestMismatch"
     assert await place.storage.exists(digest) is not ours
-
-
-async def once(data: bytes) -> AsyncIterator[bytes]:
-    """All of it in one piece."""
-    yield data
 
 
 async def test_secrets_are_sealed(place: Place) -> None:
@@ -534,24 +245,6 @@ async def test_what_nobody_knows_is_seen(place: Place) -> None:
     assert [(each.state, each.resource) for each in seen.objects] == [("unknown", "r")]
     await sandbox.delete("x")
     assert [each.body["tags"] for each in place.vendor.droplets.values()] == [["theirs"]]
-
-
-@pytest.mark.parametrize(
-    ("more", "told"),
-    [
-        ({"ports": (8080,)}, "opens no ports"),
-        ({"image": "python:3.12"}, "not pinned"),
-        ({"cpu": 64.0}, "large enough"),
-        ({"files": (ports.StagedFile("x", "0" * 64),)}, "artifact"),
-    ],
-)
-async def test_what_cannot_be_leaves_nothing(place: Place, more: dict[str, Any], told: str) -> None:
-    """Refused with the reason before a machine is asked for; no row stays."""
-    spec = dataclasses.replace(order(), **more)
-    with pytest.raises(errors.Stalled, match=told):
-        await place.sandbox().create(spec)
-    assert await place.store.runners() == []
-    assert "POST /v2/droplets" not in place.vendor.asked
 
 
 def test_its_price_is_that_of_the_provider_object(place: Place) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import droplet_emulator
+import machine_shapes
 import microvm_emulator
 import providers_sandbox
 from cryptography import x509
@@ -18,17 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from workbenchx import errors, ports
 from workbenchx.providers.sandbox.do_runner import adapter, fleet, settings
+from workbenchx.providers.sandbox.do_runner.agent import proving
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import callers, postgres, runners
 
-INSTALLATION = "11111111-2222-3333-4444-555555555555"
-NAME = "wbx-11111111-22222222-1"
+INSTALLATION, NAME = machine_shapes.INSTALLATION, machine_shapes.NAME
 IMAGE = "registry.example.org/python@sha256:" + "1" * 64
-BOOT = "registry.example.org/wbx-runner@sha256:" + "2" * 64
-_SETTINGS: dict[str, dict[str, Any]] = {
-    "droplet": {"size": "s-2vcpu-4gb"},
-    "microvm": {"shape": "microvm", "size": "2vcpu-4gb", "image": BOOT},
-}
 
 
 def certificate() -> str:
@@ -54,13 +50,12 @@ class Place:
     source: callers.Callers
     storage: ports.StorageProvider
     made: list[adapter.DropletSandbox]
-    shape: str = "droplet"
+    shape: str
 
     def sandbox(self, **more: Any) -> adapter.DropletSandbox:
         """An adapter, as one process of ours has it."""
         document = {
-            "region": "nyc2",
-            **_SETTINGS[self.shape],
+            **machine_shapes.SHAPES[self.shape].settings,
             "endpoint": self.vendor.url,
             "apiUrl": "https://wbx.example.org",
             "listLag": 0.0,
@@ -74,6 +69,22 @@ class Place:
         )
         self.made.append(made)
         return made
+
+    @property
+    def machines(self) -> dict[Any, Any]:
+        """Those of its shape at the vendor, by id."""
+        return machine_shapes.SHAPES[self.shape].machines(self.vendor)
+
+    @property
+    def asked(self) -> int:
+        """How often the vendor was asked for one."""
+        return self.vendor.asked.count(machine_shapes.SHAPES[self.shape].asked)
+
+    def one(self) -> Any:
+        """The only one of that name, of either shape."""
+        found: list[Any] = [*self.vendor.named(NAME), *self.vendor.of_name(NAME)]
+        (one,) = found
+        return one
 
     def hand(self, droplet: droplet_emulator.Droplet) -> runners.Called:
         """The runner of a droplet, by the token in its user data."""
@@ -126,9 +137,26 @@ def order(**more: Any) -> ports.SandboxSpec:
     return ports.SandboxSpec(NAME, {"run": "r"}, "execution", IMAGE, **values)
 
 
+async def output(sandbox: adapter.DropletSandbox) -> bytes:
+    """All that the command printed."""
+    return b"".join([data async for data in sandbox.follow_log(NAME)])
+
+
+def proof(which: str, challenge: str, data: bytes, digest: str) -> str:
+    """What a runner says to prove that it has the bytes: `guessed`, `of the digest` alone, or true."""
+    made = proving.Proof("00" * 32 if which == "guessed" else challenge)
+    made.add(bytes.fromhex(digest) if which == "of the digest" else data)
+    return made.told()
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """All of it in one piece."""
+    yield data
+
+
 @contextlib.asynccontextmanager
 async def serving(
-    store: postgres.Postgres, source: callers.Callers, folder: pathlib.Path, shape: str = "droplet"
+    store: postgres.Postgres, source: callers.Callers, folder: pathlib.Path, shape: str
 ) -> AsyncIterator[Place]:
     """Nothing yet, until the end of the block."""
     vendor = microvm_emulator.Emulator()
