@@ -226,8 +226,8 @@ def applying_of(
     followed: ports.Followed, fetched: ports.Fetched, look: Look, signer: str | None
 ) -> ports.Applying:
     """What may be applied of a commit: a Source outside the system namespace declares things of its own alone."""
-    allowed = [row for row in look.reading.rows if may(followed, row.key)]
-    skipped = [_place(row) for row in look.reading.rows if not may(followed, row.key)]
+    allowed = [row for row in look.reading.rows if followed.may(row.key)]
+    skipped = [_place(row) for row in look.reading.rows if not followed.may(row.key)]
     keys = {row.key for row in allowed}
     refused = [text for of, text in look.refused.items() if isinstance(of, str) or of in keys]
     found = {
@@ -243,18 +243,11 @@ def applying_of(
         complete=look.reading.complete,
         broken=look.reading.broken,
         code=look.reading.code,
-        prune=followed.spec.get("prune") is not False,
+        prune=followed.prune,
         found=found,
         tokens=fetched.tokens,
         rewritten=fetched.rewritten,
     )
-
-
-def may(followed: ports.Followed, key: model.Key) -> bool:
-    """Whether this source may declare a resource of that identity."""
-    if followed.source == ports.GIVEN or followed.namespace == ports.SYSTEM_NAMESPACE:
-        return True
-    return bool(key.namespace) and key.namespace == followed.namespace
 
 
 def _place(row: model.Declared) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from workbenchx import errors, ports
 
@@ -39,23 +39,32 @@ async def resolve(
     return found
 
 
-async def resolve_one(
-    reference: Mapping[str, Any], *, project: str | None, namespace: str, places: Places
-) -> str:
-    """As `resolve`, one value; the platform's own kinds, of no project and in its namespace, have `WBX_SECRET_WBX_SYSTEM_*`."""
+class Source(Protocol):
+    """Whose secret it is: a Source, in whatever form it is known."""
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+
+    @property
+    def project(self) -> str | None:
+        """Its project; None: it is the platform team's."""
+
+
+async def resolve_one(reference: Mapping[str, Any], source: Source, places: Places) -> str:
+    """As `resolve`, one value; the platform's own sources, of no project and in its namespace, have `WBX_SECRET_WBX_SYSTEM_*`."""
     order = {"env": [{"name": "value", "secretRef": reference}]}
-    whose = project or (ports.SYSTEM_NAMESPACE if namespace == ports.SYSTEM_NAMESPACE else None)
-    found = await resolve(order, project=whose, namespace=namespace, places=places)
+    system = source.namespace == ports.SYSTEM_NAMESPACE
+    whose = source.project or (ports.SYSTEM_NAMESPACE if system else None)
+    found = await resolve(order, project=whose, namespace=source.namespace, places=places)
     return found["value"]
 
 
-async def of_source(followed: ports.Followed, reference: Any, places: Places) -> str | None:
-    """As `resolve_one`, of what a source refers to; None: it refers to nothing."""
+async def of_source(source: Source, reference: Any, places: Places) -> str | None:
+    """As `resolve_one`; None: the source refers to nothing."""
     if not isinstance(reference, Mapping):
         return None
-    return await resolve_one(
-        reference, project=followed.project, namespace=followed.namespace, places=places
-    )
+    return await resolve_one(reference, source, places)
 
 
 async def _kept(reference: Mapping[str, Any], namespace: str, kept: ports.Secrets | None) -> str:

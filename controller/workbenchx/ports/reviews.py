@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from workbenchx.planner import model
 from workbenchx.ports import sources
@@ -13,19 +13,8 @@ BESIDE = "|"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Reviewable:
-    """A Source that names a forge. `source`: as `ops.declared` names what it declares."""
-
-    source: str
-    namespace: str
-    name: str
-    project: str | None
-    spec: Mapping[str, Any]
-
-    @property
-    def url(self) -> str:
-        """Its repository."""
-        return str(self.spec["url"])
+class Reviewable(sources.Declarer):
+    """A Source that names a forge."""
 
     @property
     def path(self) -> str:
@@ -37,16 +26,6 @@ class Reviewable:
         """The branch that it follows; None: the repository's default."""
         found = self.spec.get("branch")
         return str(found) if found else None
-
-    @property
-    def prune(self) -> bool:
-        """Whether what is no longer said is deleted."""
-        return bool(self.spec.get("prune", True))
-
-    @property
-    def everything(self) -> bool:
-        """Whether it may declare anything, not only what is in its own namespace."""
-        return "/" not in self.source or self.namespace == sources.SYSTEM_NAMESPACE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

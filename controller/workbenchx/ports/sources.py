@@ -15,18 +15,43 @@ GIVEN = "embedded"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Followed:
-    """One source that this worker holds for a while. `seen`: the commit of the last look; `applied`: the one in force.
-
-    `unsettled`: the last look did not end well, or left something that another source may have given free since, or that a
-    person has let go; `found`: what it held, see `Applying`.
-    """
+class Declarer:
+    """Who declares what a repository says. `source`: as `ops.declared` names what it declares."""
 
     source: str
     namespace: str
     name: str
     project: str | None
     spec: Mapping[str, Any]
+
+    @property
+    def url(self) -> str:
+        """Its repository."""
+        return str(self.spec["url"])
+
+    @property
+    def prune(self) -> bool:
+        """Whether what is no longer said is deleted."""
+        return self.spec.get("prune") is not False
+
+    @property
+    def everything(self) -> bool:
+        """Whether it may declare anything, not only what is in its own namespace."""
+        return self.source == GIVEN or self.namespace == SYSTEM_NAMESPACE
+
+    def may(self, key: model.Key) -> bool:
+        """Whether it may declare a resource of that identity."""
+        return self.everything or (bool(key.namespace) and key.namespace == self.namespace)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Followed(Declarer):
+    """One source that this worker holds for a while. `seen`: the commit of the last look; `applied`: the one in force.
+
+    `unsettled`: the last look did not end well, or left something that another source may have given free since, or that a
+    person has let go; `found`: what it held, see `Applying`.
+    """
+
     seen: str | None
     applied: str | None
     failures: int

@@ -23,16 +23,8 @@ _GITHUB = "github.com"
 _KEY = "-----BEGIN "
 
 
-class Source(Protocol):
+class Source(secrets.Source, Protocol):
     """What is known of a Source."""
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace."""
-
-    @property
-    def project(self) -> str | None:
-        """Its project; None: it is the platform team's."""
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -81,7 +73,7 @@ class Forges:
             made = await self._adapter(source)
             return await made.token() if isinstance(made, github.GitHub) else None
         reference = source.spec.get("credentials")
-        return await self._secret(source, reference) if reference else None
+        return await secrets.of_source(source, reference, self._places)
 
     async def author(self, source: Source, otherwise: committing.Identity) -> committing.Identity:
         """Who our commits in the repository of a Source are by, and the key that signs them.
@@ -92,7 +84,7 @@ class Forges:
         said = _said(source).get("commits") or {}
         named = {name: str(said[name]) for name in ("name", "email") if said.get(name)}
         if reference := said.get("signingKey"):
-            named["key"] = await self._secret(source, reference)
+            named["key"] = await secrets.resolve_one(reference, source, self._places)
         return dataclasses.replace(otherwise, **named)
 
     def pushes(self, source: Source, folder: pathlib.Path, **more: Any) -> ports.Pushes:
@@ -109,7 +101,7 @@ class Forges:
         reference = said.get("credentials") or source.spec.get("credentials")
         if not reference:
             raise _refused(source, "spec.credentials names no token for it")
-        value = (await self._secret(source, reference)).strip()
+        value = (await secrets.resolve_one(reference, source, self._places)).strip()
         app = said.get("app")
         if not app and value.startswith(_KEY):
             raise _refused(
@@ -148,11 +140,6 @@ class Forges:
                 reason="ForgeRefused",
             )
         return self._types[url]
-
-    async def _secret(self, source: Source, reference: Mapping[str, Any]) -> str:
-        return await secrets.resolve_one(
-            reference, project=source.project, namespace=source.namespace, places=self._places
-        )
 
 
 def _said(source: Source) -> Mapping[str, Any]:

@@ -161,9 +161,4 @@ def _slow_down(request: fastapi.Request) -> None:
 
 
 async def _secret(request: fastapi.Request, source: deliveries.Receiving) -> str:
-    return await secrets.resolve_one(
-        source.secret,
-        project=source.project,
-        namespace=source.namespace,
-        places=parts.of(request).places,
-    )
+    return await secrets.resolve_one(source.secret, source, parts.of(request).places)

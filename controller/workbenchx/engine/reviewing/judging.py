@@ -74,9 +74,7 @@ def own(
         dataclasses.replace(row, source=dataclasses.replace(row.source, source=source.source))
         for row in reading.rows
     ]
-    if source.everything:
-        return dataclasses.replace(reading, rows=tuple(rows)), []
-    mine = tuple(row for row in rows if row.key.namespace == source.namespace)
+    mine = tuple(row for row in rows if source.may(row.key))
     skipped = [
         _remark(
             row,
@@ -85,7 +83,7 @@ def own(
             f'is skipped: this source applies only what is in the namespace "{source.namespace}"',
         )
         for row in rows
-        if row.key.namespace != source.namespace
+        if not source.may(row.key)
     ]
     return dataclasses.replace(reading, rows=mine), skipped
 
