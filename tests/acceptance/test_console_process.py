@@ -23,14 +23,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cli_wbx.Workbenc
 
 def test_a_console_signs_in_serves_and_ends(bench: cli_wbx.Workbench) -> None:
     """The printed link signs in once, --link prints another; SIGTERM ends an open stream at once, exit code 143."""
-    command = [*cli_wbx.WBX, "console", "--port", "0"]
-    with subprocess.Popen(
-        command,
-        cwd=bench.root,
-        env=cli_wbx.environment(bench.extra),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with cli_wbx.started(
+        "console", "--port", "0", folder=bench.root, extra=bench.extra, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         link = process.stdout.readline().strip()
@@ -61,14 +55,8 @@ def test_a_console_waits_for_a_database_of_ones_own(tmp_path: pathlib.Path) -> N
         "WBX_DATABASE_URL": f"postgresql://wbx_api@/wbx?host={tmp_path}&connect_timeout=2",
         "WBX_AUTH_URL": "https://auth.example.org/auth/v1",
     }
-    command = [*cli_wbx.WBX, "console", "--port", "0"]
-    with subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=cli_wbx.environment(own),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    with cli_wbx.started(
+        "console", "--port", "0", folder=tmp_path, extra=own, stderr=subprocess.PIPE
     ) as process:
         assert process.stderr is not None
         assert any("waiting: database" in line for line in process.stderr)

@@ -12,10 +12,9 @@ import pathlib
 import shutil
 import subprocess
 import urllib.parse
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import cli_wbx
 import evidence
 import evidence_sample
 import evidence_worlds
@@ -118,31 +117,13 @@ async def lived(base: pathlib.Path, folder: pathlib.Path, name: str) -> Mapping[
     bench = Bench(root, folder / "home")
     try:
         await asyncio.to_thread(bench.ok, "up", "--once", timeout=evidence_worlds.LONG)
-        with served(bench) as process:
+        with bench.console() as process:
             async with console(process) as client:
                 await asked(client)
         ask = functools.partial(evidence.rows, bench)
         return await asyncio.to_thread(evidence.told, ask, changed="ModelDeployment/assistant")
     finally:
         await asyncio.to_thread(bench.run, "up", "--stop", timeout=evidence_worlds.LONG)
-
-
-@contextlib.contextmanager
-def served(bench: Bench) -> "Iterator[subprocess.Popen[str]]":
-    """`wbx console`, ended after the block."""
-    with subprocess.Popen(
-        [*cli_wbx.WBX, "console", "--port", "0"],
-        cwd=bench.root,
-        env=cli_wbx.environment(bench.extra),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(timeout=evidence_worlds.LONG)
 
 
 @contextlib.asynccontextmanager

@@ -113,14 +113,13 @@ def test_a_password_signs_in_and_out(tmp_path: pathlib.Path) -> None:
 def test_a_mailed_code_signs_in(tmp_path: pathlib.Path) -> None:
     """No password at all; the code comes on stdin once it was sent."""
     api = Api()
-    with serving(api) as server, subprocess.Popen(
-        [*cli_wbx.WBX, "login", server.url, "--email", ANNA.email, "--otp"],
-        cwd=tmp_path,
-        env=cli_wbx.environment({"XDG_CONFIG_HOME": str(tmp_path / "config")}),
+    words = ("--email", ANNA.email, "--otp")
+    with serving(api) as server, cli_wbx.started(
+        *("login", server.url, *words),
+        folder=tmp_path,
+        extra={"XDG_CONFIG_HOME": str(tmp_path / "config")},
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     ) as process:  # fmt: skip
         assert process.stderr is not None
         assert "a code was sent" in process.stderr.readline()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -61,17 +62,11 @@ def url(bench: cli_wbx.Workbench, auth: supabase_sign_in.Auth) -> Iterator[str]:
         "WBX_AUTH_URL": auth.keys.url,
         "WBX_PUBLISHABLE_KEY": supabase_sign_in.KEY,
     }
-    with subprocess.Popen(
-        [*cli_wbx.WBX, "console", "--port", "0"],
-        cwd=bench.root,
-        env=cli_wbx.environment(extra),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
+    with cli_wbx.started(
+        "console", "--port", "0", folder=bench.root, extra=extra, end=signal.SIGTERM
     ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
-        process.terminate()
 
 
 class Member:

@@ -38,20 +38,10 @@ def good(both: remote_scene.Both, *arguments: str) -> str:
 @contextlib.contextmanager
 def started(both: remote_scene.Both, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
     """A command through the API in the background; killed at the end if it still runs."""
-    with subprocess.Popen(
-        [*cli_wbx.WBX, *arguments],
-        cwd=both.bench.root,
-        env=cli_wbx.environment(both.there),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    with cli_wbx.started(
+        *arguments, folder=both.bench.root, extra=both.there, stderr=subprocess.STDOUT
     ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+        yield process
 
 
 def state_of(both: remote_scene.Both, name: str) -> str:

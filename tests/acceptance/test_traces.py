@@ -30,26 +30,15 @@ print([name for name in sys.modules if name.startswith(("opentelemetry", "reques
 @contextlib.contextmanager
 def signed_in(bench: cli_wbx.Workbench) -> Iterator[httpx.Client]:
     """A client of a console that serves inside the block."""
-    command = [*cli_wbx.WBX, "console", "--port", "0"]
-    with subprocess.Popen(
-        command,
-        cwd=bench.root,
-        env=cli_wbx.environment(bench.extra),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            url, _, code = process.stdout.readline().strip().partition("/login?code=")
-            with httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
-                client.get(f"{url}/login", params={"code": SECRET})
-                bought = client.post("/auth/exchange", json={"code": code}).json()
-                client.cookies.clear()
-                client.headers["Authorization"] = f"Bearer {bought['token']}"
-                yield client
-        finally:
-            process.terminate()
+    with bench.console() as process:
+        assert process.stdout is not None
+        url, _, code = process.stdout.readline().strip().partition("/login?code=")
+        with httpx.Client(base_url=f"{url}/api/v1", timeout=30) as client:
+            client.get(f"{url}/login", params={"code": SECRET})
+            bought = client.post("/auth/exchange", json={"code": code}).json()
+            client.cookies.clear()
+            client.headers["Authorization"] = f"Bearer {bought['token']}"
+            yield client
 
 
 def test_a_run_is_in_the_trace_of_its_order(

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -51,6 +52,30 @@ def wbx(
     )
 
 
+@contextlib.contextmanager
+def started(
+    *arguments: str,
+    folder: pathlib.Path,
+    extra: Mapping[str, str] | None = None,
+    inside: Sequence[str] = (),
+    end: signal.Signals = signal.SIGKILL,
+    **streams: Any,
+) -> "Iterator[subprocess.Popen[str]]":
+    """A command in the background, with its stdout in a pipe; if it still runs at the end, it gets the signal `end`."""
+    with subprocess.Popen(
+        [*inside, *WBX, *arguments],
+        cwd=folder,
+        env=environment(extra),
+        text=True,
+        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **streams},
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(end)
+
+
 @dataclasses.dataclass(frozen=True)
 class Workbench:
     """A repository, with a home of its own, and the commands run in it."""
@@ -91,21 +116,28 @@ class Workbench:
     @contextlib.contextmanager
     def start(self, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
         """A command in the background, its stdout and stderr in one pipe; killed at the end if it still runs."""
-        with subprocess.Popen(
-            [*self.inside, *WBX, *arguments],
-            cwd=self.root,
-            env=environment(self.extra),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+        with started(
+            *arguments,
+            folder=self.root,
+            extra=self.extra,
+            inside=self.inside,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         ) as process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.kill()
+            yield process
+
+    @contextlib.contextmanager
+    def console(self) -> "Iterator[subprocess.Popen[str]]":
+        """`wbx console` on a free port; ended as people end it."""
+        words = ("console", "--port", "0")
+        with started(
+            *words,
+            folder=self.root,
+            extra=self.extra,
+            end=signal.SIGTERM,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            yield process
 
     def until(self, reached: Callable[[], Any], what: str, *, seconds: float = 30) -> Any:
         """Ask again and again until `reached` answers something true."""

@@ -1,13 +1,12 @@
 """An installation whose code runs on droplets that boot: a real `wbx worker` beside a loop that plans, as a cluster has them."""
 
 import contextlib
-import os
 import pathlib
-import subprocess
-import sys
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import beside
+import cli_wbx
 import droplet_emulator
 import droplet_sandbox
 import storage_supabase
@@ -42,19 +41,18 @@ async def living(bench: droplet_sandbox.Bench, root: pathlib.Path) -> AsyncItera
 @contextlib.contextmanager
 def _worker(bench: droplet_sandbox.Bench, folder: pathlib.Path) -> Iterator[pathlib.Path]:
     log = folder / "worker.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "workbenchx.cli.main", "worker"],
-            cwd=folder,
-            env={"PATH": os.environ["PATH"], **environ(bench)},
+    with (
+        log.open("wb") as said,
+        cli_wbx.started(
+            "worker",
+            folder=folder,
+            extra=environ(bench),
+            end=signal.SIGTERM,
             stdout=said,
             stderr=said,
-        )
-        try:
-            yield log
-        finally:
-            process.terminate()
-            process.wait(timeout=PATIENCE)
+        ),
+    ):
+        yield log
 
 
 @contextlib.asynccontextmanager
