@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from typing import Any
 
+import blobs
 import cli_schemas
 import cli_wbx
 import droplet_sandbox
@@ -119,7 +120,7 @@ async def test_the_sample_runs_on_a_droplet_by_one_changed_line(
     kept = await asked.artifacts(run_id=row["run_id"], limit=10)
     assert {each["name"] for each in kept} == {"log", "profile", "table"}
     (table,) = [each for each in kept if each["name"] == "table"]
-    data = b"".join([piece async for piece in bench.storage.open(table["sha256"])])
+    data = await blobs.read(bench.storage, table["sha256"])
     assert data.count(b"\n") > 300
     assert bench.vendor.asked.count("POST /v2/droplets") == 2
     await its_provider_is_tried(bench, tmp_path)
@@ -173,7 +174,7 @@ async def a_session_is_kept(bench: droplet_sandbox.Bench, asked: reads.Reads) ->
     assert await asked.log(run["run_id"]) == b"saving\n"
     (kept,) = await asked.artifacts(run_id=run["run_id"], word="snapshot", limit=10)
     assert kept["storage"] == "supabase-storage"
-    data = b"".join([piece async for piece in bench.storage.open(kept["sha256"])])
+    data = await blobs.read(bench.storage, kept["sha256"])
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         saved = tar.extractfile("saved")
         assert saved is not None

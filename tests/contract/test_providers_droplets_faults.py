@@ -3,6 +3,7 @@
 import asyncio
 import pathlib
 
+import blobs
 import droplet_emulator
 import providers_sandbox
 import pytest
@@ -159,7 +160,7 @@ async def test_a_runner_that_knows_a_digest_alone_gets_nothing(
     Whether it asked for an upload, and heard that such bytes are there, or just says at its end that it uploaded them.
     """
     theirs = b"of another project"
-    digest = (await place.storage.put(runner_place.once(theirs))).sha256
+    digest = (await place.storage.put(blobs.stream(theirs))).sha256
     sandbox = place.sandbox()
     hand = await place.begin(sandbox)
     await hand.upload("out.csv", digest, len(theirs))
@@ -205,7 +206,7 @@ async def test_wrong_bytes_are_removed_where_they_came_by_our_upload(
     place: Place, tmp_path: pathlib.Path, *, ours: bool
 ) -> None:
     """What lay there before the runner wished for it is somebody else's: reading it wrong once removes nothing."""
-    digest = (await place.storage.put(runner_place.once(b"good"))).sha256
+    digest = (await place.storage.put(blobs.stream(b"good"))).sha256
     (kept,) = [each for each in (tmp_path / "storage").rglob(f"*{digest[8:]}*") if each.is_file()]
     kept.chmod(0o600)
     kept.write_bytes(b"evil")

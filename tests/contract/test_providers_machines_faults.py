@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import blobs
 import machine_shapes
 import providers_sandbox
 import pytest
@@ -154,7 +155,7 @@ async def _stopped(sandbox: adapter.DropletSandbox) -> None:
 
 async def _answer(place: Place, hand: runners.Called, asking: asyncio.Task[str]) -> None:
     """As the runner that is asked for its folder, for a file, or to run a command."""
-    digest = (await place.storage.put(runner_place.once(b"a tar"))).sha256
+    digest = (await place.storage.put(blobs.stream(b"a tar"))).sha256
     while not asking.done():
         for each in (await hand.heartbeat("running"))["requests"]:
             told = {"reason": "Exited", "exit_code": 0, "output": "", "data": "eA=="}

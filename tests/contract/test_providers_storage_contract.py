@@ -9,6 +9,7 @@ import tracemalloc
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import blobs
 import pytest
 import storage_server
 import storage_supabase
@@ -74,36 +75,25 @@ async def storage(request: pytest.FixtureRequest) -> AsyncIterator[ports.Storage
         await close()
 
 
-async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
-    """Chunks as a stream."""
-    for chunk in chunks:
-        yield chunk
-
-
-async def read(storage: ports.StorageProvider, sha256: str) -> bytes:
-    """All bytes of an object."""
-    return b"".join([chunk async for chunk in storage.open(sha256)])
-
-
 async def test_what_is_put_is_opened(storage: ports.StorageProvider) -> None:
     """Bytes come back whole, under the key made of their sha256."""
-    blob = await storage.put(stream(b"one ", b"", b"two"))
+    blob = await storage.put(blobs.stream(b"one ", b"", b"two"))
     assert blob.sha256 == hashlib.sha256(b"one two").hexdigest()
     assert (blob.bytes, blob.key) == (7, f"sha256/{blob.sha256}")
-    assert await read(storage, blob.sha256) == b"one two"
+    assert await blobs.read(storage, blob.sha256) == b"one two"
 
 
 async def test_nothing_is_also_bytes(storage: ports.StorageProvider) -> None:
     """An empty stream is an object of no bytes."""
-    blob = await storage.put(stream())
-    assert await read(storage, blob.sha256) == b""
+    blob = await storage.put(blobs.stream())
+    assert await blobs.read(storage, blob.sha256) == b""
     assert await storage.exists(blob.sha256)
 
 
 async def test_the_same_bytes_twice_are_one_object(storage: ports.StorageProvider) -> None:
     """Putting again changes nothing, by whatever verb."""
-    first = await storage.put(stream(b"same"))
-    assert await storage.put(stream(b"sa", b"me")) == first
+    first = await storage.put(blobs.stream(b"same"))
+    assert await storage.put(blobs.stream(b"sa", b"me")) == first
     assert [blob async for blob in storage.list()] == [first]
 
 
@@ -114,13 +104,13 @@ async def test_a_file_is_put_like_a_stream(
     path = tmp_path / "file"
     path.write_bytes(b"content" * 1000)
     blob = await storage.put_file(path)
-    assert await read(storage, blob.sha256) == path.read_bytes()
+    assert await blobs.read(storage, blob.sha256) == path.read_bytes()
 
 
 async def test_a_promise_is_checked(storage: ports.StorageProvider) -> None:
     """Bytes that differ from the promised sha256 are refused, and nothing is stored."""
     with pytest.raises(errors.Stalled) as caught:
-        await storage.put(stream(b"other"), expect_sha256="0" * 64)
+        await storage.put(blobs.stream(b"other"), expect_sha256="0" * 64)
     assert caught.value.reason == "DigestMismatch"
     assert [blob async for blob in storage.list()] == []
 
@@ -159,18 +149,18 @@ async def test_who_is_cancelled_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [blob async for blob in storage.list()] == []
-    assert (await storage.put(stream(*data))).sha256 == sha256
+    assert (await storage.put(blobs.stream(*data))).sha256 == sha256
 
 
 async def test_a_reader_may_leave(storage: ports.StorageProvider) -> None:
     """Whoever stops in the middle of a stream costs nobody anything: others read on."""
-    blob = await storage.put(stream(*([b"x" * (1 << 20)] * 20)))
+    blob = await storage.put(blobs.stream(*([b"x" * (1 << 20)] * 20)))
     for _ in range(40):
         reading = storage.open(blob.sha256)
         async for _chunk in reading:
             break
         await reading.aclose()  # type: ignore[attr-defined] # every adapter's is a generator
-    assert len(await read(storage, blob.sha256)) == blob.bytes
+    assert len(await blobs.read(storage, blob.sha256)) == blob.bytes
 
 
 async def test_an_upload_by_link_is_bound_to_a_digest(storage: ports.StorageProvider) -> None:
@@ -194,13 +184,13 @@ async def test_missing_is_said(storage: ports.StorageProvider) -> None:
     """Opening a key that is not there is Stalled(ArtifactMissing)."""
     assert not await storage.exists("a" * 64)
     with pytest.raises(errors.Stalled) as caught:
-        await read(storage, "a" * 64)
+        await blobs.read(storage, "a" * 64)
     assert caught.value.reason == "ArtifactMissing"
 
 
 async def test_delete_is_idempotent(storage: ports.StorageProvider) -> None:
     """Deleting removes; deleting what is gone succeeds."""
-    blob = await storage.put(stream(b"x"))
+    blob = await storage.put(blobs.stream(b"x"))
     await storage.delete(blob.sha256)
     await storage.delete(blob.sha256)
     await storage.discard(blob.sha256)
@@ -209,7 +199,7 @@ async def test_delete_is_idempotent(storage: ports.StorageProvider) -> None:
 
 async def test_the_list_is_in_key_order(storage: ports.StorageProvider) -> None:
     """List answers every object, sorted by key."""
-    put = [await storage.put(stream(bytes([number]))) for number in range(40)]
+    put = [await storage.put(blobs.stream(bytes([number]))) for number in range(40)]
     assert [blob async for blob in storage.list()] == sorted(put, key=lambda blob: blob.key)
 
 
@@ -217,7 +207,7 @@ async def test_memory_stays_constant(storage: ports.StorageProvider) -> None:
     """64 MB pass through less than half of that, both ways: three parts of an upload at most."""
     tracemalloc.start()
     try:
-        blob = await storage.put(stream(*([bytes(1 << 20)] * 64)))
+        blob = await storage.put(blobs.stream(*([bytes(1 << 20)] * 64)))
         total = 0
         async for chunk in storage.open(blob.sha256):
             total += len(chunk)
@@ -237,7 +227,7 @@ async def test_a_key_is_a_digest(storage: ports.StorageProvider, bad: str) -> No
 
 async def test_a_link_says_what_it_serves_and_until_when(storage: ports.StorageProvider) -> None:
     """The digest comes with the URL, and the end is as far away as was asked for."""
-    blob = await storage.put(stream(b"shared"))
+    blob = await storage.put(blobs.stream(b"shared"))
     before = datetime.datetime.now(datetime.UTC)
     quarter = datetime.timedelta(minutes=15)
     link = await storage.signed_url(blob.sha256, expires=quarter, media_type="text/csv")
@@ -256,7 +246,7 @@ async def test_there_is_no_link_to_nothing(storage: ports.StorageProvider) -> No
 @pytest.mark.parametrize("seconds", [0, -5, 8 * 86400])
 async def test_a_link_is_good_for_a_while(storage: ports.StorageProvider, seconds: int) -> None:
     """Not for no time, and not for ever."""
-    blob = await storage.put(stream(b"shared"))
+    blob = await storage.put(blobs.stream(b"shared"))
     with pytest.raises(errors.Stalled) as caught:
         await storage.signed_url(blob.sha256, expires=datetime.timedelta(seconds=seconds))
     assert caught.value.reason == "InvalidSpec"
@@ -281,7 +271,7 @@ async def test_pins_are_listed_by_prefix_in_order(storage: ports.StorageProvider
     """Name order, and only what begins so; objects are not among them, nor they among objects."""
     for name in ("b/2", "a/10", "b/10", "b-c/1", "b"):
         await storage.pin(name, name.encode())
-    blob = await storage.put(stream(b"x"))
+    blob = await storage.put(blobs.stream(b"x"))
     assert [name async for name, _ in storage.pins("b/")] == ["b/10", "b/2"]
     assert [name async for name, _ in storage.pins("")] == ["a/10", "b", "b-c/1", "b/10", "b/2"]
     assert [each async for each in storage.list()] == [blob]

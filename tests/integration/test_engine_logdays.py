@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import blobs
 import psycopg
 import pytest
 import store_audit
@@ -52,7 +53,7 @@ async def log_of(audit: store_audit.Audit, run_id: str) -> bytes:
     """The bytes that the run's log artifact names."""
     query = "select sha256 from ops.artifacts where run_id::text = %s and name = 'log'"
     ((sha256,),) = await audit.rows(query, run_id)
-    return b"".join([data async for data in audit.storage.open(str(sha256))])
+    return await blobs.read(audit.storage, str(sha256))
 
 
 async def test_a_day_goes_when_its_logs_are_whole(audit: store_audit.Audit) -> None:

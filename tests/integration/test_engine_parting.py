@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from typing import Any
 
+import blobs
 import engine_lab
 import pytest
 import pytest_asyncio
@@ -73,7 +74,7 @@ async def told(lab: engine_lab.Lab, run_id: str) -> list[tuple[str, Any]]:
 async def kept(lab: engine_lab.Lab, name: str) -> str:
     """A file of the session's snapshot."""
     sha256 = (await lab.app.reads.resource(DESK))["facts"]["snapshot"]
-    data = b"".join([piece async for piece in lab.app.storage.open(sha256)])
+    data = await blobs.read(lab.app.storage, sha256)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         found = archive.extractfile(name)
         assert found is not None

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import blobs
 import pytest
 import store_audit
 import store_worlds as worlds
@@ -88,7 +89,7 @@ async def removed(audit: store_audit.Audit, run_id: str) -> bool:
 async def stored(audit: store_audit.Audit) -> set[bytes]:
     """What is in storage."""
     found = [blob.sha256 async for blob in audit.storage.list()]
-    return {b"".join([data async for data in audit.storage.open(each)]) for each in found}
+    return {await blobs.read(audit.storage, each) for each in found}
 
 
 async def test_bytes_go_in_time_and_the_pointer_stays(audit: store_audit.Audit) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 from collections.abc import AsyncIterator
 
+import blobs
 import engine_lab
 import pytest
 import pytest_asyncio
@@ -43,7 +44,7 @@ async def test_a_run_leaves_its_whole_story(lab: engine_lab.Lab) -> None:
     artifacts = {row["name"]: row for row in await lab.app.reads.artifacts(run_id=run_id)}
     assert set(artifacts) == {"a", "log"}
     assert artifacts["a"]["sha256"] == hashlib.sha256(b"answer").hexdigest()
-    stored = b"".join([data async for data in lab.app.storage.open(artifacts["log"]["sha256"])])
+    stored = await blobs.read(lab.app.storage, artifacts["log"]["sha256"])
     assert stored == b"hello\n"
     attempts = await lab.app.reads.sandbox_runs(run_id)
     assert [(row["state"], row["exit_code"]) for row in attempts] == [("succeeded", 0)]

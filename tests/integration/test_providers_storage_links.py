@@ -4,8 +4,8 @@ import concurrent.futures
 import datetime
 import pathlib
 import urllib.parse
-from collections.abc import AsyncIterator
 
+import blobs
 import pytest
 
 from workbenchx import errors
@@ -14,16 +14,11 @@ from workbenchx.providers.storage import links, local
 QUARTER = datetime.timedelta(minutes=15)
 
 
-async def stream(data: bytes) -> AsyncIterator[bytes]:
-    """One chunk."""
-    yield data
-
-
 async def linked(
     storage: local.LocalStorage, data: bytes = b"secret"
 ) -> tuple[str, dict[str, str]]:
     """Stored bytes and a link to them: the sha256 and the query of the link."""
-    blob = await storage.put(stream(data))
+    blob = await storage.put(blobs.stream(data))
     link = await storage.signed_url(
         blob.sha256, expires=QUARTER, media_type="text/html", filename='a "b"\n/ü.html'
     )

@@ -5,6 +5,7 @@ import hashlib
 import pathlib
 from collections.abc import AsyncIterator, Iterator
 
+import blobs
 import cluster_keys
 import httpx
 import pytest
@@ -35,17 +36,10 @@ async def storage(server: storage_server.S3Server) -> AsyncIterator[adapter.S3St
     await opened.aclose()
 
 
-async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
-    """Chunks as a stream."""
-    for chunk in chunks:
-        yield chunk
-
-
 async def told(storage: adapter.S3Storage) -> errors.WorkbenchError:
     """How it fails to read."""
     with pytest.raises(errors.WorkbenchError) as caught:
-        async for _ in storage.open("a" * 64):
-            pass
+        await blobs.read(storage, "a" * 64)
     await storage.aclose()
     return caught.value
 
@@ -59,7 +53,7 @@ async def test_a_link_serves_a_file(
     server: storage_server.S3Server, storage: adapter.S3Storage
 ) -> None:
     """Whoever has it gets the bytes as a file of that name; changed, it opens nothing."""
-    blob = await storage.put(stream(b"a,b\n"))
+    blob = await storage.put(blobs.stream(b"a,b\n"))
     link = await storage.signed_url(
         blob.sha256, expires=MINUTE, media_type="text/csv", filename="größe 1.csv"
     )
@@ -68,7 +62,7 @@ async def test_a_link_serves_a_file(
         assert (found.status_code, found.content) == (200, b"a,b\n")
         assert found.headers["content-type"] == "text/csv"
         assert found.headers["content-disposition"].startswith("attachment; filename*=UTF-8''gr%C3")
-        other = await storage.put(stream(b"other"))
+        other = await storage.put(blobs.stream(b"other"))
         changed = await client.get(link.url.replace(blob.sha256, other.sha256))
         assert changed.status_code == 403
     assert server.secret_key not in link.url
@@ -85,14 +79,14 @@ async def test_an_upload_by_link_takes_those_bytes_only(storage: adapter.S3Stora
         assert not await storage.exists(sha256)
         right = await client.put(upload.url, headers=dict(upload.headers), content=data)
         assert right.status_code == 200
-    assert b"".join([chunk async for chunk in storage.open(sha256)]) == data
+    assert await blobs.read(storage, sha256) == data
 
 
 async def test_a_big_object_comes_in_parts(
     server: storage_server.S3Server, storage: adapter.S3Storage
 ) -> None:
     """With a promise it is streamed straight through; nothing of the parts is left beside the object."""
-    blob = await storage.put(stream(*BIG), expect_sha256=BIG_SHA256)
+    blob = await storage.put(blobs.stream(*BIG), expect_sha256=BIG_SHA256)
     assert (blob.sha256, blob.bytes) == (BIG_SHA256, 20 << 20)
     assert server.objects() == {blob.key, "conditional-writes"}
     assert left_over(server) == []
@@ -103,7 +97,7 @@ async def test_a_broken_promise_leaves_no_parts(
 ) -> None:
     """The digest is known to be wrong only at the end; the upload is given up then."""
     with pytest.raises(errors.Stalled) as caught:
-        await storage.put(stream(*BIG), expect_sha256="0" * 64)
+        await storage.put(blobs.stream(*BIG), expect_sha256="0" * 64)
     assert caught.value.reason == "DigestMismatch"
     assert not await storage.exists("0" * 64)
     assert left_over(server) == []
@@ -118,11 +112,11 @@ async def test_what_a_killed_process_left_is_given_back(
     part = {"Key": left["Key"], "UploadId": left["UploadId"], "PartNumber": 1, "Body": b"x"}
     await bucket.ask("upload_part", part)
     assert left_over(server)
-    await storage.put(stream(*BIG))
+    await storage.put(blobs.stream(*BIG))
     assert left_over(server)
     monkeypatch.setattr(uploads, "LEFT", datetime.timedelta(0))
     again = server.storage()
-    await again.put(stream(*BIG, b"more"))
+    await again.put(blobs.stream(*BIG, b"more"))
     await again.aclose()
     assert left_over(server) == []
 
@@ -143,14 +137,14 @@ async def test_a_server_that_dies_while_it_is_given_bytes(
     assert caught.value.reason == "StorageUnavailable"
     server.start()
     assert not await storage.exists(BIG_SHA256)
-    assert (await storage.put(stream(*BIG), expect_sha256=BIG_SHA256)).bytes == 20 << 20
+    assert (await storage.put(blobs.stream(*BIG), expect_sha256=BIG_SHA256)).bytes == 20 << 20
 
 
 async def test_a_server_that_dies_while_it_is_read(
     server: storage_server.S3Server, storage: adapter.S3Storage
 ) -> None:
     """Bytes that stop coming are never taken for all of them."""
-    blob = await storage.put(stream(*(BIG * 4)))
+    blob = await storage.put(blobs.stream(*(BIG * 4)))
 
     async def read() -> None:
         async for _ in storage.open(blob.sha256):
@@ -164,14 +158,14 @@ async def test_damage_on_the_server_is_told(
     server: storage_server.S3Server, storage: adapter.S3Storage
 ) -> None:
     """Bytes that changed where they lie are not those that were asked for."""
-    blob = await storage.put(stream(b"good"))
+    blob = await storage.put(blobs.stream(b"good"))
     (server.bucket / blob.key).write_bytes(b"evil")
     with pytest.raises(errors.Stalled) as caught:
         [chunk async for chunk in storage.open(blob.sha256)]
     assert caught.value.reason == "DigestMismatch"
     (server.bucket / blob.key).write_bytes(b"short one")
     with pytest.raises(errors.Stalled) as caught:
-        await storage.put(stream(b"good"))
+        await storage.put(blobs.stream(b"good"))
     assert caught.value.reason == "DigestMismatch"
 
 
@@ -200,7 +194,7 @@ async def test_a_server_that_names_its_region_is_asked_again(
 ) -> None:
     """A wrong `settings.region` costs one more call, where the server says the right one."""
     storage = server.storage(region="eu-north-7")
-    blob = await storage.put(stream(b"x"))
+    blob = await storage.put(blobs.stream(b"x"))
     assert await storage.exists(blob.sha256)
     await storage.aclose()
 
@@ -213,7 +207,7 @@ async def test_a_certificate_is_checked(tmp_path: pathlib.Path) -> None:
         assert isinstance(found, errors.Stalled)
         assert "let settings.caFile name the authority's file" in found.message
         storage = server.storage(caFile=str(authority.certificate))
-        blob = await storage.put(stream(b"x"))
+        blob = await storage.put(blobs.stream(b"x"))
         assert await storage.exists(blob.sha256)
         await storage.aclose()
 

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 
+import blobs
 import httpx
 import npm_programs
 import pytest
@@ -38,21 +39,10 @@ async def storage(emulator: storage_supabase.Emulator) -> AsyncIterator[adapter.
     await opened.aclose()
 
 
-async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
-    """Chunks as a stream."""
-    for chunk in chunks:
-        yield chunk
-
-
-async def read(storage: adapter.SupabaseStorage, sha256: str) -> bytes:
-    """All bytes of an object."""
-    return b"".join([chunk async for chunk in storage.open(sha256)])
-
-
 async def told(storage: adapter.SupabaseStorage) -> errors.WorkbenchError:
     """How it fails to read."""
     with pytest.raises(errors.WorkbenchError) as caught:
-        await read(storage, "a" * 64)
+        await blobs.read(storage, "a" * 64)
     await storage.aclose()
     return caught.value
 
@@ -61,7 +51,7 @@ async def test_the_bucket_is_made_private(
     emulator: storage_supabase.Emulator, storage: adapter.SupabaseStorage
 ) -> None:
     """At first use, where it is not there."""
-    await storage.put(stream(b"x"))
+    await storage.put(blobs.stream(b"x"))
     assert emulator.buckets["workbenchx"]["public"] is False
 
 
@@ -71,7 +61,7 @@ async def test_a_public_bucket_is_refused(
     """What a member may not see is not behind a digest that can be guessed."""
     emulator.buckets["workbenchx"] = {"id": "workbenchx", "public": True}
     with pytest.raises(errors.Stalled, match="is public"):
-        await storage.put(stream(b"x"))
+        await storage.put(blobs.stream(b"x"))
 
 
 async def test_a_bucket_is_made_only_where_that_is_allowed(
@@ -87,9 +77,9 @@ async def test_a_bucket_is_made_only_where_that_is_allowed(
 
 async def test_a_link_serves_a_file(storage: adapter.SupabaseStorage) -> None:
     """Whoever has it gets the bytes as a file of that name; for other bytes it is no good."""
-    blob = await storage.put(stream(b"a,b\n"))
+    blob = await storage.put(blobs.stream(b"a,b\n"))
     link = await storage.signed_url(blob.sha256, expires=MINUTE, filename="größe 1.csv")
-    other = await storage.put(stream(b"other"))
+    other = await storage.put(blobs.stream(b"other"))
     async with httpx.AsyncClient(trust_env=False) as client:
         found = await client.get(link.url)
         assert (found.status_code, found.content) == (200, b"a,b\n")
@@ -109,7 +99,7 @@ async def test_an_upload_by_link_is_good_once(storage: adapter.SupabaseStorage) 
         assert first.status_code == 200
         again = await client.put(upload.url, headers=dict(upload.headers), content=data[::-1])
         assert again.json()["code"] == "KeyAlreadyExists"
-    assert await read(storage, sha256) == data
+    assert await blobs.read(storage, sha256) == data
 
 
 async def test_a_big_object_goes_on_where_it_broke_off(
@@ -117,9 +107,9 @@ async def test_a_big_object_goes_on_where_it_broke_off(
 ) -> None:
     """A piece that arrived by half is not sent again from its beginning."""
     emulator.faults.half = True
-    blob = await storage.put(stream(*BIG))
+    blob = await storage.put(blobs.stream(*BIG))
     assert (blob.sha256, blob.bytes) == (BIG_SHA256, 20 << 20)
-    assert await read(storage, BIG_SHA256) == b"".join(BIG)
+    assert await blobs.read(storage, BIG_SHA256) == b"".join(BIG)
     assert emulator.uploads == {}
 
 
@@ -129,7 +119,7 @@ async def test_a_file_that_changes_while_it_is_sent_leaves_nothing(
     """The last piece is held back until the digest is known to be right."""
     await storage.exists("a" * 64)
     with pytest.raises(errors.Stalled) as caught:
-        await storage._send(stream(*BIG), "sha256/" + "0" * 64, "0" * 64, 20 << 20)
+        await storage._send(blobs.stream(*BIG), "sha256/" + "0" * 64, "0" * 64, 20 << 20)
     assert caught.value.reason == "DigestMismatch"
     assert (emulator.objects, emulator.uploads) == ({}, {})
 
@@ -140,8 +130,8 @@ async def test_who_was_faster_wrote_the_same(
     """Two that put the same big object at once both succeed."""
     other = emulator.storage()
     await other.exists("a" * 64)
-    first = await storage.put(stream(*BIG))
-    await other._send(stream(*BIG), first.key, first.sha256, first.bytes)
+    first = await storage.put(blobs.stream(*BIG))
+    await other._send(blobs.stream(*BIG), first.key, first.sha256, first.bytes)
     await other.aclose()
     assert len(emulator.objects) == 1
 
@@ -163,27 +153,27 @@ async def test_a_server_that_goes_away_while_it_is_given_bytes(
     assert caught.value.reason == "StorageUnavailable"
     emulator.start()
     assert not await storage.exists(BIG_SHA256)
-    assert (await storage.put(stream(*BIG))).bytes == 20 << 20
+    assert (await storage.put(blobs.stream(*BIG))).bytes == 20 << 20
 
 
 async def test_bytes_that_stop_coming_are_not_all_of_them(
     emulator: storage_supabase.Emulator, storage: adapter.SupabaseStorage
 ) -> None:
     """A download that is cut off is waited for, never taken for damage."""
-    blob = await storage.put(stream(*BIG))
+    blob = await storage.put(blobs.stream(*BIG))
     emulator.faults.cut = 5 << 20
     with pytest.raises(errors.Waiting):
-        await read(storage, blob.sha256)
+        await blobs.read(storage, blob.sha256)
 
 
 async def test_damage_on_the_server_is_told(
     emulator: storage_supabase.Emulator, storage: adapter.SupabaseStorage
 ) -> None:
     """Bytes that changed where they lie are not those that were asked for."""
-    blob = await storage.put(stream(b"good"))
+    blob = await storage.put(blobs.stream(b"good"))
     emulator.objects["workbenchx", blob.key].path.write_bytes(b"evil")
     with pytest.raises(errors.Stalled) as caught:
-        await read(storage, blob.sha256)
+        await blobs.read(storage, blob.sha256)
     assert caught.value.reason == "DigestMismatch"
 
 

@@ -5,8 +5,8 @@ import datetime
 import functools
 import hashlib
 import pathlib
-from collections.abc import AsyncIterator
 
+import blobs
 import pytest
 import store_worlds as worlds
 from store_fixtures import database, server, store
@@ -43,16 +43,6 @@ def places(made: dict[str, pathlib.Path]) -> several.Places:
     )
 
 
-async def stream(data: bytes) -> AsyncIterator[bytes]:
-    """As a stream."""
-    yield data
-
-
-async def read(storage: ports.StorageProvider, sha256: str) -> bytes:
-    """All bytes of an object."""
-    return b"".join([data async for data in storage.open(sha256)])
-
-
 def where(*names: str) -> several.Where:
     """What pointers say."""
 
@@ -72,7 +62,7 @@ async def test_discarding_removes_nothing_of_anybody_else(
 ) -> None:
     """Only in the storage that uploads go to, and only what no pointer names: a copy elsewhere, or somebody's, stays."""
     for name in ("near", "far"):
-        blob = await places.get(name).put(stream(b"equal"))
+        blob = await places.get(name).put(blobs.stream(b"equal"))
     await several.Several(places, where("near"), "near").discard(blob.sha256)
     assert lies(made["near"], blob.sha256)
     await several.Several(places, where(), "near").discard(blob.sha256)
@@ -85,14 +75,14 @@ async def test_bytes_are_read_where_they_lie(
 ) -> None:
     """What was put before the change is read, linked to and deleted in the old storage; what is new lies in the new one."""
     before = several.Several(places, where())
-    old = await before.put(stream(b"old"))
+    old = await before.put(blobs.stream(b"old"))
     after = several.Several(places, where("near"), "far")
-    new = await after.put(stream(b"new"))
+    new = await after.put(blobs.stream(b"new"))
 
     assert (old.storage, new.storage) == ("near", "far")
     assert (lies(made["near"], old.sha256), lies(made["far"], new.sha256)) == (True, True)
     assert not lies(made["far"], old.sha256)
-    assert await read(after, old.sha256) == b"old"
+    assert await blobs.read(after, old.sha256) == b"old"
     assert await after.exists(old.sha256)
     assert (await after.signed_url(old.sha256, expires=HOUR)).sha256 == old.sha256
     await after.delete(old.sha256)
@@ -108,7 +98,7 @@ async def test_the_storages_of_pointers_that_cannot_be_had_are_named(
     places = several.Places({"near": near, "far": missing})
     digest = hashlib.sha256(b"x").hexdigest()
     for call in (
-        lambda one: read(one, digest),
+        lambda one: blobs.read(one, digest),
         lambda one: one.exists(digest),
         lambda one: one.signed_url(digest, expires=HOUR),
     ):
@@ -116,7 +106,7 @@ async def test_the_storages_of_pointers_that_cannot_be_had_are_named(
             await call(several.Several(places, where("far")))
         assert told.value.reason == "SecretMissing"
     with pytest.raises(errors.Stalled) as told:
-        await read(several.Several(places, where()), digest)
+        await blobs.read(several.Several(places, where()), digest)
     assert told.value.reason == "ArtifactMissing"
 
 
@@ -153,14 +143,14 @@ async def test_a_project_chooses_by_one_field(
         )
         assert await store.settle(epoch, worlds.batch(rows=[write]))
         run = await worlds.claimed(store, uid, attempt=attempt)
-        blob = await (await choices.of("iris")).put(stream(b"out %d" % attempt))
+        blob = await (await choices.of("iris")).put(blobs.stream(b"out %d" % attempt))
         outcome = worlds.outcome(artifacts=[("out", blob, "text/plain")])
         assert await store.finish(run.run_id, run.fencing, outcome)
         kept.append(blob)
     assert [blob.storage for blob in kept] == ["near", "far"]
     assert [await store.storages_with(blob.sha256) for blob in kept] == [("near",), ("far",)]
     storage = await choices.of(None)
-    assert [await read(storage, blob.sha256) for blob in kept] == [b"out 1", b"out 2"]
+    assert [await blobs.read(storage, blob.sha256) for blob in kept] == [b"out 1", b"out 2"]
 
 
 async def _uid(store: postgres.Postgres) -> str:

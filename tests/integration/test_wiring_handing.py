@@ -7,6 +7,7 @@ import urllib.parse
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import blobs
 import pytest
 import store_callers
 import store_worlds as worlds
@@ -34,12 +35,8 @@ STRANGERS: list[Mapping[str, Any]] = [
 @pytest.fixture
 async def storage(tmp_path: pathlib.Path) -> local.LocalStorage:
     """A storage that holds the bytes, once."""
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield BYTES
-
     made = local.LocalStorage(tmp_path / "storage")
-    assert (await made.put(chunks())).sha256 == DIGEST
+    assert (await made.put(blobs.stream(BYTES))).sha256 == DIGEST
     return made
 
 

@@ -10,9 +10,10 @@ import pathlib
 import signal
 import tarfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import blobs
 import pytest
 
 from workbenchx import ports
@@ -87,11 +88,7 @@ class Bench:
 
     async def blob(self, data: bytes) -> str:
         """Store bytes; their sha256."""
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield data
-
-        return (await self.storage.put(chunks())).sha256
+        return (await self.storage.put(blobs.stream(data))).sha256
 
     async def touch(self, name: str, path: str) -> None:
         """Make a file in the working folder while the program runs."""

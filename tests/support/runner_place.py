@@ -149,11 +149,6 @@ def proof(which: str, challenge: str, data: bytes, digest: str) -> str:
     return made.told()
 
 
-async def once(data: bytes) -> AsyncIterator[bytes]:
-    """All of it in one piece."""
-    yield data
-
-
 @contextlib.asynccontextmanager
 async def serving(
     store: postgres.Postgres, source: callers.Callers, folder: pathlib.Path, shape: str

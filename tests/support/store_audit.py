@@ -6,6 +6,7 @@ import datetime
 import pathlib
 from collections.abc import AsyncIterator
 
+import blobs
 import psycopg
 import store_server
 import store_worlds as worlds
@@ -70,11 +71,7 @@ class Audit:
 
     async def stored(self, data: bytes) -> ports.Blob:
         """Bytes in storage."""
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield data
-
-        return await self.storage.put(chunks())
+        return await self.storage.put(blobs.stream(data))
 
     async def rows(self, query: str, *params: object) -> list[tuple[object, ...]]:
         """What the owner reads."""
