@@ -8,7 +8,6 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator
 from typing import Any
 
 import blobs
@@ -20,9 +19,12 @@ import evidence_sample
 import providers_sandbox
 import pytest
 import tree
+from droplet_fixtures import bench
 
 from workbenchx.planner import model
 from workbenchx.store import reads
+
+__all__ = ["bench"]
 
 PATIENCE = droplet_world.PATIENCE
 DESK = model.Key("Session", "penguins", "desk")
@@ -47,16 +49,6 @@ FILES = (
     "providers/storage/provider.yaml",
     "providers/ai/provider.yaml",
 )
-
-
-@pytest.fixture
-async def bench(
-    request: pytest.FixtureRequest, tmp_path: pathlib.Path
-) -> AsyncIterator[droplet_sandbox.Bench]:
-    """An account, machines, a console and a storage."""
-    with droplet_sandbox.bench(request, tmp_path) as made:
-        yield made
-        await made.rest()
 
 
 def sample(bench: droplet_sandbox.Bench, root: pathlib.Path) -> None:

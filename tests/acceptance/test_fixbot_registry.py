@@ -2,7 +2,6 @@
 
 import asyncio
 import pathlib
-from collections.abc import Iterator
 
 import declared_files as written
 import fixbot_bench
@@ -13,11 +12,12 @@ import registry_guarded
 import registry_tokens
 import signing_keys
 from gitea_fixtures import gitea, repository
+from registry_fixtures import guarded
 from store_fixtures import database, server, store
 
 from workbenchx.store import embedded, postgres
 
-__all__ = ["database", "gitea", "repository", "server", "store"]
+__all__ = ["database", "gitea", "guarded", "repository", "server", "store"]
 EMAIL = "fixbot@example.test"
 SANDBOX = """\
 adapter: do_runner
@@ -31,14 +31,6 @@ credentials:
   DIGITALOCEAN_TOKEN: {{env: A_TOKEN}}
   REGISTRY: {{env: A_PASSWORD}}
 """
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry_guarded.Guarded]:
-    """The registry."""
-    made = registry_guarded.Guarded(tmp_path_factory.mktemp("tokens"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -1,17 +1,19 @@
 """What tags name, remembered: a registry is asked seldom, with one sign-in, and left alone when it wants that."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
-import pytest_asyncio
 import registry_guarded
 import registry_scripted
 import registry_tokens
+from registry_fixtures import client
 
 from workbenchx import errors
 from workbenchx.forge import digests, registry
+
+__all__ = ["client"]
 
 OLD, NEW = "sha256:" + "ab" * 32, "sha256:" + "cd" * 32
 
@@ -39,13 +41,6 @@ def scripted() -> Iterator[registry_scripted.Scripted]:
     made = registry_scripted.Scripted()
     yield made
     made.close()
-
-
-@pytest_asyncio.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client that no proxy of the machine stands before."""
-    async with httpx.AsyncClient(timeout=60, trust_env=False) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,34 +1,21 @@
 """`ports.Registry`: a real registry with token authentication, and a scripted one for answers that no honest one gives."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
-import pytest_asyncio
 import registry_guarded
 import registry_scripted
 import registry_tokens
+from registry_fixtures import client, guarded
 
 from workbenchx import errors
 from workbenchx.forge import realms, registry
 
+__all__ = ["client", "guarded"]
+
 DIGEST = "sha256:" + "ab" * 32
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry_guarded.Guarded]:
-    """One for this file."""
-    made = registry_guarded.Guarded(tmp_path_factory.mktemp("tokens"))
-    yield made
-    made.close()
-
-
-@pytest_asyncio.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client that no proxy of the machine stands before."""
-    async with httpx.AsyncClient(timeout=60, trust_env=False) as made:
-        yield made
 
 
 def known(_host: str) -> tuple[str, str]:

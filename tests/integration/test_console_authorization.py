@@ -6,8 +6,7 @@ HTTP with a token and in SQL as the login wbx_api with that token's claims, and 
 
 import dataclasses
 import json
-import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import console_thread
@@ -16,9 +15,11 @@ import httpx
 import jwt
 import psycopg
 import pytest
-import store_server
+from console_fixtures import served
 
 from workbenchx.console import describing
+
+__all__ = ["served"]
 
 ROLES = ("anon", "outsider", "viewer", "editor", "admin", "platform")
 Rows = list[tuple[Any, ...]]
@@ -229,16 +230,6 @@ LABELS = [
     for path, methods in describing.document()["paths"].items()
     for method in methods
 ]
-
-
-@pytest.fixture(scope="module")
-def served(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[console_thread.Served]:
-    """The console and its world, for all routes."""
-    folder: pathlib.Path = tmp_path_factory.mktemp("console")
-    with console_thread.serving(store_server.shared(pytestconfig), folder) as found:
-        yield found
 
 
 def test_every_route_is_asked() -> None:

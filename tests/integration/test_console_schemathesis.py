@@ -4,21 +4,21 @@ Each operation as the platform team, as a member and as nobody; half of the iden
 requests every time. Streams are left out (test_console_streams follows them): they do not end.
 """
 
-import pathlib
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import console_thread
 import hypothesis
 import pytest
 import schemathesis
-import store_server
+from console_fixtures import served
 from hypothesis import strategies
 from schemathesis import checks
 from schemathesis.specs.openapi import checks as openapi
 
 from workbenchx.console import describing
+
+__all__ = ["served"]
 
 EXAMPLES = 12
 SCHEMA = schemathesis.openapi.from_dict(describing.document())
@@ -40,16 +40,6 @@ CHECKS: list[Any] = [
 UNPARAMETERIZED = {"GET /api/v1/auth", "GET /healthz", "GET /readyz"}
 # What is answered for reasons of the installation, not of the request.
 EXPECTED = {501: "NotAvailable RetrievalOff"}
-
-
-@pytest.fixture(scope="module")
-def served(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[console_thread.Served]:
-    """The console and its world, for all operations."""
-    folder: pathlib.Path = tmp_path_factory.mktemp("console")
-    with console_thread.serving(store_server.shared(pytestconfig), folder) as found:
-        yield found
 
 
 @pytest.mark.parametrize("label", OPERATIONS)

@@ -2,10 +2,6 @@
 
 import asyncio
 import datetime
-import pathlib
-import signal
-import subprocess
-import sys
 
 import pytest
 import store_audit
@@ -14,20 +10,14 @@ from store_fixtures import audit, database, server
 
 from workbenchx import ports
 from workbenchx.engine import anchoring, failpoints
-from workbenchx.store import embedded
 
 __all__ = ["audit", "database", "server"]
 
 _ANCHOR = """
-import asyncio, datetime, pathlib, sys
 from workbenchx.engine import anchoring
-from workbenchx.providers.storage import local
-from workbenchx.store import postgres
 
 async def main():
-    store = postgres.Postgres(sys.argv[1])
-    before = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=5)
-    storage = local.LocalStorage(pathlib.Path(sys.argv[2]))
+    before = now + datetime.timedelta(seconds=5)
     await anchoring.anchor(store, storage, (await store.installation()).id, before=before)
 
 asyncio.run(main())
@@ -92,21 +82,10 @@ async def test_many_that_anchor_at_once_agree(audit: store_audit.Audit) -> None:
 
 
 @pytest.mark.parametrize("name", failpoints.ANCHORING)
-async def test_a_kill_while_anchoring_is_survived(
-    audit: store_audit.Audit,
-    server: embedded.Server,
-    database: str,
-    tmp_path: pathlib.Path,
-    name: str,
-) -> None:
+async def test_a_kill_while_anchoring_is_survived(audit: store_audit.Audit, name: str) -> None:
     """Nothing that was pinned is done again, nothing that was not is lost; verification has no complaint in between."""
     ended = await audit.runs(3)
-    command = [sys.executable, "-c", _ANCHOR, server.url_for("wbx_engine", database)]
-    killed = await asyncio.create_subprocess_exec(
-        *command, str(tmp_path / "storage"), env={"WBX_FAILPOINT": name}, stderr=subprocess.PIPE
-    )
-    _, told = await killed.communicate()
-    assert killed.returncode == -signal.SIGKILL, told.decode()
+    await audit.killed(_ANCHOR, name)
     between = await audit.verdicts()
     assert {between[run_id] for run_id in ended} <= {"intact", "unanchored"}
     assert between.get("anchor 1", "unrecorded") == "unrecorded"

@@ -1,11 +1,7 @@
 """Days of output go only when every log of the day was read back whole from storage."""
 
-import asyncio
 import datetime
 import pathlib
-import signal
-import subprocess
-import sys
 
 import blobs
 import psycopg
@@ -16,20 +12,15 @@ from store_fixtures import audit, database, server
 
 from workbenchx import errors
 from workbenchx.engine import failpoints, logdays
-from workbenchx.store import embedded, reads
+from workbenchx.store import reads
 from workbenchx.wiring import output
 
 __all__ = ["audit", "database", "server"]
 
 _KEEP = """
-import asyncio, datetime, pathlib, sys
 from workbenchx.engine import logdays
-from workbenchx.providers.storage import local
-from workbenchx.store import postgres
 
-storage = local.LocalStorage(pathlib.Path(sys.argv[2]))
-today = datetime.datetime.now(datetime.UTC).date()
-asyncio.run(logdays.keep(postgres.Postgres(sys.argv[1]), storage, today))
+asyncio.run(logdays.keep(store, storage, now.date()))
 """
 
 
@@ -162,21 +153,10 @@ async def test_a_row_alone_drops_nothing(audit: store_audit.Audit) -> None:
 
 
 @pytest.mark.parametrize("name", failpoints.LOGS)
-async def test_a_kill_while_keeping_logs_is_survived(
-    audit: store_audit.Audit,
-    server: embedded.Server,
-    database: str,
-    tmp_path: pathlib.Path,
-    name: str,
-) -> None:
+async def test_a_kill_while_keeping_logs_is_survived(audit: store_audit.Audit, name: str) -> None:
     """Wherever it dies, no output is lost, and the next one drops the day."""
     lost = await audit.run(printed=b"lost\n", days=3)
-    command = [sys.executable, "-c", _KEEP, server.url_for("wbx_engine", database)]
-    killed = await asyncio.create_subprocess_exec(
-        *command, str(tmp_path / "storage"), env={"WBX_FAILPOINT": name}, stderr=subprocess.PIPE
-    )
-    _, told = await killed.communicate()
-    assert killed.returncode == -signal.SIGKILL, told.decode()
+    await audit.killed(_KEEP, name)
     assert [data async for data in audit.store.chunks(lost)] == [b"lost\n"]
     await keep(audit)
     assert await old_days(audit) == 0

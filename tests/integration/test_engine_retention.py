@@ -1,12 +1,8 @@
 """Retention: bytes go in time, pointers and proofs stay, and nobody else loses anything, whatever is killed in between."""
 
-import asyncio
 import datetime
 import json
 import pathlib
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,14 +19,9 @@ from workbenchx.store import embedded
 __all__ = ["database", "server"]
 
 _KEEP = """
-import asyncio, datetime, pathlib, sys
 from workbenchx.engine import retention
-from workbenchx.providers.storage import local
-from workbenchx.store import postgres
 
-storage = local.LocalStorage(pathlib.Path(sys.argv[2]))
-now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=float(sys.argv[3]))
-asyncio.run(retention.keep(postgres.Postgres(sys.argv[1]), storage, now))
+asyncio.run(retention.keep(store, storage, now + datetime.timedelta(hours=HOURS)))
 """
 
 
@@ -268,13 +259,7 @@ async def test_the_same_bytes_stored_during_the_deed_are_stored_again(
 
 
 @pytest.mark.parametrize("name", failpoints.REMOVING)
-async def test_a_kill_while_removing_is_survived(
-    audit: store_audit.Audit,
-    server: embedded.Server,
-    database: str,
-    tmp_path: pathlib.Path,
-    name: str,
-) -> None:
+async def test_a_kill_while_removing_is_survived(audit: store_audit.Audit, name: str) -> None:
     """Wherever it dies: what is to stay stays, what is to go goes the next time, told once."""
     gone = await ended(audit, b"gone")
     await ended(audit, b"stays", project="long")
@@ -282,15 +267,7 @@ async def test_a_kill_while_removing_is_survived(
     if name != "removal.intended":
         await keep(audit, hours=hours)
         hours += 1
-    command = [sys.executable, "-c", _KEEP, server.url_for("wbx_engine", database)]
-    killed = await asyncio.create_subprocess_exec(
-        *command,
-        *(str(tmp_path / "storage"), str(hours)),
-        env={"WBX_FAILPOINT": name},
-        stderr=subprocess.PIPE,
-    )
-    _, told = await killed.communicate()
-    assert killed.returncode == -signal.SIGKILL, told.decode()
+    await audit.killed(_KEEP.replace("HOURS", str(hours)), name)
     await twice(audit, hours=hours)
     assert await stored(audit) == {b"stays"}
     query = (

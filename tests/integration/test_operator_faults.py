@@ -2,7 +2,6 @@
 
 import signal
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import cluster_server
@@ -10,13 +9,13 @@ import operator_lab
 import operator_proxy
 import pytest
 from cluster_fixtures import cluster, namespace
-from operator_fixtures import lab
+from operator_fixtures import lab, proxy
 from store_fixtures import database, server
 
 from workbenchx.api import registry
 from workbenchx.operator import permissions
 
-__all__ = ["cluster", "database", "lab", "namespace", "server"]
+__all__ = ["cluster", "database", "lab", "namespace", "proxy", "server"]
 
 KINDS = len(registry.KINDS)
 BACK = 180.0
@@ -35,15 +34,6 @@ def _ready(lab: operator_lab.Lab, name: str, *, timeout: float = BACK) -> None:
 
 def _living(lab: operator_lab.Lab) -> set[str]:
     return {str(row[0]) for row in lab.rows("select name from ops.resources")}
-
-
-@pytest.fixture
-def proxy(lab: operator_lab.Lab) -> Iterator[operator_proxy.Proxy]:
-    """A misbehaving API server that the operator of this test talks to."""
-    made = operator_proxy.Proxy(lab.cluster)
-    with made.serving():
-        lab.point_at(made.url)
-        yield made
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

@@ -4,20 +4,19 @@ import concurrent.futures
 import itertools
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import operator_lab
 import operator_proxy
-import pytest
 from cluster_fixtures import cluster, namespace
-from operator_fixtures import lab
+from operator_fixtures import lab, proxy
 from store_fixtures import database, server
 
 from workbenchx.api import registry
 from workbenchx.store import embedded
 
-__all__ = ["cluster", "database", "lab", "namespace", "server"]
+__all__ = ["cluster", "database", "lab", "namespace", "proxy", "server"]
 
 TWO_MINUTES, ONE_MINUTE = 120.0, 60.0
 PATIENCE = 900.0
@@ -47,15 +46,6 @@ def _meanwhile(seconds: float, look: Callable[[], None]) -> None:
     while time.monotonic() < ends:
         look()
         time.sleep(0.5)
-
-
-@pytest.fixture
-def proxy(lab: operator_lab.Lab) -> Iterator[operator_proxy.Proxy]:
-    """A misbehaving API server that the operator of this test talks to."""
-    made = operator_proxy.Proxy(lab.cluster)
-    with made.serving():
-        lab.point_at(made.url)
-        yield made
 
 
 def test_two_minutes_of_errors(lab: operator_lab.Lab, proxy: operator_proxy.Proxy) -> None:

@@ -1,26 +1,15 @@
 """`/readyz` and `/healthz` tell the truth about the watch, which kopf does not."""
 
-from collections.abc import Iterator
-
 import operator_lab
 import operator_proxy
 import pytest
 from cluster_fixtures import cluster, namespace
-from operator_fixtures import lab
+from operator_fixtures import lab, proxy
 from store_fixtures import database, server
 
-__all__ = ["cluster", "database", "lab", "namespace", "server"]
+__all__ = ["cluster", "database", "lab", "namespace", "proxy", "server"]
 
 BACK = 180.0
-
-
-@pytest.fixture
-def proxy(lab: operator_lab.Lab) -> Iterator[operator_proxy.Proxy]:
-    """A misbehaving API server that the operator of this test talks to."""
-    made = operator_proxy.Proxy(lab.cluster)
-    with made.serving():
-        lab.point_at(made.url)
-        yield made
 
 
 @pytest.mark.parametrize("code", [403, 500])

@@ -11,7 +11,7 @@ import os
 import pathlib
 import signal
 import tarfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import droplet_machine
@@ -21,24 +21,17 @@ import providers_sandbox
 import pytest
 import registry_server
 import registry_tokens
+from droplet_fixtures import bench
 
 from workbenchx import errors
 from workbenchx.providers.sandbox.do_runner import userdata
 from workbenchx.providers.sandbox.do_runner.agent import registry
 
+__all__ = ["bench"]
+
 NAME = "wbx-test-1"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-
-
-@pytest.fixture
-async def bench(
-    request: pytest.FixtureRequest, tmp_path: pathlib.Path
-) -> AsyncIterator[droplet_sandbox.Bench]:
-    """Machines, a console, a storage and a registry."""
-    with droplet_sandbox.bench(request, tmp_path) as made:
-        yield made
-        await made.rest()
 
 
 def entry(name: str, **fields: Any) -> tarfile.TarInfo:

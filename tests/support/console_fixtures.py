@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import console_auth
 import console_lab
+import console_thread
 import console_world
 import pytest
+import store_server
 
 from workbenchx.providers.storage import local as local_storage
 from workbenchx.store import embedded, postgres
@@ -34,4 +36,14 @@ async def lab(
 ) -> AsyncIterator[console_lab.Lab]:
     """A console on the test's database."""
     async with console_lab.lab(server, database, auth, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def served(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[console_thread.Served]:
+    """A console and its world, for all tests of a module."""
+    folder: pathlib.Path = tmp_path_factory.mktemp("console")
+    with console_thread.serving(store_server.shared(pytestconfig), folder) as found:
         yield found

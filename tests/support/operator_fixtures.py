@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import cluster_server
 import operator_lab
+import operator_proxy
 import pytest
 
 from workbenchx.store import embedded
@@ -22,3 +23,12 @@ def lab(
     made = operator_lab.Lab(cluster, namespace, server.url_for("wbx_engine", database), tmp_path)
     yield made
     made.account.close()
+
+
+@pytest.fixture
+def proxy(lab: operator_lab.Lab) -> Iterator[operator_proxy.Proxy]:
+    """A misbehaving API server that the operator of this test talks to."""
+    made = operator_proxy.Proxy(lab.cluster)
+    with made.serving():
+        lab.point_at(made.url)
+        yield made

@@ -1,9 +1,13 @@
 """Runs with chains, and an owner of the database who knows how they are made and rewrites them."""
 
+import asyncio
 import contextlib
 import dataclasses
 import datetime
 import pathlib
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import blobs
@@ -17,6 +21,14 @@ from workbenchx.providers.storage import local
 from workbenchx.store import embedded, postgres
 
 _TABLES = ("run_events", "event_batches", "anchors", "runs")
+_PROCESS = """
+import asyncio, datetime, pathlib, sys
+from workbenchx.providers.storage import local
+from workbenchx.store import postgres
+
+store, storage = postgres.Postgres(sys.argv[1]), local.LocalStorage(pathlib.Path(sys.argv[2]))
+now = datetime.datetime.now(datetime.UTC)
+"""
 # The rows of one run chained anew as they are, in one batch: the formula is no secret.
 _REHASH = """
 with kept as (
@@ -41,6 +53,8 @@ class Audit:
     storage: local.LocalStorage
     installation: str
     owner: str
+    url: str
+    folder: pathlib.Path
 
     async def runs(self, count: int) -> list[str]:
         """So many runs that ended, each with four events in several batches."""
@@ -72,6 +86,15 @@ class Audit:
     async def stored(self, data: bytes) -> ports.Blob:
         """Bytes in storage."""
         return await self.storage.put(blobs.stream(data))
+
+    async def killed(self, work: str, name: str) -> None:
+        """A process of its own does the work, in which `store`, `storage` and `now` are known, and dies at that failpoint."""
+        said = (sys.executable, "-c", _PROCESS + work, self.url, str(self.folder))
+        process = await asyncio.create_subprocess_exec(
+            *said, env={"WBX_FAILPOINT": name}, stderr=subprocess.PIPE
+        )
+        _, told = await process.communicate()
+        assert process.returncode == -signal.SIGKILL, told.decode()
 
     async def rows(self, query: str, *params: object) -> list[tuple[object, ...]]:
         """What the owner reads."""
@@ -125,10 +148,13 @@ async def opened(
     server: embedded.Server, database: str, folder: pathlib.Path
 ) -> AsyncIterator[Audit]:
     """An installation on that database, with a storage in `folder`."""
-    async with store_server.opened(server.url_for("wbx_engine", database)) as store:
+    url = server.url_for("wbx_engine", database)
+    async with store_server.opened(url) as store:
         yield Audit(
             store,
             local.LocalStorage(folder / "storage"),
             (await store.installation()).id,
             server.url_for("wbx_migrate", database),
+            url,
+            folder / "storage",
         )
