@@ -7,7 +7,7 @@ import json
 from typing import NamedTuple
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox import specs, turns
 from workbenchx.providers.sandbox.kubernetes import (
     client,
     inner,
@@ -59,7 +59,7 @@ class Maker:
         self._installation = installation
         self._chosen = chosen
         self._namespace = namespace
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._turns = turns.Turns()
 
     async def make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """The sandbox, staged; at most one maker of this process at a time for a name.
@@ -69,15 +69,12 @@ class Maker:
             errors.Waiting: no place for it yet.
             errors.Stalled: it can never be; nothing of it is left.
         """
-        lock = self._locks.setdefault(spec.name, asyncio.Lock())
-        async with lock:
+        async with self._turns.of(spec.name):
             try:
                 return await self._make(spec)
             except errors.Stalled:
                 await self._undo(spec.name)
                 raise
-            finally:
-                self._locks.pop(spec.name, None)
 
     async def _make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         job = await self._job(spec)

@@ -6,7 +6,7 @@ import contextlib
 from vercel import sandbox as sdk
 
 from workbenchx import errors, ports
-from workbenchx.providers.sandbox import specs
+from workbenchx.providers.sandbox import specs, turns
 from workbenchx.providers.sandbox.vercel_sandbox import (
     client,
     faults,
@@ -34,7 +34,7 @@ class Maker:
         self._storage = storage
         self._installation = installation
         self._chosen = chosen
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._turns = turns.Turns()
 
     async def make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         """The sandbox, staged; at most one maker of this process at a time for a name.
@@ -44,8 +44,7 @@ class Maker:
             errors.Waiting: it is not there yet.
             errors.Stalled: it can never be; nothing of it is left.
         """
-        lock = self._locks.setdefault(spec.name, asyncio.Lock())
-        async with lock:
+        async with self._turns.of(spec.name):
             try:
                 return await self._make(spec)
             except errors.Stalled:
@@ -55,8 +54,6 @@ class Maker:
                 raise faults.waiting(
                     f'sandbox "{spec.name}" went while it was made ({problem})'
                 ) from problem
-            finally:
-                self._locks.pop(spec.name, None)
 
     async def _make(self, spec: ports.SandboxSpec) -> ports.SandboxStatus:
         found = await self._vendor.get(spec.name)
