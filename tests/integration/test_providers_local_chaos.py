@@ -16,12 +16,10 @@ RUNS = 40
 SEED = 20261123
 
 
-@pytest.fixture(params=["isolated", "plain"])
+@pytest.fixture(params=support.WAYS)
 def bench(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[support.Bench]:
     """The local adapter, both ways."""
-    if request.param == "isolated" and not support.isolates():
-        pytest.skip("bubblewrap does not work here (allow unprivileged user namespaces)")
-    with support.local(tmp_path, isolate=None if request.param == "isolated" else False) as made:
+    with support.local_way(request.param, tmp_path) as made:
         yield made
 
 

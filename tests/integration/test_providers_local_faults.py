@@ -23,14 +23,11 @@ NAME = "wbx-test-1"
 MEGABYTE = 1 << 20
 
 
-@pytest.fixture(params=["isolated", "plain"])
+@pytest.fixture(params=support.WAYS)
 def bench(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[support.Bench]:
     """The local adapter with small limits."""
-    if request.param == "isolated" and not support.isolates():
-        pytest.skip("bubblewrap does not work here (allow unprivileged user namespaces)")
     limits = orders.Limits(grace=0.5, processes=40, disk=32 * MEGABYTE)
-    isolate = None if request.param == "isolated" else False
-    with support.local(tmp_path, isolate=isolate, limits=limits) as made:
+    with support.local_way(request.param, tmp_path, limits=limits) as made:
         yield made
 
 

@@ -82,9 +82,7 @@ PROBE = textwrap.dedent("""
 @pytest.fixture
 def bench(tmp_path: pathlib.Path) -> Iterator[support.Bench]:
     """The isolated local adapter."""
-    if not support.isolates():
-        pytest.skip("bubblewrap does not work here (allow unprivileged user namespaces)")
-    with support.local(tmp_path, isolate=None) as made:
+    with support.local_way("isolated", tmp_path) as made:
         yield made
 
 

@@ -150,12 +150,16 @@ def local(
                 os.kill(pid, signal.SIGKILL)
 
 
-def _isolated(
-    request: pytest.FixtureRequest, path: pathlib.Path
+WAYS = ("isolated", "plain")
+
+
+def local_way(
+    way: str, path: pathlib.Path, **more: Any
 ) -> contextlib.AbstractContextManager[Bench]:
-    if not isolates():
+    """The local adapter, one of the two ways; skipped where it cannot isolate."""
+    if way == "isolated" and not isolates():
         pytest.skip("bubblewrap does not work here (allow unprivileged user namespaces)")
-    return local(path, isolate=None)
+    return local(path, isolate=None if way == "isolated" else False, **more)
 
 
 def _kubernetes(
@@ -195,8 +199,8 @@ Factory = Callable[[pytest.FixtureRequest, pathlib.Path], contextlib.AbstractCon
 FACTORIES: dict[str, Factory] = {
     "do_runner": _do_runner,
     "kubernetes": _kubernetes,
-    "local-isolated": _isolated,
-    "local-plain": lambda _, path: local(path, isolate=False),
+    "local-isolated": lambda _, path: local_way("isolated", path),
+    "local-plain": lambda _, path: local_way("plain", path),
     "vercel_sandbox": _vercel,
 }
 """Every adapter that the contract suite runs against; a later one adds itself here."""
