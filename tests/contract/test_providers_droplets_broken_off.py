@@ -27,7 +27,7 @@ async def test_a_create_that_is_broken_off_leaves_nothing(
     Where the vendor may not list it yet, the delete says that it is not sure, until it is.
     """
     source = callers.Callers(server.url_for("wbx_api", database))
-    async with runner_place.serving(store, source, tmp_path) as place:
+    async with runner_place.serving(store, source, tmp_path, "droplet") as place:
         creating = asyncio.create_task(
             place.sandbox(listLag=lag, patience=3600.0).create(runner_place.order())
         )

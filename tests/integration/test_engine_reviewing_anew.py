@@ -46,9 +46,9 @@ async def lab(store: postgres.Postgres, tmp_path: pathlib.Path) -> AsyncIterator
         yield made
 
 
-def forge_of(lab: labs.Lab) -> memory_forge.MemoryForge:
+def forge_of(lab: labs.Lab) -> memory_forge.Forge:
     """The forge in memory."""
-    assert isinstance(lab.forge, memory_forge.MemoryForge)
+    assert isinstance(lab.forge, memory_forge.Forge)
     return lab.forge
 
 
@@ -66,11 +66,10 @@ async def merged(
 ) -> tuple[int, str, str]:
     """A pull request, reviewed and squashed, with more than was reviewed; its number, its head, the commit of main."""
     head = lab.repository.propose("change", proposed)
-    number = forge_of(lab).open("change", head)
+    number = forge_of(lab).propose("change", head)
     await lab.look()
     lab.repository.git("merge", "-q", "--squash", head)
     commit: str = lab.repository.commit(more or {}, "squashed")
-    lab.repository.push()
     lab.repository.git("branch", "-D", "-q", "change")
     forge_of(lab).merged(number, commit)
     return number, head, commit
