@@ -131,13 +131,13 @@ async def test_what_its_commits_confirm_is_said(
     repository: git_lab.Repository, copies: merging.Copies
 ) -> None:
     """A trailer in any commit that the merge brings, and none of those that are there already: in bold, above the plan."""
-    repository.commit({}, "old\n\nWorkbenchX-Confirm: aaaaaaaaaaaa")
+    repository.record({}, "old\n\nWorkbenchX-Confirm: aaaaaaaaaaaa")
     repository.push()
     reads = reader(copies)
     base = await reads.tip(source(repository), "main")
     repository.git("switch", "-q", "-C", "change")
-    repository.commit({}, "hidden\n\nWorkbenchX-Confirm: 0123456789AB")
-    head = repository.commit({"README.md": "two\n"}, "WorkbenchX-Confirm: not a token")
+    repository.record({}, "hidden\n\nWorkbenchX-Confirm: 0123456789AB")
+    head = repository.record({"README.md": "two\n"}, "WorkbenchX-Confirm: not a token")
     repository.push("change")
 
     found = await reads.change(source(repository), pull(head), base, {})
