@@ -113,7 +113,7 @@ async def lived(base: pathlib.Path, folder: pathlib.Path, name: str) -> Mapping[
     await asyncio.to_thread(shutil.copytree, base, root)
     evidence_sample.change(root / ASSISTANT, _LINE, f"  provider: {name}\n")
     changed = git_lab.run("diff", "--numstat", at=root)
-    assert changed == ("" if name == _NAMED else f"1\t1\t{ASSISTANT}\n")
+    assert changed == ("" if name == _NAMED else f"1\t1\t{ASSISTANT}")
     bench = Bench(root, folder / "home")
     try:
         await asyncio.to_thread(bench.ok, "up", "--once", timeout=evidence_worlds.LONG)
