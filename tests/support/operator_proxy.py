@@ -55,9 +55,11 @@ class Proxy:
         return count
 
     def blind(self) -> None:
-        """End every open watch and wait until none is left: where new ones are refused, nothing is seen from here on."""
-        self.break_watches(None)
-        cluster_server.until("no watch is open", lambda: not self._watches)
+        """End every open watch and wait until none is left: where new ones are refused, nothing is seen from here on.
+
+        One that was asked for before they were refused may open a moment later: it is ended, too.
+        """
+        cluster_server.until("no watch is open", lambda: not self.break_watches(None))
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
