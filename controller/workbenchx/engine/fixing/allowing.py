@@ -15,10 +15,6 @@ class Limits:
     open: int = 10
     hourly: int = 4
 
-    def room(self, opened: int, lately: int) -> bool:
-        """Whether one more may be made."""
-        return not self.full(opened, lately)
-
     def full(self, opened: int, lately: int) -> str:
         """Why no more may be made now, the same sentence for as long as it is so; "": one may."""
         if opened >= self.open:

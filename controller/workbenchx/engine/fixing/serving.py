@@ -83,7 +83,8 @@ class Keeper:
             while not (await asyncio.wait([work], timeout=LEASE_SECONDS / 3))[0]:
                 if not await self._store.keep_turn(source, self._name, lease=LEASE_SECONDS):
                     return []
-            pause, done = await work
+            with patience.bugs_told(f"fixbot of {source}"):
+                pause, done = await work
             self._failed.pop(source, None)
             return done  # noqa: TRY300 - the pause is for what follows
         except errors.WorkbenchError as problem:
@@ -91,10 +92,6 @@ class Keeper:
                 raise
             pause = self._rest(source, problem)
             LOG.warning("fixbot of %s: %s", source, problem.message)
-            return []
-        except Exception:
-            pause = PAUSE_SECONDS
-            LOG.exception("fixbot of %s: a bug in WorkbenchX", source)
             return []
         finally:
             work.cancel()
